@@ -1,0 +1,28 @@
+"""Normalization as functions of tensors: TensorFlow only, no state, no training flag."""
+
+from tfnorm.functional.batch_whitening import apply_whitening, batch_whitening, moving_matrices
+from tfnorm.functional.spectral import spectral_norm
+from tfnorm.functional.unitization import (
+    apply_unitization,
+    batch_unitization,
+    practical_unitization,
+    scalar_unitization,
+    vanilla_unitization,
+    vector_unitization,
+)
+from tfnorm.functional.whitening import WHITENERS, whitening_matrix
+
+__all__ = [
+    "WHITENERS",
+    "apply_unitization",
+    "apply_whitening",
+    "batch_unitization",
+    "batch_whitening",
+    "moving_matrices",
+    "practical_unitization",
+    "scalar_unitization",
+    "spectral_norm",
+    "vanilla_unitization",
+    "vector_unitization",
+    "whitening_matrix",
+]

@@ -1,0 +1,132 @@
+"""Batch whitening of rows as one op, all groups at once, with its gradient in closed form."""
+
+import tensorflow as tf
+
+from tfnorm.functional import groups, statistics
+from tfnorm.functional.whitening import WHITENERS, whitening_matrix
+
+
+def batch_whitening(
+    rows,
+    gamma,
+    beta,
+    *,
+    method="itn",
+    group_size=None,
+    epsilon=1e-3,
+    iterations=5,
+    device=None,
+    sum_replicas=statistics.one_replica,
+):
+    """Whitens rows by their own mean and covariance, then scales and shifts.
+
+    `y = gamma * (W (x - mean)) + beta` in each group of channels, with `W` the whitening matrix of
+    `covariance + epsilon I` and `covariance = mean((x - mean) (x - mean)^T)`, divided by n, not by
+    n - 1. Reference: Huang et al., CVPR 2020, supplement, Algorithms I and II; with the centring
+    term that Algorithm II leaves out.
+
+    Args:
+        rows: (n, channels), float32 or float64.
+        gamma: (channels,), or None for ones.
+        beta: (channels,), or None for zeros.
+        method, epsilon, iterations, device: see `whitening_matrix`.
+        group_size: channels in a group; None is one group. The last group takes what is left over.
+        sum_replicas: sums a list of tensors over replicas: `statistics.one_replica`, or
+            `statistics.all_replicas` for statistics of the global batch.
+
+    Returns:
+        `(y, mean, covariances, matrices)`: y (n, channels); mean (channels,); of each block of
+        equal groups (see `groups.blocks`) the covariances (groups, size, size) without epsilon, and
+        the whitening matrices (groups, size, size) without gamma. Only y carries a gradient.
+    """
+
+    def whiten(block, rows, gamma, beta):
+        layout = groups.layout(block)
+        if gamma is None:
+            gamma = tf.ones([block.channels], rows.dtype)
+        if beta is None:
+            beta = tf.zeros([block.channels], rows.dtype)
+
+        @tf.custom_gradient
+        def op(rows, gamma, beta):
+            sums, n = sum_replicas([statistics.column_sums(rows), statistics.count(rows)])
+            mean = sums / n
+            # Centred before the product: E[xx] - mean mean^T loses all digits to a large mean.
+            centred = layout.split(rows - mean)
+            (gram,) = sum_replicas([layout.gram(centred, centred)])
+            covariance = gram / n
+            w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)
+            scale = tf.reshape(gamma, [block.groups, block.size, 1])
+            scaled = scale * w
+            y = layout.merge(layout.apply(centred, scaled)) + beta
+
+            def gradient(dy, *of_statistics):
+                of_beta = statistics.column_sums(dy)
+                split = layout.split(dy)
+                of_scaled = layout.gram(split, centred)
+                of_gamma = tf.reshape(tf.reduce_sum(of_scaled * w, -1), [-1])
+                total_scaled, total_beta = sum_replicas([of_scaled, of_beta])
+                d = pullback(scale * total_scaled)
+                of_mean = layout.apply_transposed(layout.split(total_beta / n), scaled)
+                of_rows = layout.apply_transposed(split, scaled) - of_mean
+                of_rows = layout.merge(of_rows + layout.apply(centred, d / n))
+                return of_rows, of_gamma, tf.reshape(of_beta, [-1])
+
+            return (y, *map(tf.stop_gradient, (mean[0], covariance, w))), gradient
+
+        return op(rows, gamma, beta)
+
+    return _by_block(whiten, group_size, rows, gamma, beta)
+
+
+def apply_whitening(rows, mean, matrices, gamma, beta, *, group_size=None):
+    """Whitens rows by given statistics: `y = gamma * (W (x - mean)) + beta`.
+
+    Args:
+        rows: (n, channels).
+        mean: (channels,).
+        matrices: of each block of equal groups the whitening matrices (groups, size, size).
+        gamma, beta, group_size: see `batch_whitening`.
+
+    Returns:
+        y, (n, channels), differentiable with respect to every tensor.
+    """
+    parts = []
+    for block, matrix in zip(groups.blocks(rows.shape[-1], group_size), matrices, strict=True):
+        layout = groups.layout(block)
+        of_block = slice(block.start, block.start + block.channels)
+        if gamma is not None:
+            matrix = tf.reshape(gamma[of_block], [block.groups, block.size, 1]) * matrix
+        centred = layout.split(rows[:, of_block] - mean[of_block])
+        y = layout.merge(layout.apply(centred, matrix))
+        parts.append(y if beta is None else y + beta[of_block])
+    return _joined(parts)
+
+
+def moving_matrices(covariances, *, method, epsilon, iterations, device):
+    """The whitening matrices of each block's moving covariances (groups, size, size)."""
+    return [
+        tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device))
+        for covariance in covariances
+    ]
+
+
+def _by_block(whiten, group_size, rows, gamma, beta):
+    outputs, means, covariances, matrices = [], [], [], []
+    for block in groups.blocks(rows.shape[-1], group_size):
+        of_block = slice(block.start, block.start + block.channels)
+        y, mean, covariance, matrix = whiten(
+            block,
+            rows if block.channels == rows.shape[-1] else rows[:, of_block],
+            None if gamma is None else gamma[of_block],
+            None if beta is None else beta[of_block],
+        )
+        outputs.append(y)
+        means.append(mean)
+        covariances.append(covariance)
+        matrices.append(matrix)
+    return _joined(outputs), _joined(means), covariances, matrices
+
+
+def _joined(parts):
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)

@@ -1,0 +1,29 @@
+"""The largest singular value of a matrix by power iteration."""
+
+import tensorflow as tf
+
+
+def spectral_norm(matrix, u, iterations=1):
+    """Estimates `sigma = u^T W v`, differentiable with respect to W with u and v held constant.
+
+    Each iteration is `v = l2n(W^T u)`, `u = l2n(W v)`. With u and v the singular vectors,
+    `d sigma / dW = u v^T`. Reference: Miyato et al., "Spectral Normalization for Generative
+    Adversarial Networks", ICLR 2018, Algorithm 1 and equation (9).
+
+    Args:
+        matrix: W, (rows, columns).
+        u: (rows,), the left vector of the last call, of any length but 0.
+        iterations: power iterations; 0 keeps u's direction.
+
+    Returns:
+        `(sigma, u)`: sigma, a scalar; u, (rows,), of length 1, without gradient.
+    """
+    held = tf.stop_gradient(matrix)
+    u = tf.math.l2_normalize(u)
+    v = tf.math.l2_normalize(tf.linalg.matvec(held, u, transpose_a=True))
+    for iteration in range(iterations):
+        if iteration:
+            v = tf.math.l2_normalize(tf.linalg.matvec(held, u, transpose_a=True))
+        u = tf.math.l2_normalize(tf.linalg.matvec(held, v))
+    u, v = tf.stop_gradient(u), tf.stop_gradient(v)
+    return tf.tensordot(u, tf.linalg.matvec(matrix, v), 1), u

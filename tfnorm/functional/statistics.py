@@ -1,0 +1,43 @@
+"""Sums and means of rows, over one replica or over all."""
+
+import tensorflow as tf
+
+
+def column_sums(rows):
+    """Sums (1, channels) of rows (n, channels): a product with ones, faster than a reduction."""
+    ones = tf.ones([1, tf.shape(rows)[0]], rows.dtype)
+    return tf.matmul(ones, rows)
+
+
+def count(rows):
+    """The number of rows n, in the rows' dtype."""
+    return tf.cast(tf.shape(rows)[0], rows.dtype)
+
+
+def one_replica(tensors):
+    """The sums of a list of tensors over one replica: the tensors."""
+    return tensors
+
+
+def all_replicas(tensors):
+    """The sums of a list of tensors over all replicas of the current tf.distribute strategy.
+
+    Outside `strategy.run` there is one replica, and nothing to sum.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def moving_average(old, new, momentum):
+    """`momentum * old + (1 - momentum) * new` (Keras' sense), over lists of tensors.
+
+    Where any of the new statistics is not finite the old ones are kept, all of them, so that one
+    bad batch does not spoil inference for good.
+    """
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in new])
+    return [
+        tf.where(finite, before + (after - before) * (1.0 - momentum), before)
+        for before, after in zip(old, new, strict=True)
+    ]

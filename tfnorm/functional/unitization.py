@@ -1,0 +1,171 @@
+"""Unitization: the supplement's four functions g, and the batch-normalised form as one op.
+
+Reference: Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by
+Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.1.
+"""
+
+import tensorflow as tf
+
+from tfnorm.functional import statistics
+
+
+def vanilla_unitization(x, constant):
+    """g(x) = x / ||x||, and `constant` where x = 0 (Theorem 3.1 asks for ||constant|| = 1).
+
+    Args:
+        x: samples (n, d).
+        constant: (d,).
+
+    Returns:
+        (n, d).
+    """
+    norm, is_zero = _norm(x)
+    return tf.where(is_zero, constant, x / norm)
+
+
+def scalar_unitization(x, alpha, constant):
+    """g(x; alpha) = x / (alpha ||x|| + 1 - alpha), and `constant` where x = 0 and alpha = 1.
+
+    Args:
+        x: samples (n, d).
+        alpha: scalar in [0, 1] (Theorem 3.2).
+        constant: (d,).
+
+    Returns:
+        (n, d).
+    """
+    norm, is_zero = _norm(x)
+    alpha = tf.convert_to_tensor(alpha, x.dtype)
+    undefined = tf.logical_and(is_zero, tf.equal(alpha, 1.0))
+    return tf.where(undefined, constant, x / (alpha * norm + 1.0 - alpha))
+
+
+def vector_unitization(x, alpha):
+    """g(x; alpha) = ((||x|| - 1) diag(alpha) + E)^-1 x, and 0 where x = 0.
+
+    Args:
+        x: samples (n, d).
+        alpha: (d,), in [0, 1] (Theorem 3.3).
+
+    Returns:
+        (n, d).
+    """
+    norm, is_zero = _norm(x)
+    return tf.where(is_zero, tf.zeros_like(x), x / ((norm - 1.0) * alpha + 1.0))
+
+
+def practical_unitization(x, alpha, epsilon=1e-3):
+    """g(x; alpha, epsilon) = [alpha / sqrt(||x||^2 + epsilon) + (1 - alpha)] * x.
+
+    Args:
+        x: (n, ..., d); the norm is over all axes but the first.
+        alpha: (d,), any real number (Theorem 3.4).
+        epsilon: > 0.
+
+    Returns:
+        The shape of x.
+    """
+    axes = list(range(1, x.shape.rank))
+    square = tf.reduce_sum(tf.square(x), axes, keepdims=True)
+    return (alpha * tf.math.rsqrt(square + epsilon) + (1.0 - alpha)) * x
+
+
+def _norm(x):
+    """The norms (n, 1), 1 in place of 0, so that no gradient is divided by 0; and where 0 was."""
+    square = tf.reduce_sum(tf.square(x), -1, keepdims=True)
+    is_zero = tf.equal(square, 0.0)
+    return tf.sqrt(tf.where(is_zero, tf.ones_like(square), square)), is_zero
+
+
+def batch_unitization(x, alpha, gamma, beta, *, epsilon=1e-3, sum_replicas=statistics.one_replica):
+    """Batch normalisation, then each sample scaled by its norm as far as alpha says, in one op.
+
+    With `xh = (x - mean) / sqrt(variance + epsilon)`, biased variance, and
+    `q = sum(xh^2) / pixels^2` of each sample,
+
+        y = gamma * (alpha / sqrt(q + epsilon) + 1 - alpha) * xh + beta.
+
+    At alpha = 0 it is batch normalisation; at alpha = 1 a sample's norm before gamma is `pixels`.
+    All of it follows from two sums over the pixels of each sample and channel, and so does the
+    gradient, so that the pixels are read as seldom as batch normalisation reads them.
+
+    Args:
+        x: (samples, pixels, channels), float32 or float64.
+        alpha, gamma, beta: (channels,).
+        epsilon: > 0, in both places.
+        sum_replicas: see `batch_whitening`.
+
+    Returns:
+        `(y, mean, variance)`; mean and variance (channels,) carry no gradient.
+    """
+
+    @tf.custom_gradient
+    def op(x, alpha, gamma, beta):
+        n = statistics.count(x) * _pixels(x)
+        sums, n = sum_replicas([tf.reduce_sum(_pixel_sums(x), 0), n])
+        mean = sums / n
+        squares = _pixel_sums(tf.math.squared_difference(x, mean))
+        (sum_of_squares,) = sum_replicas([tf.reduce_sum(squares, 0)])
+        variance = sum_of_squares / n
+        inverse = tf.math.rsqrt(variance + epsilon)
+        r, s = _sample_scale(squares, inverse, alpha, x, epsilon)
+        y = _affine(x, gamma * s * inverse, mean, beta)
+
+        def gradient(dy, *of_statistics):
+            d1 = _pixel_sums(dy)
+            d2 = _pixel_sums(dy * x) - mean * d1
+            of_beta = tf.reduce_sum(d1, 0)
+            of_gamma = tf.reduce_sum(s * inverse * d2, 0)
+            of_s = gamma * inverse * d2
+            of_alpha = tf.reduce_sum(of_s * (r - 1.0), 0)
+            of_r = tf.reduce_sum(of_s * alpha, 1, keepdims=True)
+            of_q = -0.5 * of_r * r**3 / tf.square(_pixels(x))
+            of_inverse = gamma * s * d2 + 2.0 * of_q * inverse * squares
+            scale = gamma * s * inverse
+            of_mean = tf.reduce_sum(scale * d1, 0)
+            of_inverse, of_mean = sum_replicas([tf.reduce_sum(of_inverse, 0), of_mean])
+            of_squares = of_q * tf.square(inverse) - 0.5 * of_inverse * inverse**3 / n
+            # The squares' own part of the mean's gradient vanishes with the sum of x - mean, but
+            # for the part of q, which differs from sample to sample.
+            deviations = _pixel_sums(x) - _pixels(x) * mean
+            (of_deviations,) = sum_replicas([tf.reduce_sum(of_squares * deviations, 0)])
+            shift = (of_mean + 2.0 * of_deviations) / n
+            slope = 2.0 * of_squares
+            of_x = scale[:, tf.newaxis] * dy + _affine(x, slope, mean, -shift)
+            return of_x, of_alpha, of_gamma, of_beta
+
+        return (y, tf.stop_gradient(mean), tf.stop_gradient(variance)), gradient
+
+    return op(x, alpha, gamma, beta)
+
+
+def apply_unitization(x, mean, variance, alpha, gamma, beta, *, epsilon=1e-3):
+    """`batch_unitization` by given mean and variance (channels,): the sample's norm is its own."""
+    inverse = tf.math.rsqrt(variance + epsilon)
+    squares = _pixel_sums(tf.math.squared_difference(x, mean))
+    _, s = _sample_scale(squares, inverse, alpha, x, epsilon)
+    return _affine(x, gamma * s * inverse, mean, beta)
+
+
+def _sample_scale(squares, inverse, alpha, x, epsilon):
+    """1 / sqrt(q + epsilon), (n, 1), and the scale (n, channels), of each sample."""
+    q = tf.reduce_sum(squares * tf.square(inverse), 1, keepdims=True) / tf.square(_pixels(x))
+    r = tf.math.rsqrt(q + epsilon)
+    return r, alpha * r + (1.0 - alpha)
+
+
+def _affine(x, scale, mean, shift):
+    """scale * (x - mean) + shift, scale (samples, channels), reading x once."""
+    return x * scale[:, tf.newaxis] + (shift - scale * mean)[:, tf.newaxis]
+
+
+def _pixels(x):
+    return tf.cast(tf.shape(x)[1], x.dtype)
+
+
+def _pixel_sums(x):
+    """Sums (samples, channels) over the pixels: a product with ones, faster than a reduction."""
+    if x.shape[1] == 1:
+        return x[:, 0]
+    ones = tf.ones([tf.shape(x)[0], 1, tf.shape(x)[1]], x.dtype)
+    return tf.matmul(ones, x)[:, 0]

@@ -1,0 +1,171 @@
+"""From a covariance to its whitening matrix, and the gradient back, in closed and stable form.
+
+Every whitener takes covariances (..., c, c), symmetric, without epsilon, and returns the matrix W
+(..., c, c) with `W (covariance + epsilon I) W^T = I` (Newton's iteration comes near it), and its
+pullback: a function from `dL/dW` to `D = dL/dS + (dL/dS)^T`, S the covariance.
+
+The formulas are equations (1) to (10) of the supplement of Huang et al., "An Investigation into the
+Stochasticity of Batch Whitening", CVPR 2020, rearranged so that no difference of eigenvalues is
+divided by where the gradient exists: equation (6) for ZCA is 0/0 at equal eigenvalues, and its
+float32 value next to them is wrong by as much as it is large.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+
+def whitening_matrix(covariance, method="itn", epsilon=1e-3, iterations=5, device=None):
+    """The whitening matrix W of each covariance, differentiable in closed form.
+
+    Args:
+        covariance: (..., c, c), symmetric, float32 or float64, without epsilon.
+        method: "pca", W = L^-1/2 U^T with eigenvalues L in ascending order; "zca",
+            W = U L^-1/2 U^T; "cd", W the inverse of the lower Cholesky factor; "itn", Newton's
+            iteration towards ZCA's.
+        epsilon: added to the diagonal.
+        iterations: Newton steps, for "itn".
+        device: where PCA and ZCA decompose: "cpu", "gpu", or None, which is the CPU if TensorFlow
+            sees a GPU, and wherever TensorFlow likes otherwise.
+
+    Returns:
+        W, (..., c, c), not finite where the covariance is not. PCA's has no gradient where
+        eigenvalues are equal: there the part that would turn eigenvectors into each other is left
+        out.
+    """
+
+    @tf.custom_gradient
+    def matrix(covariance):
+        w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)
+        return w, lambda gradient: 0.5 * pullback(gradient)
+
+    return matrix(covariance)
+
+
+def pca(covariance, epsilon, iterations, device):
+    """PCA whitening, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending."""
+    finite, eigenvalues, u = _eigh(covariance, epsilon, device)
+    w = _transpose(u / tf.sqrt(eigenvalues)[..., tf.newaxis, :])
+    # Closer than this, eigenvalues are equal to the precision of the decomposition.
+    tolerance = 10 * np.finfo(covariance.dtype.as_numpy_dtype).eps
+
+    def pullback(gradient):
+        z = tf.matmul(gradient, w, transpose_b=True)
+        row, column = eigenvalues[..., tf.newaxis], eigenvalues[..., tf.newaxis, :]
+        total, difference = row + column, column - row
+        distinct = tf.abs(difference) > tolerance * total
+        factor = tf.where(distinct, total / tf.where(distinct, difference, 1.0), 0.0)
+        psi = 0.5 * (z + _transpose(z) + factor * (z - _transpose(z)))
+        return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)
+
+    return _where_finite(finite, w), pullback
+
+
+def zca(covariance, epsilon, iterations, device):
+    """ZCA whitening, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
+    finite, eigenvalues, u = _eigh(covariance, epsilon, device)
+    roots = tf.sqrt(eigenvalues)
+    w = tf.matmul(u / roots[..., tf.newaxis, :], u, transpose_b=True)
+
+    def pullback(gradient):
+        rotated = tf.matmul(u, tf.matmul(gradient, u), transpose_a=True)
+        row, column = roots[..., tf.newaxis], roots[..., tf.newaxis, :]
+        rotated = (rotated + _transpose(rotated)) / (row * column * (row + column))
+        return -tf.matmul(u, tf.matmul(rotated, u, transpose_b=True))
+
+    return _where_finite(finite, w), pullback
+
+
+def cd(covariance, epsilon, iterations, device):
+    """Cholesky whitening, equations (7) and (8): W = L^-1 with L L^T = S + epsilon I."""
+    finite, covariance = _finite(covariance)
+    # Rounding can leave a covariance of low rank and large scale indefinite by more than epsilon:
+    # a shift of the size of that rounding keeps the factorisation alive.
+    rounding = np.finfo(covariance.dtype.as_numpy_dtype).eps * tf.linalg.trace(covariance)
+    factor = tf.linalg.cholesky(_shifted(covariance, epsilon + rounding[..., tf.newaxis]))
+    w = tf.linalg.triangular_solve(factor, _identity_like(covariance))
+
+    def pullback(gradient):
+        z = tf.linalg.band_part(tf.matmul(gradient, w, transpose_b=True), -1, 0)
+        psi = tf.linalg.set_diag(z + _transpose(z), tf.linalg.diag_part(z))
+        return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)
+
+    return _where_finite(finite, w), pullback
+
+
+def itn(covariance, epsilon, iterations, device):
+    """Newton's iteration, Algorithm III, in coupled form, with the gradient of (9) and (10).
+
+    The printed iteration P <- (3 P - P^3 Q) / 2 loses Q's structure to rounding and diverges after
+    about seven steps. With Q_1 = S / tr(S), T_k = (3 I - Q_k) / 2 and Q_{k+1} = Q_k T_k T_k, the
+    product P = T_1 ... T_T is the same polynomial in Q_1, and W = P / sqrt(tr(S)). The eigenvalues
+    of W S W follow q <- q (1.5 - 0.5 q)^2, T times, from those of Q_1.
+
+    The derivative of a polynomial in a symmetric matrix is its own adjoint, so that the pullback is
+    the forward derivative of the recursion at dL/dW, and the trace terms of (9).
+    """
+    s = _shifted(covariance, epsilon)
+    trace = tf.linalg.trace(s)[..., tf.newaxis, tf.newaxis]
+    identity = _identity_like(s)
+    q = s / trace
+    steps = []
+    p = None
+    for k in range(iterations):
+        t = 1.5 * identity - 0.5 * q
+        steps.append((q, t, p))
+        p = t if p is None else tf.matmul(p, t)
+        if k + 1 < iterations:
+            q = tf.matmul(tf.matmul(q, t), t)
+    inverse_root = tf.math.rsqrt(trace)
+
+    def pullback(gradient):
+        dq = 0.5 * inverse_root * (gradient + _transpose(gradient))
+        dp = None
+        for k, (q, t, p) in enumerate(steps):
+            dt = -0.5 * dq
+            dp = dt if dp is None else tf.matmul(dp, t) + tf.matmul(p, dt)
+            if k + 1 < iterations:
+                # Q' = 2.25 Q - 1.5 Q^2 + 0.25 Q^3, whose derivative takes two products.
+                b = tf.matmul(dq, q)
+                half = tf.matmul(-1.5 * dq + 0.25 * b + 0.125 * _transpose(b), q)
+                dq = 2.25 * dq + half + _transpose(half)
+        dp = dp + _transpose(dp)
+        of_scale = tf.reduce_sum(dp * s, [-2, -1], keepdims=True) / tf.square(trace)
+        of_root = tf.reduce_sum(gradient * last, [-2, -1], keepdims=True) * inverse_root / trace
+        return dp / trace - (of_scale + of_root) * identity
+
+    last = p
+    return p * inverse_root, pullback
+
+
+WHITENERS = {"pca": pca, "zca": zca, "cd": cd, "itn": itn}
+
+
+def _eigh(covariance, epsilon, device):
+    """Eigenvalues of the shifted covariance, at least epsilon whatever rounding says; vectors."""
+    finite, covariance = _finite(covariance)  # LAPACK raises on NaN, or does not return
+    if device is None and tf.config.list_physical_devices("GPU"):
+        device = "cpu"
+    with tf.device(None if device is None else f"/{device.upper()}:0"):
+        eigenvalues, u = tf.linalg.eigh(covariance)
+    return finite, tf.maximum(eigenvalues, 0.0) + epsilon, u
+
+
+def _finite(covariance):
+    finite = tf.reduce_all(tf.math.is_finite(covariance), [-2, -1], keepdims=True)
+    return finite, tf.where(finite, covariance, _identity_like(covariance))
+
+
+def _where_finite(finite, w):
+    return tf.where(finite, w, tf.constant(np.nan, w.dtype))
+
+
+def _shifted(matrix, value):
+    return tf.linalg.set_diag(matrix, tf.linalg.diag_part(matrix) + value)
+
+
+def _identity_like(matrix):
+    return tf.eye(matrix.shape[-1], dtype=matrix.dtype)
+
+
+def _transpose(matrix):
+    return tf.linalg.matrix_transpose(matrix)

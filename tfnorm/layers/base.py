@@ -1,0 +1,192 @@
+"""What the layers share: arguments, channels, and scale and shift under BatchNormalization's names.
+
+Nothing here is public.
+"""
+
+import keras
+import tensorflow as tf
+
+
+def check_axis(axis):
+    if not isinstance(axis, int) or axis == 0:
+        raise ValueError(
+            "`axis` must be an integer other than 0, which is the batch: usually -1, or 1 for "
+            f"channels first. Received: axis={axis!r}"
+        )
+
+
+def check_group_size(group_size):
+    if group_size is not None and (not isinstance(group_size, int) or group_size < 1):
+        raise ValueError(
+            "`group_size` must be a positive integer, or None for one group of all channels. "
+            f"Received: group_size={group_size!r}"
+        )
+
+
+def check_momentum(momentum):
+    if not 0 <= momentum <= 1:
+        raise ValueError(
+            f"`momentum` must be in [0, 1], it weighs the old value. Received: momentum={momentum}"
+        )
+
+
+def check_epsilon(epsilon):
+    if not epsilon >= 0:
+        raise ValueError(f"`epsilon` must not be negative. Received: epsilon={epsilon}")
+
+
+def check_positive(name, value):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
+class ChannelLayer(keras.layers.Layer):
+    """A layer that does something to each channel: knows its axis and how many there are."""
+
+    def __init__(self, axis=-1, **kwargs):
+        check_axis(axis)
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def build(self, input_shape):
+        rank = len(input_shape)
+        if not 2 <= rank <= 5:
+            raise ValueError(
+                "Inputs must have rank 2 to 5, (batch, [up to three spatial axes,] channels). "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        if not -rank < self.axis < rank:
+            raise ValueError(
+                f"`axis` must be an axis of the input other than the first. Received: "
+                f"axis={self.axis}, input_shape={tuple(input_shape)}"
+            )
+        channels = input_shape[self.axis]
+        if not channels:
+            raise ValueError(
+                "The channel dimension must be defined and not 0. Received: "
+                f"axis={self.axis}, input_shape={tuple(input_shape)}"
+            )
+        self.input_spec = keras.layers.InputSpec(ndim=rank, axes={self.axis: channels})
+        self._channels = channels
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    @property
+    def statistics_dtype(self):
+        """float32, or float64 for float64 input: what statistics and matrices are kept in."""
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
+    def add_channel_weight(self, name, initializer, regularizer=None, constraint=None):
+        return self.add_weight(
+            name=name,
+            shape=(self._channels,),
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+            autocast=False,
+        )
+
+    def add_statistic(self, name, shape, initializer):
+        """A weight that no optimizer trains, and that unsynchronised replicas average."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            dtype=self.statistics_dtype,
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+        )
+
+    def as_statistics(self, value):
+        """A tensor or weight (or None) in `statistics_dtype`."""
+        return None if value is None else tf.cast(value, self.statistics_dtype)
+
+    def get_config(self):
+        return super().get_config() | {"axis": self.axis}
+
+
+class ScaleAndShift(ChannelLayer):
+    """A layer with BatchNormalization's `gamma` and `beta`, (channels,) each, or without them."""
+
+    def __init__(
+        self,
+        axis=-1,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(axis=axis, **kwargs)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = keras.initializers.get(beta_initializer)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.beta_regularizer = keras.regularizers.get(beta_regularizer)
+        self.gamma_regularizer = keras.regularizers.get(gamma_regularizer)
+        self.beta_constraint = keras.constraints.get(beta_constraint)
+        self.gamma_constraint = keras.constraints.get(gamma_constraint)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_channel_weight(
+                "gamma", self.gamma_initializer, self.gamma_regularizer, self.gamma_constraint
+            )
+        if self.center:
+            self.beta = self.add_channel_weight(
+                "beta", self.beta_initializer, self.beta_regularizer, self.beta_constraint
+            )
+
+    def get_config(self):
+        return super().get_config() | {
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": keras.initializers.serialize(self.beta_initializer),
+            "gamma_initializer": keras.initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": keras.regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": keras.regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": keras.constraints.serialize(self.beta_constraint),
+            "gamma_constraint": keras.constraints.serialize(self.gamma_constraint),
+        }
+
+
+class BatchStatistics(ScaleAndShift):
+    """A layer that normalises by batch statistics in training and by moving ones in inference."""
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        synchronized=False,
+        **kwargs,
+    ):
+        check_momentum(momentum)
+        check_epsilon(epsilon)
+        super().__init__(axis=axis, **kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.moving_mean_initializer = keras.initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = keras.initializers.get(moving_variance_initializer)
+        self.synchronized = synchronized
+
+    def get_config(self):
+        return super().get_config() | {
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "moving_mean_initializer": keras.initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": keras.initializers.serialize(
+                self.moving_variance_initializer
+            ),
+            "synchronized": self.synchronized,
+        }

@@ -1,0 +1,192 @@
+"""Batch whitening as a Keras layer."""
+
+import keras
+import tensorflow as tf
+
+from tfnorm import functional
+from tfnorm.functional import groups, statistics
+from tfnorm.layers import base
+
+ESTIMATES = ("covariance", "matrix")
+
+
+@keras.saving.register_keras_serializable(package="tfnorm")
+class BatchWhitening(base.BatchStatistics):
+    """Whitens the channels over the mini-batch, where BatchNormalization standardises them.
+
+    In training, in each group of channels,
+
+        y = gamma * W (x - mean) + beta,    W (covariance + epsilon I) W^T = I,
+
+    with mean and covariance over all axes but the channels' (divided by n, not by n - 1). In
+    inference the same with moving statistics; a layer with `trainable=False` is in inference.
+
+    ```python
+    keras.Sequential([keras.layers.Conv2D(64, 3), tfnorm.BatchWhitening(group_size=16), ...])
+    ```
+
+    Args:
+        method: how W is found among the matrices that whiten. "pca", by the eigenvectors of the
+            covariance (has no gradient at equal eigenvalues); "zca", rotated back to the channels;
+            "cd", the inverse of the Cholesky factor; "itn", Newton's iteration towards ZCA's,
+            which whitens small eigenvalues less and needs matrix products only.
+        group_size: channels in a group; None, or at least as many as there are, is one group. The
+            last group takes what is left over.
+        iterations: steps of Newton's iteration, for "itn".
+        estimate: what the moving average follows for inference: the "covariance", from which W is
+            computed in each inference call, or the whitening "matrix" itself.
+        axis: the channels' axis, usually -1 or 1.
+        momentum: weight of the old value in the moving averages, in [0, 1].
+        epsilon: added to the covariance's diagonal where it is used, not where it is stored.
+        center: whether to add `beta`.
+        scale: whether to multiply by `gamma`.
+        synchronized: whether statistics are those of the global batch over all replicas of a
+            `tf.distribute` strategy. Otherwise each replica whitens its own part, and the moving
+            averages follow the mean over replicas.
+        device: where PCA and ZCA decompose: "cpu", "gpu", or None: the CPU if there is a GPU (GPUs
+            are slow at many small decompositions), else wherever TensorFlow likes.
+        moving_variance_initializer: of the diagonal of the moving covariance. With "matrix", the
+            moving matrix starts with its inverse root.
+        beta_initializer, gamma_initializer, moving_mean_initializer, beta_regularizer,
+            gamma_regularizer, beta_constraint, gamma_constraint: as in BatchNormalization.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Call arguments:
+        inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
+        training: whether to use and to follow the batch's statistics.
+
+    Attributes:
+        moving_mean: (channels,).
+        moving_covariance: (groups, size, size), without epsilon; `moving_covariance_last`
+            (1, rest, rest) if there is a smaller last group. With `estimate="covariance"`.
+        moving_matrix, moving_matrix_last: likewise, with `estimate="matrix"`.
+
+    Statistics are float32 whatever the compute dtype, float64 for float64. A batch that is not
+    finite gives an output that is not, and leaves the moving statistics as they were.
+
+    Reference:
+        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020.
+    """
+
+    def __init__(
+        self,
+        method="itn",
+        group_size=None,
+        iterations=5,
+        estimate="covariance",
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        synchronized=False,
+        device=None,
+        **kwargs,
+    ):
+        if method not in functional.WHITENERS:
+            raise ValueError(
+                f"`method` must be one of {sorted(functional.WHITENERS)}. "
+                f"Received: method={method!r}"
+            )
+        if estimate not in ESTIMATES:
+            raise ValueError(
+                f"`estimate` must be one of {list(ESTIMATES)}. Received: estimate={estimate!r}"
+            )
+        if device not in (None, "cpu", "gpu"):
+            raise ValueError(f"`device` must be 'cpu', 'gpu' or None. Received: device={device!r}")
+        base.check_group_size(group_size)
+        base.check_positive("iterations", iterations)
+        super().__init__(
+            axis=axis,
+            momentum=momentum,
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            synchronized=synchronized,
+            **kwargs,
+        )
+        self.method = method
+        self.group_size = group_size
+        self.iterations = iterations
+        self.estimate = estimate
+        self.device = device
+        # XLA has no fast decompositions on CPU, and ignores their placement.
+        self.supports_jit = method == "itn"
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.moving_mean = self.add_statistic(
+            "moving_mean", (self._channels,), self.moving_mean_initializer
+        )
+        self._moving = []
+        for block, suffix in zip(
+            groups.blocks(self._channels, self.group_size), ("", "_last"), strict=False
+        ):
+            name = f"moving_{self.estimate}{suffix}"
+            shape = (block.groups, block.size, block.size)
+            self._moving.append(self.add_statistic(name, shape, self._initial_statistic))
+            setattr(self, name, self._moving[-1])
+
+    def call(self, inputs, training=False):
+        rows = groups.to_rows(self.as_statistics(inputs), self.axis)
+        gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
+        if training and self.trainable:
+            y, *batch = functional.batch_whitening(
+                rows,
+                gamma,
+                beta,
+                group_size=self.group_size,
+                sum_replicas=(
+                    statistics.all_replicas if self.synchronized else statistics.one_replica
+                ),
+                **self._whitening,
+            )
+            self._follow(*batch)
+        else:
+            y = functional.apply_whitening(
+                rows,
+                tf.convert_to_tensor(self.moving_mean),
+                self.inference_matrices(),
+                gamma,
+                beta,
+                group_size=self.group_size,
+            )
+        return tf.cast(groups.from_rows(y, inputs, self.axis), self.compute_dtype)
+
+    def inference_matrices(self):
+        """The whitening matrices that inference uses, one tensor (groups, size, size) a block."""
+        moving = [tf.convert_to_tensor(weight) for weight in self._moving]
+        if self.estimate == "matrix":
+            return moving
+        return functional.moving_matrices(moving, **self._whitening)
+
+    @property
+    def _whitening(self):
+        return {
+            "method": self.method,
+            "epsilon": self.epsilon,
+            "iterations": self.iterations,
+            "device": self.device,
+        }
+
+    def _follow(self, mean, covariances, matrices):
+        new = covariances if self.estimate == "covariance" else matrices
+        weights = [self.moving_mean, *self._moving]
+        old = [tf.convert_to_tensor(weight) for weight in weights]
+        for weight, value in zip(
+            weights, statistics.moving_average(old, [mean, *new], self.momentum), strict=True
+        ):
+            weight.assign(value)
+
+    def _initial_statistic(self, shape, dtype=None):
+        variance = tf.cast(self.moving_variance_initializer(shape[:-1], dtype=dtype), dtype)
+        return tf.linalg.diag(variance if self.estimate == "covariance" else variance**-0.5)
+
+    def get_config(self):
+        return super().get_config() | {
+            "method": self.method,
+            "group_size": self.group_size,
+            "iterations": self.iterations,
+            "estimate": self.estimate,
+            "device": self.device,
+        }

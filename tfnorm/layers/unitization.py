@@ -1,0 +1,143 @@
+"""Unitization as a Keras layer."""
+
+import keras
+import tensorflow as tf
+
+from tfnorm import functional
+from tfnorm.functional import groups, statistics
+from tfnorm.layers import base
+
+
+@keras.saving.register_keras_serializable(package="tfnorm")
+class Unitization(base.BatchStatistics):
+    """Scales each sample by its norm, as far as a learned vector alpha says.
+
+    With `normalize=True`, as the authors released it, embedded into batch normalisation:
+
+        xh = (x - mean) / sqrt(variance + epsilon)
+        y = gamma * (alpha / sqrt(q + epsilon) + 1 - alpha) * xh + beta
+
+    with `q = ||xh||^2 / pixels^2` of each sample, over all its channels and pixels (pixels is the
+    product of its spatial sizes, 1 for a vector): at alpha = 1 a feature map's norm before gamma is
+    `pixels` and a vector's is 1. At alpha = 0, where it starts, it is BatchNormalization: the
+    variance is the biased one (the released code multiplies it by m / (m - 1 - epsilon)).
+
+    With `normalize=False` it is the supplement's practical g on the raw input: `xh = x`, the norm
+    is `||x||` with no factor of pixels, and there are no moving statistics. The bounds of
+    Theorem 3.4 hold for this form, and for the other with `pixels` in place of 1.
+
+    Args:
+        axis: the channels' axis, usually -1 or 1.
+        momentum: weight of the old value in the moving averages, in [0, 1].
+        epsilon: added to the variance and to the squared norm.
+        center: whether to add `beta`.
+        scale: whether to multiply by `gamma`.
+        alpha_initializer: of `alpha`, which is unconstrained.
+        normalize: whether to normalise over the batch first.
+        synchronized: whether mean and variance are those of the global batch over all replicas of a
+            `tf.distribute` strategy.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
+            beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: as in
+            BatchNormalization.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Call arguments:
+        inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
+        training: whether to use and to follow the batch's mean and variance. The sample's norm is
+            always its own.
+
+    Attributes:
+        alpha: (channels,).
+        moving_mean, moving_variance: (channels,), with `normalize=True`.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by
+        Unitizing Layers' Outputs", CVPR 2020.
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        alpha_initializer="zeros",
+        normalize=True,
+        synchronized=False,
+        **kwargs,
+    ):
+        super().__init__(
+            axis=axis,
+            momentum=momentum,
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            synchronized=synchronized,
+            **kwargs,
+        )
+        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+        self.normalize = normalize
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.alpha = self.add_channel_weight("alpha", self.alpha_initializer)
+        if self.normalize:
+            shape = (self._channels,)
+            self.moving_mean = self.add_statistic(
+                "moving_mean", shape, self.moving_mean_initializer
+            )
+            self.moving_variance = self.add_statistic(
+                "moving_variance", shape, self.moving_variance_initializer
+            )
+
+    def call(self, inputs, training=False):
+        rows = groups.to_rows(self.as_statistics(inputs), self.axis)
+        samples = [tf.shape(inputs)[0], tf.shape(rows)[0] // tf.shape(inputs)[0]]
+        if inputs.shape.rank == 2:
+            samples[1] = 1
+        x = tf.reshape(rows, [*samples, self._channels])
+        alpha = self.as_statistics(self.alpha)
+        gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
+        gamma = tf.ones_like(alpha) if gamma is None else gamma
+        beta = tf.zeros_like(alpha) if beta is None else beta
+        if not self.normalize:
+            y = gamma * functional.practical_unitization(x, alpha, self.epsilon) + beta
+        elif training and self.trainable:
+            y, mean, variance = functional.batch_unitization(
+                x,
+                alpha,
+                gamma,
+                beta,
+                epsilon=self.epsilon,
+                sum_replicas=(
+                    statistics.all_replicas if self.synchronized else statistics.one_replica
+                ),
+            )
+            self._follow(mean, variance)
+        else:
+            y = functional.apply_unitization(
+                x,
+                tf.convert_to_tensor(self.moving_mean),
+                tf.convert_to_tensor(self.moving_variance),
+                alpha,
+                gamma,
+                beta,
+                epsilon=self.epsilon,
+            )
+        y = groups.from_rows(tf.reshape(y, tf.shape(rows)), inputs, self.axis)
+        return tf.cast(y, self.compute_dtype)
+
+    def _follow(self, mean, variance):
+        weights = [self.moving_mean, self.moving_variance]
+        old = [tf.convert_to_tensor(weight) for weight in weights]
+        for weight, value in zip(
+            weights, statistics.moving_average(old, [mean, variance], self.momentum), strict=True
+        ):
+            weight.assign(value)
+
+    def get_config(self):
+        return super().get_config() | {
+            "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
+            "normalize": self.normalize,
+        }
