@@ -1,0 +1,86 @@
+"""Evaluates a trained generator: `python -m gan.evaluate --run_dir=DIR`."""
+
+import json
+
+import tensorflow as tf
+from absl import flags
+
+from gan import presets
+from gan.metrics.evaluation import describe, evaluate
+from gan.metrics.features import load_features
+from gan.metrics.statistics import reference_statistics
+from tfnorm.training import program
+from tfnorm.training.datasets import load_images
+from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import RunDirectory, write_whole
+
+USAGE = """
+Measures the samples of a finished run against the test split of its dataset, writes the numbers to
+evaluation.json in the run's directory, and prints them.
+
+  python -m gan.evaluate --run_dir=runs/quickstart
+
+A flag that is left out is as the run has it.
+"""
+
+FLAGS = ("dataset", "data_dir", "image_size", "features", "eval_samples", "seed")
+
+program.define_flag("run_dir", str, "Run", "Directory of a run that is complete; required.")
+program.define_flags(presets.Config, only=FLAGS)
+
+
+def main():
+    """Reads the flags, evaluates and prints."""
+    if flags.FLAGS.run_dir is None:
+        raise UserError("--run_dir is required: the directory of a run that is complete.")
+    run = RunDirectory(flags.FLAGS.run_dir)
+    try:
+        config = program.override(presets.Config(**run.config()), FLAGS)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{run.path} does not fit this program: {error}") from error
+    sample = generator_samples(run / "generator", config.seed)
+    features = load_features(config.features)
+    test, training = (
+        load_images(config.dataset, split, config.data_dir, config.image_size)
+        for split in ("test", "train")
+    )
+    reference = reference_statistics(test, config.eval_samples, features)
+    result = evaluate(sample, reference, features, config.eval_samples)
+    print(describe(result))
+    write_whole(run / "evaluation.json", json.dumps(result, indent=2) + "\n")
+
+
+def generator_samples(path, seed):
+    """Samples of a generator's SavedModel.
+
+    Args:
+        path: a SavedModel with `serving_default(latent) -> images`, (n, d) to (n, h, w, channels)
+            in [-1, 1].
+        seed: of the latents.
+
+    Returns:
+        `f(count)`, a generator of batches of images.
+    """
+    try:
+        # The function does not keep the variables alive: its holder does.
+        holder = tf.saved_model.load(str(path))
+        serve = holder.signatures["serving_default"]
+        latent_size = serve.structured_input_signature[1]["latent"].shape[1]
+    except (OSError, KeyError) as error:
+        raise UserError(
+            f"There is no generator in {path}: a SavedModel with serving_default(latent) -> images. "
+            "A run writes it when it is complete: start it again to finish it."
+        ) from error
+
+    def sample(count, batch_size=200):
+        for start in range(0, count, batch_size):
+            latent = tf.random.stateless_normal([batch_size, latent_size], [seed, start])
+            yield holder.signatures["serving_default"](latent=latent)["images"][
+                : count - start
+            ].numpy()
+
+    return sample
+
+
+if __name__ == "__main__":
+    program.run(main, USAGE)

@@ -1,0 +1,1 @@
+"""Fréchet distance: arithmetic on features, feature networks, reference statistics."""

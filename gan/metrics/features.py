@@ -1,0 +1,197 @@
+"""Feature networks: images in, features out, for the Fréchet distance."""
+
+import hashlib
+import pathlib
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from tfnorm.training.program import UserError
+
+DIGITS = "digits"
+INCEPTION = "tfgan_inception"
+
+_INCEPTION_SIZE = 299
+_BATCH_SIZE = 50
+
+
+class FeatureNetwork:
+    """A network from images to features, and to logits if it is a classifier.
+
+    Attributes:
+        name: what printed lines and file names call it.
+        fingerprint: 12 hexadecimal digits that another network does not have.
+    """
+
+    def __init__(self, name, fingerprint, function):
+        """`function` takes float32 (n, h, w, 3) in [0, 255] to (features, logits or None)."""
+        self.name = name
+        self.fingerprint = fingerprint
+        self._function = function
+
+    def __call__(self, images, batch_size=_BATCH_SIZE, progress=None):
+        """Features of images, computed batch by batch.
+
+        Args:
+            images: (n, height, width, 1 or 3) in [0, 255], uint8 or float; n at least 1. One
+                channel is repeated to three.
+            batch_size: images at a time, which bounds the memory.
+            progress: called as `progress(done, n)` after each batch.
+
+        Returns:
+            features, float32 (n, d), and logits, float32 (n, classes), or None if the network has
+            none.
+
+        Raises:
+            ValueError: if `images` have another shape.
+        """
+        if np.ndim(images) != 4 or np.shape(images)[-1] not in (1, 3) or not len(images):
+            raise ValueError(
+                "`images` must be (n, height, width, 1 or 3), n at least 1. "
+                f"Received: shape={np.shape(images)}"
+            )
+        features, logits = [], []
+        for start in range(0, len(images), batch_size):
+            batch = np.asarray(images[start : start + batch_size], np.float32)
+            batch = np.broadcast_to(batch, [*batch.shape[:3], 3])
+            outputs = self._function(tf.constant(batch))
+            features.append(outputs[0].numpy().astype(np.float32))
+            if outputs[1] is not None:
+                logits.append(outputs[1].numpy().astype(np.float32))
+            if progress is not None:
+                progress(start + len(batch), len(images))
+        return np.concatenate(features), np.concatenate(logits) if logits else None
+
+
+def load_features(spec):
+    """Loads a feature network.
+
+    Args:
+        spec: one of
+
+            * "digits": the classifier of handwritten digits that this project trained
+              (`gan.train_features`).
+            * "tfgan_inception": the network of tensorflow-gan's FID, from TensorFlow Hub.
+            * a directory with a SavedModel, either with `serving_default(images)` from float32
+              (n, h, w, 3) in [0, 255] to `features` and, if it can, `logits`; or with the outputs
+              `pool_3` and `logits`, as a local copy of tensorflow-gan's network. That one gets
+              what tensorflow-gan gives it: images in [-1, 1], resized bilinearly to 299x299.
+
+    Returns:
+        A `FeatureNetwork`. A directory is named for its last part.
+
+    Raises:
+        UserError: if there is no such network, or it cannot be used so.
+    """
+    if spec == DIGITS:
+        return _load(pathlib.Path(__file__).with_name("digits"), DIGITS)
+    if spec == INCEPTION:
+        return _load(_download_inception(), INCEPTION)
+    path = pathlib.Path(spec)
+    if not path.is_dir():
+        raise UserError(
+            f"--features must be {DIGITS!r}, {INCEPTION!r} or a directory with a SavedModel. "
+            f"Received: features={str(spec)!r}, which is no directory"
+        )
+    return _load(path, None)
+
+
+def _download_inception():
+    from gan.tfgan import tfgan
+
+    address = tfgan.eval.INCEPTION_TFHUB
+    try:
+        import tensorflow_hub
+
+        return pathlib.Path(tensorflow_hub.resolve(address))
+    except Exception as error:  # Of the network, the archive, the disk: many types.
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"--features={INCEPTION}: cannot get {address} ({type(error).__name__}: {reason}). "
+            "Where there is a network, python -c \"import tensorflow_hub; "
+            f"print(tensorflow_hub.resolve('{address}'))\" prints a directory: copy it here and "
+            "give its path, --features=DIR"
+        ) from error
+
+
+def _load(path, name):
+    fingerprint = _fingerprint(path)
+    if name is None:
+        name = re.sub(r"[^\w.-]+", "_", path.resolve().name)
+        if name in (DIGITS, INCEPTION):  # Those names say which network it is.
+            name = f"{name}-{fingerprint}"
+    try:
+        function = _function(tf.saved_model.load(str(path)))
+        probe = function(tf.zeros([2, 32, 32, 3]))
+    except UserError:
+        raise
+    except Exception as error:  # Damaged files surface as one of many types.
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"The feature network in {path} cannot be used: it must be a SavedModel with "
+            "serving_default(images) from float32 (n, h, w, 3) in [0, 255] to `features`. "
+            f"Received: {type(error).__name__}: {reason}"
+        ) from error
+    for output in probe:
+        if output is not None and (output.shape.rank != 2 or output.shape[0] != 2):
+            raise UserError(
+                f"The feature network in {path} must give a row of numbers for each image. "
+                f"Received: the shape {output.shape} for 2 images"
+            )
+    return FeatureNetwork(name, fingerprint, function)
+
+
+def _function(model):
+    """The function from (n, h, w, 3) in [0, 255] to (features, logits or None) of a SavedModel."""
+    signature = dict(model.signatures).get("serving_default") if model.signatures else None
+    outputs = signature.structured_outputs if signature else {}
+    if "features" in outputs:
+        call = _single_argument(signature)
+
+        def features(images):
+            _ = model  # A signature does not keep its model's variables alive.
+            outputs = call(images)
+            return outputs["features"], outputs.get("logits")
+
+        return features
+    call = model if callable(model) else signature and _single_argument(signature)
+    if not call:
+        raise UserError(_NO_OUTPUTS.format(sorted(outputs)))
+
+    def inception(images):
+        images = tf.image.resize(images, [_INCEPTION_SIZE] * 2, method="bilinear")
+        outputs = call(images / 127.5 - 1.0)
+        if not (isinstance(outputs, dict) and "pool_3" in outputs):
+            found = sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
+            raise UserError(_NO_OUTPUTS.format(found))
+        pool = outputs["pool_3"]
+        return tf.reshape(pool, [tf.shape(pool)[0], -1]), outputs.get("logits")
+
+    return inception
+
+
+_NO_OUTPUTS = (
+    "A feature network must have the output `features`, or `pool_3` as tensorflow-gan's Inception. "
+    "Received: {}"
+)
+
+
+def _single_argument(signature):
+    """The signature as a function of its one argument, whatever that is called."""
+    names = list(signature.structured_input_signature[1])
+    if len(names) != 1:
+        raise UserError(f"A feature network must take images alone. Received: arguments={names}")
+    return lambda images: signature(**{names[0]: images})
+
+
+def _fingerprint(path):
+    """A digest of the files that make up a SavedModel."""
+    digest = hashlib.sha256()
+    for pattern in ("saved_model.pb", "saved_model.pbtxt", "variables/**/*", "assets/**/*"):
+        for file in sorted(path.glob(pattern)):
+            if file.is_file():
+                content = file.read_bytes()
+                digest.update(f"{file.relative_to(path).as_posix()} {len(content)}\n".encode())
+                digest.update(content)
+    return digest.hexdigest()[:12]

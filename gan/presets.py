@@ -1,0 +1,142 @@
+"""The configurations of runs: what there is to choose, and the choices that have a name."""
+
+import dataclasses
+
+from tfnorm.training.program import field
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What determines a run. The defaults are the supplement's stability experiments."""
+
+    dataset: str = field(
+        "cifar10",
+        "Data",
+        "digits (embedded), or a dataset of tensorflow-datasets as mnist, cifar10.",
+    )
+    data_dir: str | None = field(
+        None, "Data", "Directory with prepared tensorflow-datasets data; digits need none."
+    )
+    image_size: int = field(32, "Data", "Height and width of images, in pixels.")
+
+    arch: str = field("dcgan", "Networks", "Architecture.")
+    variant: str = field(
+        "paper", "Networks", "The network as the paper prints it, or as its authors released it."
+    )
+    generator_filters: int = field(
+        256, "Networks", "Channels after the generator's first deconvolution, a multiple of 4."
+    )
+    discriminator_filters: int = field(
+        256, "Networks", "Channels of the discriminator's last convolution, a multiple of 8."
+    )
+
+    norm: str = field("itn", "Normalization", "The generator's normalization.")
+    recovery: str = field(
+        "scale_shift",
+        "Normalization",
+        "What follows the normalization: gamma and beta, or a matrix.",
+    )
+    group_size: int | None = field(
+        None, "Normalization", "Channels that are whitened together; none: all of a layer."
+    )
+    iterations: int = field(5, "Normalization", "Steps of Newton's iteration, for itn.")
+    estimate: str = field(
+        "covariance", "Normalization", "What the moving average follows, for whitening."
+    )
+    epsilon: float = field(1e-3, "Normalization", "Added to variances and covariances.")
+    norm_momentum: float = field(
+        0.99, "Normalization", "Weight of the old value in moving averages, in [0, 1]."
+    )
+    device: str | None = field(
+        None, "Normalization", "Where pca and zca decompose; none: the CPU if there is a GPU."
+    )
+    synchronized: bool = field(
+        False, "Normalization", "Whether batch statistics are those of all replicas together."
+    )
+
+    loss: str = field("hinge", "Training", "Adversarial loss.")
+    steps: int = field(100_000, "Training", "Generator updates.")
+    batch_size: int = field(64, "Training", "Images in a batch, over all replicas.")
+    n_dis: int = field(1, "Training", "Discriminator updates before each generator update.")
+    generator_batch_multiple: int = field(
+        1, "Training", "Images in a generator update, in batch sizes."
+    )
+    learning_rate: float = field(
+        2e-4, "Training", "Adam's, of both networks, at the start; it falls linearly to 0."
+    )
+    beta1: float = field(0.0, "Training", "Adam's weight of the old first moment.")
+    beta2: float = field(0.9, "Training", "Adam's weight of the old second moment.")
+    seed: int = field(0, "Training", "Of initial weights, data order and latents.")
+
+    features: str = field(
+        "tfgan_inception",
+        "Evaluation",
+        "Network for the Fréchet distance: digits, tfgan_inception, or the directory of a "
+        "SavedModel (images (n, h, w, 3) in [0, 255] to features).",
+    )
+    eval_samples: int = field(
+        10_000, "Evaluation", "Samples, and images of the test split as far as it has them."
+    )
+
+    strategy: str = field(
+        "default", "Run", "tf.distribute: one device, all of this machine, or TF_CONFIG's machines."
+    )
+    log_every: int = field(100, "Run", "Steps from one line of losses to the next.")
+    eval_every: int = field(10_000, "Run", "Steps from one evaluation and sample grid to the next.")
+    checkpoint_every: int = field(1_000, "Run", "Steps from one checkpoint to the next.")
+    deterministic: bool = field(
+        False, "Run", "Whether to allow only operations that give the same bits each time; slower."
+    )
+
+    def __post_init__(self):
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        if not self.learning_rate > 0:
+            raise ValueError(
+                f"`learning_rate` must be positive. Received: learning_rate={self.learning_rate}"
+            )
+        for name in ("beta1", "beta2"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={value}")
+        if self.eval_samples < 2:
+            raise ValueError(
+                "`eval_samples` must be at least 2, for a covariance. "
+                f"Received: eval_samples={self.eval_samples}"
+            )
+
+
+_POSITIVE = (
+    "steps",
+    "batch_size",
+    "n_dis",
+    "generator_batch_multiple",
+    "log_every",
+    "eval_every",
+    "checkpoint_every",
+)
+
+# What may differ between two starts of the same run.
+FREE = ("data_dir", "log_every", "eval_every", "checkpoint_every")
+
+PRESETS = {
+    # Ours: a GAN of the paper's kind that two CPU cores train in minutes.
+    "quickstart": Config(
+        dataset="digits",
+        generator_filters=64,
+        discriminator_filters=64,
+        steps=3000,
+        learning_rate=1e-3,
+        beta1=0.5,
+        beta2=0.999,
+        features="digits",
+        log_every=100,
+        eval_every=1000,
+        checkpoint_every=500,
+    ),
+    # Table VII at a setting of Table II.
+    "cifar10_dcgan": Config(),
+    "mnist_dcgan": Config(dataset="mnist", image_size=28),
+}

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import scipy.linalg
+
+from gan.metrics.frechet import (
+    frechet_distance,
+    frechet_distance_of_features,
+    moments,
+    trace_sqrt_product,
+)
+from gan.tfgan import tfgan
+
+
+def _covariance(random, d, rank=None, condition=100.0):
+    """A covariance of known rank, its other eigenvalues from 1 / condition to 1."""
+    basis = np.linalg.qr(random.normal(size=(d, d)))[0]
+    values = np.geomspace(1 / condition, 1, d)
+    values[: d - (rank or d)] = 0
+    return basis * values @ basis.T
+
+
+def _by_sqrtm(mean_a, cov_a, mean_b, cov_b):
+    root = scipy.linalg.sqrtm(cov_a @ cov_b)
+    return np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a + cov_b) - 2 * np.trace(root).real
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def test_moments_are_unbiased_float64(random):
+    features = random.normal(size=(50, 4)).astype(np.float32) + 3
+    mean, covariance = moments(features)
+    assert mean.dtype == covariance.dtype == np.float64
+    np.testing.assert_allclose(mean, features.astype(np.float64).mean(0), rtol=1e-12)
+    np.testing.assert_allclose(covariance, np.cov(features.astype(np.float64).T), rtol=1e-12)
+
+
+def test_moments_of_a_large_mean_keep_their_digits(random):
+    features = random.normal(size=(1000, 3))
+    np.testing.assert_allclose(moments(features + 1e6)[1], moments(features)[1], rtol=1e-8)
+
+
+def test_diagonal_gaussians_in_closed_form(random):
+    mean_a, mean_b = random.normal(size=(2, 6))
+    std_a, std_b = random.uniform(0.1, 3, size=(2, 6))
+    expected = np.sum((mean_a - mean_b) ** 2) + np.sum((std_a - std_b) ** 2)
+    got = frechet_distance(mean_a, np.diag(std_a**2), mean_b, np.diag(std_b**2))
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_one_feature():
+    np.testing.assert_allclose(frechet_distance([1.0], [[4.0]], [4.0], [[9.0]]), 10.0, rtol=1e-14)
+
+
+def test_commuting_covariances(random):
+    basis = np.linalg.qr(random.normal(size=(7, 7)))[0]
+    std_a, std_b = random.uniform(0.1, 3, size=(2, 7))
+    cov_a, cov_b = basis * std_a**2 @ basis.T, basis * std_b**2 @ basis.T
+    np.testing.assert_allclose(trace_sqrt_product(cov_a, cov_b), std_a @ std_b, rtol=1e-12)
+    got = frechet_distance(np.zeros(7), cov_a, np.zeros(7), cov_b)
+    np.testing.assert_allclose(got, np.sum((std_a - std_b) ** 2), rtol=1e-11)
+
+
+@pytest.mark.parametrize("condition", [10.0, 1e6])
+def test_against_scipy(random, condition):
+    mean_a, mean_b = random.normal(size=(2, 30))
+    cov_a, cov_b = (_covariance(random, 30, condition=condition) for _ in range(2))
+    got = frechet_distance(mean_a, cov_a, mean_b, cov_b)
+    np.testing.assert_allclose(got, _by_sqrtm(mean_a, cov_a, mean_b, cov_b), rtol=1e-9)
+    np.testing.assert_allclose(got, frechet_distance(mean_b, cov_b, mean_a, cov_a), rtol=1e-12)
+
+
+def test_rank_deficient(random):
+    # Rank one: S_a = a a^T, S_b = b b^T, tr (S_a S_b)^{1/2} = |a.b|.
+    a, b = random.normal(size=(2, 20))
+    trace = trace_sqrt_product(np.outer(a, a), np.outer(b, b))
+    np.testing.assert_allclose(trace, abs(a @ b), rtol=1e-7)
+    # In orthogonal subspaces the distance is the sum of the traces.
+    upper, lower = np.diag([1.0, 2, 0, 0]), np.diag([0, 0, 3.0, 4])
+    assert frechet_distance(np.zeros(4), upper, np.zeros(4), lower) == pytest.approx(10, abs=1e-12)
+    constant = np.zeros((4, 4))
+    assert frechet_distance(np.ones(4), constant, np.zeros(4), constant) == 4
+
+
+@pytest.mark.parametrize("rank", [None, 5])
+def test_equal_sets_are_at_distance_zero(random, rank):
+    covariance = _covariance(random, 40, rank)
+    mean = random.normal(size=40)
+    assert 0 <= frechet_distance(mean, covariance, mean, covariance) < 1e-9
+    features = random.normal(size=(rank or 100, 40))
+    assert 0 <= frechet_distance_of_features(features, features) < 1e-9
+
+
+@pytest.mark.parametrize("n_a, n_b", [(10, 12), (10, 200), (200, 10), (100, 120), (2, 3)])
+def test_of_features_is_that_of_their_moments(random, n_a, n_b):
+    a = random.normal(size=(n_a, 24)) @ _covariance(random, 24)
+    b = random.normal(size=(n_b, 24)) @ _covariance(random, 24) + 0.3
+    expected = frechet_distance(*moments(a), *moments(b))
+    np.testing.assert_allclose(frechet_distance_of_features(a, b), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("n", [12, 150])
+def test_against_tensorflow_gan(random, n):
+    a = random.normal(size=(n, 20))
+    b = random.normal(size=(n, 20)) @ _covariance(random, 20) + 0.3
+    expected = tfgan.eval.frechet_classifier_distance_from_activations(a, b).numpy()
+    assert expected.dtype == np.float64
+    # tensorflow-gan's square root keeps singular values below 1e-10 as they are.
+    np.testing.assert_allclose(frechet_distance_of_features(a, b), expected, rtol=1e-6)
+
+
+def test_the_features_are_not_changed(random):
+    a, b = random.normal(size=(2, 3, 8))
+    before = a.copy(), b.copy()
+    frechet_distance_of_features(a, b)
+    np.testing.assert_array_equal((a, b), before)
+
+
+def test_bad_features(random):
+    good = random.normal(size=(5, 3))
+    bad = {
+        r"Received: features.shape=\(5,\)": good[:, 0],
+        r"Received: features.shape=\(5, 0\)": good[:, :0],
+        r"two samples. Received: features.shape=\(1, 3\)": good[:1],
+        "Received: 1 of 15 values": np.where(np.arange(15).reshape(5, 3) == 7, np.nan, good),
+        "Received: 15 of 15 values": good * np.inf,
+    }
+    for message, features in bad.items():
+        with pytest.raises(ValueError, match=message):
+            moments(features)
+        with pytest.raises(ValueError, match=message):
+            frechet_distance_of_features(good, features)
+    with pytest.raises(ValueError, match="Received: 3 and 2"):
+        frechet_distance_of_features(good, good[:, :2])
+
+
+def test_bad_moments():
+    mean, covariance = np.zeros(2), np.eye(2)
+    bad = {
+        r"cov_b.*Received: mean.shape=\(2,\), covariance.shape=\(3, 3\)": (mean, np.eye(3)),
+        r"Received: mean.shape=\(1, 2\)": (mean[None], covariance),
+        "Received: 3 and 2|Received: 2 and 3": (np.zeros(3), np.eye(3)),
+        "mean_b.*Received: 1 of 2 values": (np.array([0, np.inf]), covariance),
+        "cov_b.*Received: 4 of 4 values": (mean, covariance * np.nan),
+        "cov_b.*symmetric. Received: asymmetry=1": (mean, np.array([[1.0, 1], [0, 1]])),
+    }
+    for message, gaussian in bad.items():
+        with pytest.raises(ValueError, match=message):
+            frechet_distance(mean, covariance, *gaussian)

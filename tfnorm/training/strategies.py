@@ -1,0 +1,39 @@
+"""Where a program computes: one device, all devices of a machine, or several machines."""
+
+import tensorflow as tf
+
+
+def _mirrored():
+    # On a machine without GPUs MirroredStrategy takes one CPU, however many logical ones there are.
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+STRATEGIES = {
+    "default": tf.distribute.get_strategy,
+    "mirrored": _mirrored,
+    "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+}
+
+
+def make_strategy(name):
+    """The `tf.distribute` strategy called `name`, a key of `STRATEGIES`.
+
+    "multi_worker" reads the cluster from the environment variable TF_CONFIG, as TensorFlow does.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(
+            f"`strategy` must be one of {list(STRATEGIES)}. Received: strategy={name!r}"
+        )
+    return STRATEGIES[name]()
+
+
+def is_chief(strategy):
+    """Whether this process is the one that writes."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    if resolver.task_type == "chief":
+        return True
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    return resolver.task_type == "worker" and resolver.task_id == 0 and not has_chief
