@@ -6,10 +6,10 @@ import tensorflow as tf
 from absl import flags
 
 from gan import presets
-from gan.metrics.evaluation import describe, evaluate
+from gan.metrics.evaluation import describe, evaluate, training_distance
 from gan.metrics.features import load_features
 from gan.metrics.statistics import reference_statistics
-from tfnorm.training import program
+from tfnorm.training import actions, program
 from tfnorm.training.datasets import load_images
 from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import RunDirectory, write_whole
@@ -44,9 +44,20 @@ def main():
         load_images(config.dataset, split, config.data_dir, config.image_size)
         for split in ("test", "train")
     )
-    reference = reference_statistics(test, config.eval_samples, features)
-    result = evaluate(sample, reference, features, config.eval_samples)
+    reference, real = (
+        reference_statistics(
+            images,
+            config.eval_samples,
+            features,
+            progress=actions.Progress(f"images of {images.name} {images.split}"),
+        )
+        for images in (test, training)
+    )
+    progress = actions.Progress("generated images")
+    result = evaluate(sample, reference, features, config.eval_samples, progress)
+    result["training_distance"], comparison = training_distance(real, reference)
     print(describe(result))
+    print(comparison)
     write_whole(run / "evaluation.json", json.dumps(result, indent=2) + "\n")
 
 
@@ -68,8 +79,8 @@ def generator_samples(path, seed):
         latent_size = serve.structured_input_signature[1]["latent"].shape[1]
     except (OSError, KeyError) as error:
         raise UserError(
-            f"There is no generator in {path}: a SavedModel with serving_default(latent) -> images. "
-            "A run writes it when it is complete: start it again to finish it."
+            f"There is no generator in {path}, a SavedModel with serving_default(latent) -> "
+            "images. A run writes it when it is complete: start it again to finish it."
         ) from error
 
     def sample(count, batch_size=200):

@@ -2,7 +2,10 @@
 
 import dataclasses
 
-from tfnorm.training.program import field
+
+def field(default, group, help):
+    """A field that the programs have a flag for, below the heading `group` of `--help`."""
+    return dataclasses.field(default=default, metadata={"group": group, "help": help})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +128,7 @@ PRESETS = {
     # Ours: a GAN of the paper's kind that two CPU cores train in minutes.
     "quickstart": Config(
         dataset="digits",
-        generator_filters=64,
+        generator_filters=32,
         discriminator_filters=64,
         steps=3000,
         learning_rate=1e-3,

@@ -7,14 +7,15 @@ from absl import flags
 
 from gan import networks, presets
 from gan.losses import LOSSES
-from gan.metrics.evaluation import describe, evaluate
+from gan.metrics.evaluation import describe, evaluate, training_distance
 from gan.metrics.features import load_features
 from gan.metrics.statistics import reference_statistics
 from gan.trainer import Trainer
 from tfnorm.layers.batch_whitening import ESTIMATES
 from tfnorm.layers.by_name import NORMS, RECOVERIES, normalization_sites
 from tfnorm.training import actions, loop, plots, program
-from tfnorm.training.datasets import input_fn, load_images
+from tfnorm.training.batches import input_fn
+from tfnorm.training.datasets import load_images
 from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import History, RunDirectory, whole_directory
 from tfnorm.training.strategies import STRATEGIES, is_chief, make_strategy
@@ -88,13 +89,14 @@ def train(config, strategy, run):
         print(f"The run in {run.path} is complete: {config.steps} steps, generator in generator/.")
         return
     trainer, training, test, features = _prepared(config, strategy)
-    reference = reference_statistics(test, config.eval_samples, features)
+    reference = _statistics(test, config, features)
     run.begin(settings, presets.FREE)
     if run.writes:
         show(config, trainer)
 
     def measure():
-        return evaluate(trainer.samples, reference, features, config.eval_samples)
+        progress = actions.Progress("generated images")
+        return evaluate(trainer.samples, reference, features, config.eval_samples, progress)
 
     history = History(run)
     board = actions.Board(run / "events", run.writes)
@@ -139,7 +141,9 @@ def train(config, strategy, run):
     loop.run(trainer.step, iter(batches), steps, first, last, on_interrupt)
     screen.close()
     if run.writes:
-        _finish(config, trainer, run, history, training, features, reference)
+        real = _statistics(training, config, features)
+        print(training_distance(real, reference)[1])
+        _finish(trainer, run, history)
 
 
 def _prepared(config, strategy):
@@ -155,16 +159,18 @@ def _prepared(config, strategy):
     return trainer, training, test, load_features(config.features)
 
 
-def _finish(config, trainer, run, history, training, features, reference):
+def _statistics(images, config, features):
+    progress = actions.Progress(f"images of {images.name} {images.split}")
+    return reference_statistics(images, config.eval_samples, features, progress=progress)
+
+
+def _finish(trainer, run, history):
     """Draws the curves and writes the generator: a run that has one is complete."""
-    plots.write_curves(
-        run / "curves.png",
-        history.rows(),
-        {
-            "Losses": ["discriminator_loss", "generator_loss"],
-            "Fréchet distance": ["frechet_distance"],
-        },
-    )
+    panels = {
+        "Losses": ["discriminator_loss", "generator_loss"],
+        "Fréchet distance": ["frechet_distance"],
+    }
+    plots.write_curves(run / "curves.png", history.rows(), panels)
     with whole_directory(run / "generator") as aside:
         trainer.export(aside)
     print(f"The run is complete: see {run.path}, its samples/, curves.png and generator/.")

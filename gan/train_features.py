@@ -1,7 +1,6 @@
 """Trains a feature network on labelled images and exports it: `python -m gan.train_features`."""
 
 import pathlib
-import shutil
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ from tfnorm.training import program
 from tfnorm.training.batches import input_fn
 from tfnorm.training.datasets import load_images
 from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import whole_directory
 
 USAGE = """
 Trains a small classifier and exports it as a SavedModel for the programs' --features. The one for
@@ -25,7 +25,18 @@ the digits that comes with the project was made by
 IMAGE_SIZE = 32
 MAX_SHIFT = 2 / 32
 
-program.define_flag("dataset", str, "Data", "Labelled images to train on: digits, mnist, ...")
+DEFAULTS = {
+    "dataset": "digits",
+    "data_dir": None,
+    "out": None,
+    "steps": 2000,
+    "batch_size": 64,
+    "seed": 0,
+}
+
+program.define_flag(
+    "dataset", str, "Data", "Labelled images to train on, as mnist; digits if left out."
+)
 program.define_flag("data_dir", str, "Data", "Folder of prepared datasets; digits needs none.")
 program.define_flag("out", str, "Run", "Directory of the SavedModel to write; required.")
 program.define_flag("steps", int, "Run", "Training steps; 2000 if left out.")
@@ -35,27 +46,30 @@ program.define_flag("seed", int, "Run", "Of weights, order and shifts; 0 if left
 
 def main():
     """Reads the flags, trains, exports, and measures what was exported."""
-    given = flags.FLAGS
-    if not given.out:
+    given = {
+        name: default if getattr(flags.FLAGS, name) is None else getattr(flags.FLAGS, name)
+        for name, default in DEFAULTS.items()
+    }
+    steps, seed = given["steps"], given["seed"]
+    if not given["out"]:
         raise UserError("--out is required: the directory of the SavedModel to write.")
-    out = pathlib.Path(given.out)
+    out = pathlib.Path(given["out"])
     if out.exists() and not (out / "saved_model.pb").exists():
         raise UserError(f"--out={out} exists and is not a SavedModel: give another directory.")
-    seed = 0 if given.seed is None else given.seed
-    steps = 2000 if given.steps is None else given.steps
     if steps < 1:
         raise UserError(f"--steps must be at least 1. Received: steps={steps}")
     training, test = (
-        load_images(given.dataset or "digits", split, given.data_dir, IMAGE_SIZE)
+        load_images(given["dataset"], split, given["data_dir"], IMAGE_SIZE)
         for split in ("train", "test")
     )
-    batches = input_fn(training, given.batch_size or 64, seed=seed)
+    batches = input_fn(training, given["batch_size"], seed=seed)
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     network = build(training.num_classes)
     fit(network, batches(tf.distribute.InputContext()), steps)
-    export(network, out)
+    with whole_directory(out) as aside:
+        export(network, aside)
     print(f"Wrote {out}, {sum(f.stat().st_size for f in out.rglob('*') if f.is_file())} bytes.")
     report(load_features(out), training, test)
 
@@ -88,27 +102,24 @@ def fit(network, batches, steps):
         metrics=["accuracy"],
     )
     pairs = batches.map(lambda batch: (batch["images"][0], batch["labels"][0]))
-    rounds = min(10, steps)
-    model.fit(pairs, epochs=rounds, steps_per_epoch=steps // rounds, verbose=2)
+    lines = max(n for n in range(1, 11) if steps % n == 0)  # Of progress.
+    model.fit(pairs, epochs=lines, steps_per_epoch=steps // lines, shuffle=False, verbose=2)
 
 
-def export(network, out):
-    """Writes the SavedModel aside, then puts it into the place of the one that is there."""
-    archive = keras.export.ExportArchive()
-    archive.track(network)
+def export(network, path):
+    """Writes the SavedModel that `gan.metrics.features` describes."""
 
     def serve(images):
         x = tf.reduce_mean(tf.image.resize(images, [IMAGE_SIZE] * 2), -1, keepdims=True)
         features, logits = network(x / 127.5 - 1.0, training=False)
         return {"features": features, "logits": logits}
 
-    signature = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
-    archive.add_endpoint("serve", serve, [signature])
-    aside = out.with_name(out.name + ".partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    archive.write_out(str(aside), verbose=False)
-    shutil.rmtree(out, ignore_errors=True)
-    aside.rename(out)
+    images = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
+    # Keras's own export stores every variable twice.
+    module = tf.Module()
+    module.weights = [weight.value for weight in network.weights]
+    module.serve = tf.function(serve, input_signature=[images])
+    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 
 def report(network, training, test):

@@ -12,6 +12,7 @@ from tfnorm.training.program import UserError
 DIGITS = "digits"
 INCEPTION = "tfgan_inception"
 
+_SHIPPED = pathlib.Path(__file__).resolve().with_name("digits")
 _INCEPTION_SIZE = 299
 _BATCH_SIZE = 50
 
@@ -84,11 +85,11 @@ def load_features(spec):
     Raises:
         UserError: if there is no such network, or it cannot be used so.
     """
-    if spec == DIGITS:
-        return _load(pathlib.Path(__file__).with_name("digits"), DIGITS)
+    path = pathlib.Path(spec)
+    if spec == DIGITS or path.resolve() == _SHIPPED:
+        return _load(_SHIPPED, DIGITS)
     if spec == INCEPTION:
         return _load(_download_inception(), INCEPTION)
-    path = pathlib.Path(spec)
     if not path.is_dir():
         raise UserError(
             f"--features must be {DIGITS!r}, {INCEPTION!r} or a directory with a SavedModel. "
@@ -109,7 +110,7 @@ def _download_inception():
         reason = " ".join(str(error).split())[:160]
         raise UserError(
             f"--features={INCEPTION}: cannot get {address} ({type(error).__name__}: {reason}). "
-            "Where there is a network, python -c \"import tensorflow_hub; "
+            'Where there is a network, python -c "import tensorflow_hub; '
             f"print(tensorflow_hub.resolve('{address}'))\" prints a directory: copy it here and "
             "give its path, --features=DIR"
         ) from error
@@ -123,30 +124,24 @@ def _load(path, name):
             name = f"{name}-{fingerprint}"
     try:
         function = _function(tf.saved_model.load(str(path)))
-        probe = function(tf.zeros([2, 32, 32, 3]))
-    except UserError:
-        raise
+        for output in function(tf.zeros([2, 32, 32, 3])):
+            if output is not None and (output.shape.rank != 2 or output.shape[0] != 2):
+                raise ValueError(f"of 2 images it gives an output of shape {output.shape}")
     except Exception as error:  # Damaged files surface as one of many types.
-        reason = " ".join(str(error).split())[:160]
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"The feature network in {path} cannot be used: it must be a SavedModel with "
-            "serving_default(images) from float32 (n, h, w, 3) in [0, 255] to `features`. "
-            f"Received: {type(error).__name__}: {reason}"
+            f"The feature network in {path} cannot be used ({type(error).__name__}: {reason}). It "
+            "must be a SavedModel whose serving_default takes `images`, float32 (n, h, w, 3) in "
+            "[0, 255], to `features`, (n, d); or a copy of tensorflow-gan's, with `pool_3`"
         ) from error
-    for output in probe:
-        if output is not None and (output.shape.rank != 2 or output.shape[0] != 2):
-            raise UserError(
-                f"The feature network in {path} must give a row of numbers for each image. "
-                f"Received: the shape {output.shape} for 2 images"
-            )
     return FeatureNetwork(name, fingerprint, function)
 
 
 def _function(model):
     """The function from (n, h, w, 3) in [0, 255] to (features, logits or None) of a SavedModel."""
     signature = dict(model.signatures).get("serving_default") if model.signatures else None
-    outputs = signature.structured_outputs if signature else {}
-    if "features" in outputs:
+    names = sorted(signature.structured_outputs) if signature else []
+    if "features" in names:
         call = _single_argument(signature)
 
         def features(images):
@@ -155,34 +150,36 @@ def _function(model):
             return outputs["features"], outputs.get("logits")
 
         return features
-    call = model if callable(model) else signature and _single_argument(signature)
-    if not call:
-        raise UserError(_NO_OUTPUTS.format(sorted(outputs)))
+
+    if callable(model):  # As tensorflow-gan calls it.
+        call = model
+    elif "pool_3" in names:
+        call = _single_argument(signature)
+    else:
+        raise ValueError(f"its outputs are {names}")
 
     def inception(images):
+        _ = model
         images = tf.image.resize(images, [_INCEPTION_SIZE] * 2, method="bilinear")
         outputs = call(images / 127.5 - 1.0)
         if not (isinstance(outputs, dict) and "pool_3" in outputs):
-            found = sorted(outputs) if isinstance(outputs, dict) else type(outputs).__name__
-            raise UserError(_NO_OUTPUTS.format(found))
+            raise ValueError(f"its outputs are {sorted(outputs)}")
         pool = outputs["pool_3"]
         return tf.reshape(pool, [tf.shape(pool)[0], -1]), outputs.get("logits")
 
     return inception
 
 
-_NO_OUTPUTS = (
-    "A feature network must have the output `features`, or `pool_3` as tensorflow-gan's Inception. "
-    "Received: {}"
-)
-
-
 def _single_argument(signature):
     """The signature as a function of its one argument, whatever that is called."""
-    names = list(signature.structured_input_signature[1])
-    if len(names) != 1:
-        raise UserError(f"A feature network must take images alone. Received: arguments={names}")
-    return lambda images: signature(**{names[0]: images})
+    ((name, spec),) = signature.structured_input_signature[1].items()
+
+    def call(images):
+        if not spec.is_compatible_with(images):  # A signature itself does not look.
+            raise ValueError(f"it takes {spec.dtype.name} {spec.shape}, not {images.shape}")
+        return signature(**{name: images})
+
+    return call
 
 
 def _fingerprint(path):

@@ -12,15 +12,18 @@ PROGRAM = """
 import dataclasses, json, os, sys
 from tfnorm.training import program
 
+def field(default, group, help):
+    return dataclasses.field(default=default, metadata={"group": group, "help": help})
+
 @dataclasses.dataclass(frozen=True)
 class Config:
-    steps: int = program.field(10, "Training", "Updates.")
-    rate: float = program.field(0.5, "Training", "Per step.")
-    groups: int | None = program.field(16, "Network", "Channels.")
-    kind: str = program.field("a", "Network", "Kind.", ["a", "b"])
-    flat: bool = program.field(True, "Network", "Whether flat.")
+    steps: int = field(10, "Training", "Updates.")
+    rate: float = field(0.5, "Training", "Per step.")
+    groups: int | None = field(16, "Network", "Channels.")
+    kind: str = field("a", "Network", "Kind.")
+    flat: bool = field(True, "Network", "Whether flat.")
 
-program.define_flags(Config)
+program.define_flags(Config, {"kind": ["a", "b"]})
 
 def main():
     config = program.override(Config())

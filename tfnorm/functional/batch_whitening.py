@@ -52,13 +52,13 @@ def batch_whitening(
             sums, n = sum_replicas([statistics.column_sums(rows), statistics.count(rows)])
             mean = sums / n
             # Centred before the product: E[xx] - mean mean^T loses all digits to a large mean.
-            centred = layout.split(rows - mean)
+            centred = layout.split(tf.nn.bias_add(rows, -mean[0]))
             (gram,) = sum_replicas([layout.gram(centred, centred)])
             covariance = gram / n
             w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
-            y = layout.merge(layout.apply(centred, scaled)) + beta
+            y = tf.nn.bias_add(layout.merge(layout.apply(centred, scaled)), beta)
 
             def gradient(dy, *of_statistics):
                 of_beta = statistics.column_sums(dy)
@@ -68,7 +68,7 @@ def batch_whitening(
                 total_scaled, total_beta = sum_replicas([of_scaled, of_beta])
                 d = pullback(scale * total_scaled)
                 of_mean = layout.apply_transposed(layout.split(total_beta / n), scaled)
-                of_rows = layout.apply_transposed(split, scaled) - of_mean
+                of_rows = layout.subtract(layout.apply_transposed(split, scaled), of_mean)
                 of_rows = layout.merge(of_rows + layout.apply(centred, d / n))
                 return of_rows, of_gamma, tf.reshape(of_beta, [-1])
 
@@ -97,9 +97,9 @@ def apply_whitening(rows, mean, matrices, gamma, beta, *, group_size=None):
         of_block = slice(block.start, block.start + block.channels)
         if gamma is not None:
             matrix = tf.reshape(gamma[of_block], [block.groups, block.size, 1]) * matrix
-        centred = layout.split(rows[:, of_block] - mean[of_block])
+        centred = layout.split(tf.nn.bias_add(rows[:, of_block], -mean[of_block]))
         y = layout.merge(layout.apply(centred, matrix))
-        parts.append(y if beta is None else y + beta[of_block])
+        parts.append(y if beta is None else tf.nn.bias_add(y, beta[of_block]))
     return _joined(parts)
 
 

@@ -1,5 +1,6 @@
 """Channel groups: which channels whiten together, and the layouts in which they do so at once."""
 
+import math
 import typing
 
 import tensorflow as tf
@@ -39,6 +40,18 @@ def to_rows(x, axis=-1):
     """Views (batch, ..., channels), the channels at `axis`, as rows (n, channels)."""
     x = _channels_last(x, axis)
     return x if x.shape.rank == 2 else tf.reshape(x, [-1, x.shape[-1]])
+
+
+def to_samples(x, axis=-1):
+    """Views (batch, ..., channels), the channels at `axis`, as (batch, pixels, channels)."""
+    x = _channels_last(x, axis)
+    if x.shape.rank == 2:
+        return x[:, tf.newaxis]
+    # Not -1 for the pixels: an empty batch would leave them open.
+    spatial = x.shape[1:-1]
+    fixed = spatial.is_fully_defined()
+    pixels = math.prod(spatial) if fixed else tf.reduce_prod(tf.shape(x)[1:-1])
+    return tf.reshape(x, [tf.shape(x)[0], pixels, x.shape[-1]])
 
 
 def from_rows(rows, like, axis=-1):
@@ -96,6 +109,10 @@ class DenseLayout:
         """As `apply`, r -> M^T r."""
         return tf.matmul(rows, self._block_diagonal(matrices))
 
+    def subtract(self, rows, row):
+        """rows - row, (n, C) and (1, C): as a bias, which TensorFlow adds within a product."""
+        return tf.nn.bias_add(rows, -row[0])
+
     def _block_diagonal(self, matrices):
         _, groups, size = self.block
         if groups == 1:
@@ -130,6 +147,10 @@ class BatchedLayout:
     def apply_transposed(self, rows, matrices):
         """As `apply`, r -> M^T r."""
         return tf.matmul(rows, matrices)
+
+    def subtract(self, rows, row):
+        """rows - row, (groups, n, size) and (groups, 1, size)."""
+        return rows - row
 
 
 def layout(block):

@@ -34,10 +34,8 @@ def scalar_unitization(x, alpha, constant):
     Returns:
         (n, d).
     """
-    norm, is_zero = _norm(x)
-    alpha = tf.convert_to_tensor(alpha, x.dtype)
-    undefined = tf.logical_and(is_zero, tf.equal(alpha, 1.0))
-    return tf.where(undefined, constant, x / (alpha * norm + 1.0 - alpha))
+    denominator, undefined = _denominator(x, tf.convert_to_tensor(alpha, x.dtype))
+    return tf.where(undefined, constant, x / denominator)
 
 
 def vector_unitization(x, alpha):
@@ -50,8 +48,8 @@ def vector_unitization(x, alpha):
     Returns:
         (n, d).
     """
-    norm, is_zero = _norm(x)
-    return tf.where(is_zero, tf.zeros_like(x), x / ((norm - 1.0) * alpha + 1.0))
+    denominator, _ = _denominator(x, tf.convert_to_tensor(alpha, x.dtype))
+    return x / denominator
 
 
 def practical_unitization(x, alpha, epsilon=1e-3):
@@ -75,6 +73,17 @@ def _norm(x):
     square = tf.reduce_sum(tf.square(x), -1, keepdims=True)
     is_zero = tf.equal(square, 0.0)
     return tf.sqrt(tf.where(is_zero, tf.ones_like(square), square)), is_zero
+
+
+def _denominator(x, alpha):
+    """alpha ||x|| + 1 - alpha, which at x = 0 is 1 - alpha for the gradient too.
+
+    Where alpha = 1 there, it is 1 in place of 0; and where that is.
+    """
+    norm, is_zero = _norm(x)
+    undefined = tf.logical_and(is_zero, tf.equal(alpha, 1.0))
+    denominator = alpha * tf.where(is_zero, tf.zeros_like(norm), norm) + (1.0 - alpha)
+    return tf.where(undefined, tf.ones_like(denominator), denominator), undefined
 
 
 def batch_unitization(x, alpha, gamma, beta, *, epsilon=1e-3, sum_replicas=statistics.one_replica):

@@ -45,14 +45,16 @@ def pca(covariance, epsilon, iterations, device):
     """PCA whitening, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending."""
     finite, eigenvalues, u = _eigh(covariance, epsilon, device)
     w = _transpose(u / tf.sqrt(eigenvalues)[..., tf.newaxis, :])
-    # Closer than this, eigenvalues are equal to the precision of the decomposition.
-    tolerance = 10 * np.finfo(covariance.dtype.as_numpy_dtype).eps
+    # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
+    # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
+    precision = 10 * np.sqrt(w.shape[-1]) * np.finfo(w.dtype.as_numpy_dtype).eps
+    tolerance = precision * eigenvalues[..., -1:, tf.newaxis]
 
     def pullback(gradient):
         z = tf.matmul(gradient, w, transpose_b=True)
         row, column = eigenvalues[..., tf.newaxis], eigenvalues[..., tf.newaxis, :]
         total, difference = row + column, column - row
-        distinct = tf.abs(difference) > tolerance * total
+        distinct = tf.abs(difference) > tolerance
         factor = tf.where(distinct, total / tf.where(distinct, difference, 1.0), 0.0)
         psi = 0.5 * (z + _transpose(z) + factor * (z - _transpose(z)))
         return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)

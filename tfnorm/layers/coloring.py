@@ -1,5 +1,8 @@
 """Recoveries: what follows a normalization to give back what it took away."""
 
+import copy
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -96,7 +99,7 @@ class Coloring(base.ChannelLayer):
             kernel = self.add_weight(
                 name=name,
                 shape=(block.groups, block.size, block.size),
-                initializer=self._initial_kernel,
+                initializer=functools.partial(self._initial_kernel, block.start),
                 regularizer=self.kernel_regularizer,
                 constraint=self.kernel_constraint,
             )
@@ -127,16 +130,14 @@ class Coloring(base.ChannelLayer):
             y = tf.nn.bias_add(y, tf.convert_to_tensor(self.bias))
         return groups.from_rows(y, inputs, self.axis)
 
-    def _initial_kernel(self, shape, dtype=None):
+    def _initial_kernel(self, first, shape, dtype=None):
         """Each group's matrix by the initializer for itself: the fans are the group's."""
-        config = self.kernel_initializer.get_config()
-        seed = config.get("seed")
         matrices = []
         for group in range(shape[0]):
-            # An initializer returns the same numbers each time: one of its own for each group.
-            if seed is not None:
-                config = config | {"seed": seed + group}
-            initializer = type(self.kernel_initializer).from_config(config)
+            initializer = copy.copy(self.kernel_initializer)
+            # One with a number for a seed returns the same matrix each time.
+            if isinstance(getattr(initializer, "seed", None), int):
+                initializer.seed += first + group
             matrices.append(tf.cast(initializer(shape[1:], dtype=dtype), dtype))
         return tf.stack(matrices)
 

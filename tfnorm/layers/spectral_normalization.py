@@ -82,4 +82,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         return self.layer.compute_output_shape(input_shape)
 
     def get_config(self):
-        return super().get_config() | {"power_iterations": self.power_iterations}
+        config = super().get_config() | {"power_iterations": self.power_iterations}
+        # Keras adds this once the layer is built; `build` of the wrapper sees to it anyway.
+        config["layer"].pop("build_config", None)
+        return config

@@ -92,11 +92,7 @@ class Unitization(base.BatchStatistics):
             )
 
     def call(self, inputs, training=False):
-        rows = groups.to_rows(self.as_statistics(inputs), self.axis)
-        samples = [tf.shape(inputs)[0], tf.shape(rows)[0] // tf.shape(inputs)[0]]
-        if inputs.shape.rank == 2:
-            samples[1] = 1
-        x = tf.reshape(rows, [*samples, self._channels])
+        x = groups.to_samples(self.as_statistics(inputs), self.axis)
         alpha = self.as_statistics(self.alpha)
         gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
         gamma = tf.ones_like(alpha) if gamma is None else gamma
@@ -125,8 +121,8 @@ class Unitization(base.BatchStatistics):
                 beta,
                 epsilon=self.epsilon,
             )
-        y = groups.from_rows(tf.reshape(y, tf.shape(rows)), inputs, self.axis)
-        return tf.cast(y, self.compute_dtype)
+        rows = tf.reshape(y, [-1, self._channels])
+        return tf.cast(groups.from_rows(rows, inputs, self.axis), self.compute_dtype)
 
     def _follow(self, mean, variance):
         weights = [self.moving_mean, self.moving_variance]

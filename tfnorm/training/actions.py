@@ -108,6 +108,31 @@ class Screen:
             self._bar.close()
 
 
+class Progress:
+    """`f(done, total)` that shows how far a long computation is, if it is long.
+
+    Args:
+        what: what is counted, as "images of digits test".
+    """
+
+    def __init__(self, what, seconds=10.0):
+        self._what = what
+        self._seconds = seconds
+        self._said = time.monotonic()
+        self._bar = None
+
+    def __call__(self, done, total):
+        if sys.stderr.isatty():
+            if self._bar is None:
+                self._bar = tqdm.tqdm(total=total, desc=self._what, leave=False, delay=1.0)
+            self._bar.update(done - self._bar.n)
+            if done == total:
+                self._bar.close()
+        elif time.monotonic() - self._said > self._seconds:
+            self._said = time.monotonic()
+            print(f"{self._what}: {done}/{total}", flush=True)
+
+
 class Board:
     """TensorBoard events in a directory; nowhere if not the chief."""
 

@@ -1,11 +1,13 @@
 """What every program shares: flags from a configuration, and one line for a user's mistake."""
 
 import dataclasses
+import logging
 import sys
 import textwrap
 import types
 import typing
 
+import absl.logging
 from absl import app, flags
 
 
@@ -37,6 +39,9 @@ def run(main, usage):
         return rest
 
     def guarded(argv):
+        # What libraries tell about their progress is not the program's own to tell.
+        logging.getLogger("tensorflow").setLevel(logging.WARNING)
+        absl.logging.set_verbosity(absl.logging.WARNING)
         try:
             main()
         except UserError as error:
@@ -52,25 +57,12 @@ def _leave(message):
     sys.exit(1)
 
 
-def field(default, group, help, choices=None):
-    """A field of a configuration that is a flag of the programs as well.
-
-    Args:
-        default: the value.
-        group: heading in `--help`.
-        help: what it is, with its unit.
-        choices: the values that it may have, unless `define_flags` is told.
-    """
-    return dataclasses.field(
-        default=default, metadata={"group": group, "help": help, "choices": choices}
-    )
-
-
 def define_flags(config_class, choices=None, only=None):
     """Defines a flag for each field of a configuration; left out, it is None.
 
     Args:
-        config_class: a dataclass whose fields were made by `field`.
+        config_class: a dataclass whose fields have `metadata` with "group", the heading in
+            `--help`, and "help", what it is, with its unit.
         choices: dict from a field's name to the values that it may have.
         only: names of the fields to define flags for; None is all.
     """
@@ -83,7 +75,7 @@ def define_flags(config_class, choices=None, only=None):
             annotations[item.name],
             item.metadata["group"],
             item.metadata["help"],
-            (choices or {}).get(item.name, item.metadata["choices"]),
+            (choices or {}).get(item.name),
         )
 
 
@@ -97,7 +89,9 @@ def define_flag(name, annotation, group, help, choices=None):
         name: of the flag.
         annotation: its type: int, float, bool, str, or one of these or None: then the flag takes
             "none" as well.
-        group, help, choices: see `field`.
+        group: heading in `--help`.
+        help: what it is, with its unit.
+        choices: the values that it may have; None is any.
     """
     kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else [annotation]
     optional = types.NoneType in kinds

@@ -1,0 +1,113 @@
+"""Mean and covariance of the features of real images, kept in files."""
+
+import dataclasses
+import hashlib
+import io
+import logging
+import os
+import pathlib
+import re
+import zipfile
+
+import numpy as np
+
+from gan.metrics.frechet import moments
+from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import write_whole
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Statistics:
+    """What the Fréchet distance needs to know of real images.
+
+    Attributes:
+        mean: float64 (d,), of the features.
+        covariance: float64 (d, d), unbiased.
+        count: number of images n.
+        name: dataset and split, as "digits test".
+    """
+
+    mean: np.ndarray = dataclasses.field(repr=False)
+    covariance: np.ndarray = dataclasses.field(repr=False)
+    count: int
+    name: str
+
+
+def reference_statistics(images, count, features, cache_dir=None, progress=None):
+    """Statistics of the features of the first images of a split, from a file if there is one.
+
+    The file `DATASET-SPLIT-COUNT-HEIGHTxWIDTH-FEATURES-DIGEST.npz` holds float64 `mean` and
+    `covariance`; the digest is of the images and of the network. It is written aside and renamed,
+    and computed again if it cannot be read.
+
+    Args:
+        images: `tfnorm.training.datasets.Images`.
+        count: number of images, the first of the split; all of them if there are fewer.
+        features: `FeatureNetwork`.
+        cache_dir: the folder of the files; None is `tfnorm` in `$XDG_CACHE_HOME`, or in `~/.cache`.
+        progress: called as `progress(done, count)` after each batch.
+
+    Returns:
+        `Statistics`, with the number of images that were used.
+
+    Raises:
+        UserError: if `count` is less than 2.
+        ValueError: if a feature is not finite.
+    """
+    if count < 2:
+        raise UserError(f"--eval_samples must be at least 2. Received: eval_samples={count}")
+    pixels = images.images[:count]
+    name = f"{images.name} {images.split}"
+    path = _cache_dir(cache_dir) / _file_name(images, pixels, features)
+    found = _read(path)
+    if found is None:
+        found = moments(features(pixels, progress=progress)[0])
+        _write(path, *found)
+    return Statistics(*found, len(pixels), name)
+
+
+def _cache_dir(given):
+    if given is not None:
+        return pathlib.Path(given)
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tfnorm"
+
+
+def _file_name(images, pixels, features):
+    digest = hashlib.sha256(f"{features.fingerprint} {pixels.dtype} {pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels))
+    height, width = pixels.shape[1:3]
+    parts = (
+        images.name,
+        images.split,
+        len(pixels),
+        f"{height}x{width}",
+        features.name,
+        digest.hexdigest()[:12],
+    )
+    return re.sub(r"[^\w.-]+", "_", "-".join(map(str, parts))) + ".npz"
+
+
+def _read(path):
+    """Mean and covariance from a file, or None if there is none that is whole."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            mean, covariance = arrays["mean"], arrays["covariance"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    whole = (
+        mean.dtype == covariance.dtype == np.float64
+        and mean.ndim == 1
+        and covariance.shape == (len(mean), len(mean))
+        and np.isfinite(mean).all()
+        and np.isfinite(covariance).all()
+    )
+    return (mean, covariance) if whole else None
+
+
+def _write(path, mean, covariance):
+    try:
+        content = io.BytesIO()
+        np.savez(content, mean=mean, covariance=covariance)
+        write_whole(path, content.getvalue())
+    except OSError as error:  # A run goes on without the file: it only saves time.
+        logging.getLogger(__name__).warning("Statistics are not kept in %s: %s", path, error)

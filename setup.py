@@ -1,0 +1,51 @@
+"""Installs the package `tfnorm`; the programs `gan` and `classify` run from a checkout."""
+
+import pathlib
+import re
+
+import setuptools
+
+
+def read_version() -> str:
+    """The version written in tfnorm/__init__.py, read as text: importing it needs TensorFlow."""
+    text = pathlib.Path(__file__).with_name("tfnorm").joinpath("__init__.py").read_text("utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise ValueError('tfnorm/__init__.py must have a line `__version__ = "..."`.')
+    return found[1]
+
+
+EXPERIMENTS = [
+    "matplotlib",
+    "scikit-learn",
+    "scipy",
+    "tqdm",
+    "tensorflow-datasets",
+    # tensorflow-datasets imports importlib_resources without declaring it.
+    "importlib_resources",
+    # 2.1.0 is the last release; gan adapts this one to today's TensorFlow.
+    "tensorflow-gan==2.1.0",
+    # tensorflow-gan imports tensorflow-hub, tensorflow-probability and six.
+    "tensorflow-hub",
+    "tensorflow-probability",
+    "six",
+    # tensorflow-hub imports pkg_resources, which setuptools 82 removed.
+    "setuptools<82",
+    # tensorflow-hub and tensorflow-probability import tf_keras, in TensorFlow's minor version.
+    "tf_keras>=2.20,<2.22",
+]
+
+setuptools.setup(
+    name="tfnorm",
+    version=read_version(),
+    description="Batch whitening and unitization layers for Keras 3 on TensorFlow",
+    license="Apache-2.0",
+    packages=setuptools.find_packages(include=["tfnorm", "tfnorm.*"]),
+    python_requires=">=3.11",
+    install_requires=["absl-py", "keras>=3.12", "numpy", "tensorflow>=2.20,<2.22"],
+    extras_require={
+        "experiments": EXPERIMENTS,
+        # The tests cover the programs too.
+        "test": ["tfnorm[experiments]", "pytest>=8.1", "ruff"],
+    },
+)

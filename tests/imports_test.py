@@ -1,0 +1,247 @@
+"""Keeps the import rules: which module may use which, and what `import tfnorm` loads."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+import typing
+
+import pytest
+
+from tests.build_test import ROOT, Sources, imports_of, write_tree
+
+ANYTHING = ""
+PROGRAMS = (
+    *(f"{folder}/{name}.py" for folder in ("gan", "classify") for name in ("train", "evaluate")),
+    *(f"{folder}/experiment.py" for folder in ("gan", "classify")),
+    "gan/train_features.py",
+    "tfnorm/benchmark.py",
+    "tfnorm/training/program.py",
+)
+HEAVY = ("matplotlib", "scipy", "tensorflow_datasets", "tensorflow_gan")
+
+
+class Rule(typing.NamedTuple):
+    """What the sources under some paths may use, as dotted prefixes.
+
+    The longest prefix of a name decides, ANYTHING being the shortest; a name without a prefix in
+    the rule, and the standard library, may be used.
+    """
+
+    title: str
+    paths: tuple[str, ...]
+    deny: tuple[str, ...]
+    allow: tuple[str, ...] = ()
+    exempt: tuple[str, ...] = ()
+
+
+RULES = (
+    Rule(
+        "functional is TensorFlow and NumPy only, without Keras",
+        ("tfnorm/functional/",),
+        deny=(ANYTHING, "tensorflow.keras"),
+        allow=("tensorflow", "numpy", "tfnorm.functional"),
+    ),
+    Rule(
+        "layers use functional, Keras and TensorFlow",
+        ("tfnorm/layers/",),
+        deny=(ANYTHING, "tensorflow.keras"),
+        allow=("keras", "tensorflow", "tfnorm.functional", "tfnorm.layers"),
+    ),
+    Rule(
+        "training knows no layer",
+        ("tfnorm/training/",),
+        deny=("tfnorm",),
+        allow=("tfnorm.training",),
+    ),
+    Rule(
+        "networks are Keras and the layers, and know no list of norms",
+        ("gan/networks/", "classify/networks/"),
+        deny=(ANYTHING, "tfnorm.layers.by_name"),
+        allow=("keras", "tfnorm.layers", "gan.networks", "classify.networks"),
+    ),
+    Rule(
+        "metrics are arithmetic, but for the feature networks",
+        ("gan/metrics/",),
+        deny=(ANYTHING,),
+        allow=("numpy", "scipy", "gan.metrics"),
+        exempt=("gan/metrics/features.py",),
+    ),
+    Rule(
+        "presets are dataclasses",
+        ("gan/presets.py", "classify/presets.py"),
+        deny=(ANYTHING,),
+    ),
+    Rule("gan uses neither classify nor the tests", ("gan/",), deny=("classify", "tests")),
+    Rule("classify uses neither gan nor the tests", ("classify/",), deny=("gan", "tests")),
+    Rule(
+        "tfnorm uses neither the programs nor the tests",
+        ("tfnorm/",),
+        deny=("gan", "classify", "tests"),
+    ),
+    Rule(
+        "only programs read flags",
+        ("tfnorm/", "gan/", "classify/"),
+        deny=("absl.flags",),
+        exempt=PROGRAMS,
+    ),
+)
+
+
+def longest_prefix(name: str, prefixes: tuple[str, ...]) -> int:
+    """The length of the longest dotted prefix of `name` among `prefixes`, -1 if there is none."""
+    fits = (p for p in prefixes if p == ANYTHING or f"{name}.".startswith(f"{p}."))
+    return max(map(len, fits), default=-1)
+
+
+def is_denied(name: str, rule: Rule) -> bool:
+    """Whether `rule` forbids the module or attribute of a dotted `name`."""
+    if name.split(".")[0] in sys.stdlib_module_names:
+        return False
+    return longest_prefix(name, rule.deny) > longest_prefix(name, rule.allow)
+
+
+def names_used(source: str, path: str) -> list[tuple[int, list[str]]]:
+    """For each import its line and dotted names: what it imports, then attributes used of that.
+
+    With `import tensorflow as tf`, `tf.keras.Model` is the name tensorflow.keras.Model.
+    """
+    attributes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)]
+    chains = [ast.unparse(node) for node in attributes]
+    found = []
+    for imported in imports_of(source, path):
+        name = ".".join(filter(None, [imported.module, imported.name]))
+        first = name.split(".")[0]
+        bound = first if imported.alias == first and not imported.name else name
+        uses = [chain.partition(".") for chain in chains]
+        used = [f"{bound}.{rest}" for root, _, rest in uses if root == imported.alias]
+        found.append((imported.line, [name, *used]))
+    return found
+
+
+def import_errors(rules: typing.Iterable[Rule], root: pathlib.Path) -> list[str]:
+    """What in the sources below `root` is against `rules`: one line per import and rule."""
+    errors = []
+    for path, text in sorted(Sources(root).texts.items()):
+        uses = names_used(text, path)
+        for rule in rules:
+            if not path.startswith(rule.paths) or path in rule.exempt:
+                continue
+            for line, names in uses:
+                denied = [name for name in names if is_denied(name, rule)]
+                if denied:
+                    errors.append(f"{path}:{line}: uses {denied[0]}, but {rule.title}")
+    return errors
+
+
+def heavy_imports(root: pathlib.Path, after: str) -> list[str]:
+    """Which of HEAVY `import tfnorm` asks for, in a new process with `root` as its folder.
+
+    TensorFlow and Keras load SciPy and Matplotlib themselves where these are installed. So the
+    modules named in `after` are imported first, and what they loaded of HEAVY is forgotten.
+    """
+    program = f"""
+import importlib.abc, sys
+import {after}
+
+class Recorder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name in {HEAVY}:
+            print("asked for", name)
+
+for name in list(sys.modules):
+    if name.split(".")[0] in {HEAVY}:
+        del sys.modules[name]
+sys.meta_path.insert(0, Recorder())
+import tfnorm
+"""
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    return [line.split()[-1] for line in run.stdout.splitlines() if line.startswith("asked for")]
+
+
+def test_sources_follow_the_rules():
+    errors = import_errors(RULES, ROOT)
+    if errors:
+        pytest.fail("\n".join(errors), pytrace=False)
+
+
+def test_import_tfnorm_loads_nothing_heavy():
+    assert heavy_imports(ROOT, after="tensorflow, keras") == []
+
+
+# The checkers themselves, on trees of a few files.
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_heavy_import_is_seen(tmp_path, name):
+    tree = {
+        "tfnorm/__init__.py": "from tfnorm import part\n",
+        "tfnorm/part.py": f"try:\n    import {name}\nexcept ImportError:\n    pass\n",
+        f"{name}.py": "",
+        "first.py": f"import {name}\n",
+    }
+    assert heavy_imports(write_tree(tmp_path, tree), after="first") == [name]
+
+
+# title of the rule, path, source, what the message names
+VIOLATIONS = (
+    ("functional is", "tfnorm/functional/a.py", "import keras", "keras"),
+    ("functional is", "tfnorm/functional/a.py", "from tensorflow import keras", "tensorflow.keras"),
+    (
+        "functional is",
+        "tfnorm/functional/a.py",
+        "import tensorflow as tf\ntf.keras.layers.Layer()",
+        "tensorflow.keras.layers.Layer",
+    ),
+    ("functional is", "tfnorm/functional/a.py", "from ..layers import x", "tfnorm.layers.x"),
+    ("layers use", "tfnorm/layers/a.py", "from absl import logging", "absl.logging"),
+    ("layers use", "tfnorm/layers/a.py", "def f():\n    import scipy.linalg", "scipy.linalg"),
+    ("training knows", "tfnorm/training/a.py", "from tfnorm import layers", "tfnorm.layers"),
+    ("training knows", "tfnorm/training/a.py", "import tfnorm", "tfnorm"),
+    ("training knows", "tfnorm/training/a.py", "import tfnorm.functional.x", "tfnorm.functional.x"),
+    ("networks are", "gan/networks/a.py", "import tensorflow as tf", "tensorflow"),
+    ("networks are", "gan/networks/a.py", "from gan import presets", "gan.presets"),
+    (
+        "networks are",
+        "classify/networks/a.py",
+        "from tfnorm import layers\nlayers.by_name.make('bn')",
+        "tfnorm.layers.by_name.make",
+    ),
+    ("metrics are", "gan/metrics/a.py", "import tensorflow as tf", "tensorflow"),
+    ("presets are", "gan/presets.py", "import numpy as np", "numpy"),
+    ("presets are", "classify/presets.py", "from classify import networks", "classify.networks"),
+    ("gan uses", "gan/a.py", "from classify import trainer", "classify.trainer"),
+    ("classify uses", "classify/a.py", "from gan.trainer import step", "gan.trainer.step"),
+    ("tfnorm uses", "tfnorm/a.py", "import gan.losses as losses", "gan.losses"),
+    ("only programs", "gan/trainer.py", "from absl import flags", "absl.flags"),
+    ("only programs", "tfnorm/training/a.py", "import absl\nabsl.flags.FLAGS", "absl.flags.FLAGS"),
+    ("only programs", "tfnorm/a.py", "from absl.flags import FLAGS", "absl.flags.FLAGS"),
+)
+
+
+@pytest.mark.parametrize(("title", "path", "source", "name"), VIOLATIONS)
+def test_each_rule_fires(tmp_path, title, path, source, name):
+    (rule,) = (rule for rule in RULES if rule.title.startswith(title))
+    line = source.count("\n") + 1 if source.startswith("def") else 1
+    root = write_tree(tmp_path, {path: source + "\n"})
+    assert import_errors([rule], root) == [f"{path}:{line}: uses {name}, but {rule.title}"]
+
+
+def test_every_rule_is_seen_to_fire():
+    fired = tuple(title for title, *_ in VIOLATIONS)
+    assert [rule.title for rule in RULES if not rule.title.startswith(fired)] == []
+
+
+def test_sound_imports_pass(tmp_path):
+    tree = {
+        "tfnorm/functional/a.py": "import numpy as np\nimport typing\nimport tensorflow as tf\n",
+        "tfnorm/layers/a.py": "import keras\nfrom tfnorm import functional\nfunctional.f.keras\n",
+        "tfnorm/training/a.py": "import matplotlib\nfrom tfnorm.training import run\n",
+        "gan/networks/a.py": "import keras\nfrom tfnorm.layers import Coloring\n",
+        "gan/metrics/a.py": "import numpy as np\nfrom scipy import linalg\n",
+        "gan/presets.py": "import dataclasses\n",
+        "gan/train.py": "from absl import app, flags\nfrom gan import presets, trainer\n",
+    }
+    assert import_errors(RULES, write_tree(tmp_path, tree)) == []

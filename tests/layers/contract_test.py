@@ -1,0 +1,156 @@
+"""What every layer must do, over the rows of `descriptors.py`."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import descriptors
+
+every_row = pytest.mark.parametrize("row", descriptors.ROWS, ids=lambda row: row.name)
+
+
+def model_of(row, policy="float32", dynamic=False):
+    """The layer alone in a model; with `dynamic` only its rank and channels are known."""
+    shape = (*[None] * (len(row.shape) - 1), row.shape[-1]) if dynamic else row.shape
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return keras.Sequential([keras.Input(shape), row.make()])
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def trained(model, row):
+    """Moves all state away from where it starts: three training calls, and weights at random."""
+    for seed in range(3):
+        model(row.inputs(seed=seed), training=True)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(scale=0.1, size=weight.shape))
+    return model
+
+
+def test_every_public_layer_has_a_row():
+    assert {row.layer_class for row in descriptors.ROWS} == descriptors.public_layers()
+
+
+@every_row
+def test_config_round_trip(row):
+    layer = row.make(name="its_name")
+    config = layer.get_config()
+    layer.build((None, *row.shape))
+    assert layer.get_config() == config
+    assert json.loads(json.dumps(config)) == config
+    # Keras' wrappers take their layer out of the config that they are given.
+    assert type(layer).from_config(layer.get_config()).get_config() == config
+    again = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert type(again) is type(layer)
+    assert again.get_config() == config
+
+
+@every_row
+def test_save_and_load(row, tmp_path):
+    model = trained(model_of(row), row)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = row.inputs()
+    # Training first: moving statistics must have come along too.
+    np.testing.assert_array_equal(loaded(x, training=True), model(x, training=True))
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert [w.name for w in loaded.weights] == [w.name for w in model.weights]
+
+
+@every_row
+def test_mixed_precision(row):
+    model, exact = model_of(row, "mixed_bfloat16"), model_of(row)
+    x = row.inputs()
+    trained(exact, row)
+    model(x)
+    model.set_weights(exact.get_weights())
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    for training in (True, False):
+        y = model(x, training=training)
+        assert y.dtype == tf.bfloat16
+        expected = exact(tf.cast(tf.cast(x, tf.bfloat16), tf.float32), training=training).numpy()
+        # bfloat16 rounds to one part in 256; a sum of products is rounded by its largest part.
+        np.testing.assert_allclose(
+            tf.cast(y, tf.float32), expected, rtol=1 / 128, atol=np.abs(expected).max() / 128
+        )
+    for weight, value, expected in zip(
+        model.weights, model.get_weights(), exact.get_weights(), strict=True
+    ):
+        # The vector is that of the kernel as Keras casts it for the call.
+        tolerance = 1 / 256 if weight.name == "vector" else 1e-5
+        np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance)
+
+
+@every_row
+def test_float64(row):
+    model, single = model_of(row, "float64"), model_of(row)
+    x = row.inputs()
+    trained(single, row)
+    model(x)
+    model.set_weights(single.get_weights())
+    assert {weight.dtype for weight in model.weights} == {"float64"}
+    for training in (True, False):
+        y = model(tf.constant(x, tf.float64), training=training)
+        assert y.dtype == tf.float64
+        np.testing.assert_allclose(y, single(x, training=training), rtol=1e-3, atol=1e-4)
+
+
+@every_row
+def test_function_of_unknown_sizes(row):
+    layer, eager = (trained(model_of(row, dynamic=True), row).layers[0] for _ in range(2))
+    eager.set_weights(layer.get_weights())
+    spatial = [None] * (len(row.shape) - 1)
+    signature = [tf.TensorSpec([None, *spatial, row.shape[-1]], tf.float32)]
+    functions = {
+        training: tf.function(lambda x, t=training: layer(x, training=t), input_signature=signature)
+        for training in (True, False)
+    }
+    for batch, sizes in ((6, None), (9, [5] * len(spatial)), (1, None)):
+        for training in (True, False):
+            x = row.inputs(batch, spatial=sizes)
+            y, expected = functions[training](x), eager(x, training=training)
+            assert y.shape == expected.shape
+            np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+    for value, expected in zip(layer.get_weights(), eager.get_weights(), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+
+
+@every_row
+def test_symbolic_shape_is_the_real_one(row):
+    for dynamic in (False, True):
+        model = model_of(row, dynamic=dynamic)
+        x = row.inputs()
+        assert model(x).shape[1:].is_compatible_with(tf.TensorShape(model.output_shape[1:]))
+        assert model.output_shape[-1] == model(x).shape[-1]
+        assert model.layers[0].compute_output_shape(x.shape) == model(x).shape
+
+
+@every_row
+def test_empty_batch(row):
+    model = trained(model_of(row), row)
+    before = model.get_weights()
+    for training in (False, True):
+        assert model(row.inputs(batch=0), training=training).shape[0] == 0
+    for weight, value in zip(model.weights, before, strict=True):
+        if weight.name != "vector":  # which follows the kernel, not the batch
+            np.testing.assert_array_equal(weight.numpy(), value)
+
+
+@every_row
+def test_fit_step(row):
+    model = model_of(row)
+    # A rate high enough to see each weight move in float32, and a loss that no layer is done with.
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = model.get_weights()
+    targets = np.random.default_rng(1).normal(size=model(row.inputs()).shape)
+    history = model.fit(row.inputs(), targets, batch_size=6, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    for weight, value in zip(model.weights, before, strict=True):
+        assert np.isfinite(weight.numpy()).all()
+        assert not np.allclose(weight.numpy(), value, rtol=0, atol=1e-6), weight.path

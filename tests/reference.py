@@ -1,0 +1,94 @@
+"""The papers' formulas in NumPy float64, as plainly as they are printed: the tests' truth.
+
+Samples are rows, x (n, c), where the supplement on batch whitening has them as columns.
+"""
+
+import numpy as np
+
+
+def pca(sigma, iterations=None):
+    """Section A.1: W = L^-1/2 D^T, eigenvalues ascending; the signs of rows are arbitrary."""
+    values, d = np.linalg.eigh(sigma)
+    return d.T / np.sqrt(values)[:, None]
+
+
+def zca(sigma, iterations=None):
+    """Section A.2: W = D L^-1/2 D^T."""
+    values, d = np.linalg.eigh(sigma)
+    return (d / np.sqrt(values)) @ d.T
+
+
+def cd(sigma, iterations=None):
+    """Section A.3: W = L^-1, L L^T = Sigma."""
+    return np.linalg.inv(np.linalg.cholesky(sigma))
+
+
+def itn(sigma, iterations=5):
+    """Algorithm III on each eigenvalue alone, where rounding cannot mix them."""
+    values, d = np.linalg.eigh(sigma)
+    trace = values.sum()
+    p = np.ones_like(values)
+    for _ in range(iterations):
+        p = (3 * p - p**3 * values / trace) / 2
+    return (d * p) @ d.T / np.sqrt(trace)
+
+
+def itn_as_printed(sigma, iterations=5):
+    """Algorithm III as it is printed, in the dtype of sigma."""
+    trace = np.trace(sigma)
+    p = np.eye(len(sigma), dtype=sigma.dtype)
+    for _ in range(iterations):
+        p = (3 * p - p @ p @ p @ (sigma / trace)) / 2
+    return p / np.sqrt(trace)
+
+
+WHITENERS = {"pca": pca, "zca": zca, "cd": cd, "itn": itn}
+
+
+def group_slices(channels, group_size=None):
+    """The channels of each group; the last group takes what is left over."""
+    size = group_size or channels
+    return [slice(start, min(start + size, channels)) for start in range(0, channels, size)]
+
+
+def covariance(x):
+    """Divided by n."""
+    centred = x - x.mean(0)
+    return centred.T @ centred / len(x)
+
+
+def aligned(w, like):
+    """Turns the signs of the rows of w to those of another matrix: PCA leaves them open."""
+    return w * np.where(np.sum(w * like, axis=1, keepdims=True) < 0, -1.0, 1.0)
+
+
+def matrices(x, method, group_size=None, epsilon=1e-3, iterations=5, like=None):
+    """Each group's whitening matrix; its rows' signs are those of the matrices `like`, if given."""
+    slices = group_slices(x.shape[1], group_size)
+    shifted = [covariance(x[:, s]) + epsilon * np.eye(s.stop - s.start) for s in slices]
+    found = [WHITENERS[method](sigma, iterations) for sigma in shifted]
+    return found if like is None else [aligned(*pair) for pair in zip(found, like, strict=True)]
+
+
+def apply(x, mean, whitening, gamma=1.0, beta=0.0):
+    """gamma * W (x - mean) + beta in each group, from the list of the groups' matrices."""
+    centred = x - mean
+    parts, start = [], 0
+    for w in whitening:
+        parts.append(centred[:, start : start + len(w)] @ w.T)
+        start += len(w)
+    return gamma * np.concatenate(parts, axis=1) + beta
+
+
+def whiten(x, gamma=1.0, beta=0.0, **options):
+    """Algorithm I in training; options are those of `matrices`."""
+    return apply(x, x.mean(0), matrices(x, **options), gamma, beta)
+
+
+def unitize(x, alpha, gamma=1.0, beta=0.0, epsilon=1e-3, mean=None, variance=None):
+    """The released layer's formula with the biased variance: x (samples, pixels, channels)."""
+    mean = x.mean((0, 1)) if mean is None else mean
+    variance = ((x - mean) ** 2).mean((0, 1)) if variance is None else variance
+    xh = (x - mean) / np.sqrt(variance + epsilon)
+    q = (xh**2).sum((1, 2), keepdims=True) / x.shape[1] ** 2
+    return gamma * (alpha / np.sqrt(q + epsilon) + 1 - alpha) * xh + beta
