@@ -19,6 +19,7 @@ EXPERIMENTS = [
     "matplotlib",
     "scikit-learn",
     "scipy",
+    "tensorboard",
     "tqdm",
     "tensorflow-datasets",
     # tensorflow-datasets imports importlib_resources without declaring it.

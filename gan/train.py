@@ -96,7 +96,10 @@ def train(config, strategy, run):
 
     def measure():
         progress = actions.Progress("generated images")
-        return evaluate(trainer.samples, reference, features, config.eval_samples, progress)
+        try:
+            return evaluate(trainer.samples, reference, features, config.eval_samples, progress)
+        except ValueError as error:
+            raise UserError(f"The generator's samples cannot be measured: {error}") from error
 
     history = History(run)
     board = actions.Board(run / "events", run.writes)

@@ -117,12 +117,8 @@ def _download_inception():
 
 
 def _load(path, name):
-    fingerprint = _fingerprint(path)
-    if name is None:
-        name = re.sub(r"[^\w.-]+", "_", path.resolve().name)
-        if name in (DIGITS, INCEPTION):  # Those names say which network it is.
-            name = f"{name}-{fingerprint}"
     try:
+        fingerprint = _fingerprint(path)
         function = _function(tf.saved_model.load(str(path)))
         for output in function(tf.zeros([2, 32, 32, 3])):
             if output is not None and (output.shape.rank != 2 or output.shape[0] != 2):
@@ -134,6 +130,10 @@ def _load(path, name):
             "must be a SavedModel whose serving_default takes `images`, float32 (n, h, w, 3) in "
             "[0, 255], to `features`, (n, d); or a copy of tensorflow-gan's, with `pool_3`"
         ) from error
+    if name is None:
+        name = re.sub(r"[^\w.-]+", "_", path.resolve().name)
+        if name in (DIGITS, INCEPTION):  # Those names say which network it is.
+            name = f"{name}-{fingerprint}"
     return FeatureNetwork(name, fingerprint, function)
 
 
@@ -145,7 +145,6 @@ def _function(model):
         call = _single_argument(signature)
 
         def features(images):
-            _ = model  # A signature does not keep its model's variables alive.
             outputs = call(images)
             return outputs["features"], outputs.get("logits")
 
@@ -159,11 +158,11 @@ def _function(model):
         raise ValueError(f"its outputs are {names}")
 
     def inception(images):
-        _ = model
         images = tf.image.resize(images, [_INCEPTION_SIZE] * 2, method="bilinear")
         outputs = call(images / 127.5 - 1.0)
         if not (isinstance(outputs, dict) and "pool_3" in outputs):
-            raise ValueError(f"its outputs are {sorted(outputs)}")
+            found = sorted(outputs) if isinstance(outputs, dict) else "not named"
+            raise ValueError(f"its outputs are {found}")
         pool = outputs["pool_3"]
         return tf.reshape(pool, [tf.shape(pool)[0], -1]), outputs.get("logits")
 
@@ -172,7 +171,10 @@ def _function(model):
 
 def _single_argument(signature):
     """The signature as a function of its one argument, whatever that is called."""
-    ((name, spec),) = signature.structured_input_signature[1].items()
+    arguments = signature.structured_input_signature[1]
+    if len(arguments) != 1:
+        raise ValueError(f"its arguments are {sorted(arguments)}")
+    ((name, spec),) = arguments.items()
 
     def call(images):
         if not spec.is_compatible_with(images):  # A signature itself does not look.

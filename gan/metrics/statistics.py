@@ -2,18 +2,16 @@
 
 import dataclasses
 import hashlib
-import io
 import logging
 import os
 import pathlib
 import re
+import tempfile
 import zipfile
 
 import numpy as np
 
 from gan.metrics.frechet import moments
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import write_whole
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,11 +49,10 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
         `Statistics`, with the number of images that were used.
 
     Raises:
-        UserError: if `count` is less than 2.
-        ValueError: if a feature is not finite.
+        ValueError: if `count` is less than 2, or a feature is not finite.
     """
     if count < 2:
-        raise UserError(f"--eval_samples must be at least 2. Received: eval_samples={count}")
+        raise ValueError(f"`count` must be at least 2. Received: count={count}")
     pixels = images.images[:count]
     name = f"{images.name} {images.split}"
     path = _cache_dir(cache_dir) / _file_name(images, pixels, features)
@@ -106,8 +103,9 @@ def _read(path):
 
 def _write(path, mean, covariance):
     try:
-        content = io.BytesIO()
-        np.savez(content, mean=mean, covariance=covariance)
-        write_whole(path, content.getvalue())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
+            np.savez(file, mean=mean, covariance=covariance)
+        os.replace(file.name, path)
     except OSError as error:  # A run goes on without the file: it only saves time.
         logging.getLogger(__name__).warning("Statistics are not kept in %s: %s", path, error)

@@ -63,3 +63,19 @@ def test_gradient_at_convergence_is_that_of_the_norm():
     _, (gradient,) = gradients.by_tape(lambda w: spectral_norm(w, tf.constant(U), 100)[0], [W], 1.0)
     truth = gradients.by_differences(lambda w: np.linalg.norm(w, 2), W)
     assert gradients.relative_error(gradient, truth) < 1e-9
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-8, 1e8, 1e12])
+def test_scale_of_the_matrix(scale):
+    """In float32: W / sigma does not depend on it, however small W has become."""
+    w, u = W.astype(np.float32), tf.constant(U, tf.float32)
+    sigma, vector = spectral_norm(tf.constant(w * np.float32(scale)), u, 3)
+    expected, expected_vector = spectral_norm(tf.constant(w), u, 3)
+    assert np.isclose(sigma / scale, expected, rtol=1e-5)
+    np.testing.assert_allclose(vector, expected_vector, rtol=1e-4, atol=1e-6)
+
+
+def test_a_zero_matrix_has_norm_0():
+    sigma, u = spectral_norm(tf.zeros([3, 2]), tf.ones([3]))
+    assert sigma == 0
+    np.testing.assert_array_equal(u, np.zeros(3))

@@ -150,7 +150,8 @@ def test_strategy_deals_elements_as_documented():
     code = """
         import numpy as np, tensorflow as tf
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
         from tfnorm.training.batches import input_fn
         from tfnorm.training.datasets import Images
         images = Images("x", "train", np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1),

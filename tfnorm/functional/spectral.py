@@ -16,14 +16,19 @@ def spectral_norm(matrix, u, iterations=1):
         iterations: power iterations; 0 keeps u's direction.
 
     Returns:
-        `(sigma, u)`: sigma, a scalar; u, (rows,), of length 1, without gradient.
+        `(sigma, u)`: sigma, a scalar; u, (rows,), of length 1 (0 if W is 0), without gradient.
     """
     held = tf.stop_gradient(matrix)
-    u = tf.math.l2_normalize(u)
-    v = tf.math.l2_normalize(tf.linalg.matvec(held, u, transpose_a=True))
+    u = _unit(u)
+    v = _unit(tf.linalg.matvec(held, u, transpose_a=True))
     for iteration in range(iterations):
         if iteration:
-            v = tf.math.l2_normalize(tf.linalg.matvec(held, u, transpose_a=True))
-        u = tf.math.l2_normalize(tf.linalg.matvec(held, v))
+            v = _unit(tf.linalg.matvec(held, u, transpose_a=True))
+        u = _unit(tf.linalg.matvec(held, v))
     u, v = tf.stop_gradient(u), tf.stop_gradient(v)
     return tf.tensordot(u, tf.linalg.matvec(matrix, v), 1), u
+
+
+def _unit(x):
+    """x / ||x||, and 0 for 0; the default epsilon would leave vectors below 1e-6 short."""
+    return tf.math.l2_normalize(x, epsilon=1e-30)

@@ -16,7 +16,7 @@ def check_axis(axis):
 
 
 def check_group_size(group_size):
-    if group_size is not None and (not isinstance(group_size, int) or group_size < 1):
+    if group_size is not None and not _is_positive_integer(group_size):
         raise ValueError(
             "`group_size` must be a positive integer, or None for one group of all channels. "
             f"Received: group_size={group_size!r}"
@@ -36,8 +36,12 @@ def check_epsilon(epsilon):
 
 
 def check_positive(name, value):
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not _is_positive_integer(value):
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
+def _is_positive_integer(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 class ChannelLayer(keras.layers.Layer):

@@ -68,7 +68,9 @@ class SpectralNormalization(keras.layers.Wrapper):
             iterations=self.power_iterations if training else 0,
         )
         if training:
-            self.vector.assign(vector)
+            # A kernel that is 0 or not finite has no vector, and the next one starts from the last.
+            found = tf.norm(vector) > 0.5
+            self.vector.assign(tf.where(found, vector, tf.convert_to_tensor(self.vector)))
         normalised = tf.math.divide_no_nan(kernel, sigma)
         # The layer sees the normalised kernel for this call; what it stores is not touched.
         values = [

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import tempfile
 import time
 
 import tensorflow as tf
@@ -215,20 +216,20 @@ class Checkpoints:
         self._board = board
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         checkpoint = tf.train.Checkpoint(step=self._step, **state)
-        # Every worker has to take part in saving; what the others write is nobody's.
-        folder = "checkpoints" if run.writes else f"checkpoints/.worker-{id(run)}"
-        self._own = tf.train.CheckpointManager(checkpoint, str(run / folder), max_to_keep=2)
-        self._all = tf.train.CheckpointManager(
-            checkpoint, str(run / "checkpoints"), max_to_keep=None
-        )
+        self._saved = tf.train.CheckpointManager(checkpoint, str(run / "checkpoints"), 2)
+        self._own = self._saved
+        if not run.writes:
+            # Every worker has to take part in saving; what the others write is for nobody.
+            self._aside = tempfile.TemporaryDirectory()
+            self._own = tf.train.CheckpointManager(checkpoint, self._aside.name, 2)
 
     def restore(self):
         """Goes back to the last checkpoint, if there is one, and returns its step, else 0."""
         try:
-            self._all.restore_or_initialize()
+            self._saved.restore_or_initialize()
         except (tf.errors.OpError, ValueError) as error:
             raise UserError(
-                f"The checkpoint {self._all.latest_checkpoint} cannot be read: {error}"
+                f"The checkpoint {self._saved.latest_checkpoint} cannot be read: {error}"
             ) from error
         return int(self._step.numpy())
 

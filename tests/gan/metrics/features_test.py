@@ -127,7 +127,7 @@ def test_batches_are_bounded_and_do_not_matter(tmp_path):
 def test_bad_images():
     network = load_features("digits")
     for shape in [(4, 32, 32), (4, 32, 32, 2), (0, 32, 32, 3)]:
-        with pytest.raises(ValueError, match="Received: shape=.{}".format(str(shape)[1:-1])):
+        with pytest.raises(ValueError, match=f"Received: shape=.{str(shape)[1:-1]}"):
             network(np.zeros(shape, np.float32))
 
 
@@ -155,7 +155,10 @@ def test_fingerprint_is_of_the_files_of_the_model(tmp_path):
     fingerprint = load_features(path).fingerprint
     assert len(fingerprint) == 12 and load_features(copy).fingerprint == fingerprint
     scale.assign(2.0)
-    _save(scaled, copy, scale=scale)
+    other = _save(scaled, tmp_path / "c", scale=scale)
+    shutil.copytree(other / "variables", copy / "variables", dirs_exist_ok=True)
+    images = np.full((1, 2, 2, 3), 10)
+    assert load_features(copy)(images)[0][0, 0] == 20  # The same graph with another number.
     assert load_features(copy).fingerprint != fingerprint
 
 
@@ -215,6 +218,17 @@ def test_what_is_no_network(tmp_path, inception):
     assert "does not exist" in _message(tmp_path / "empty")
     other = _save(lambda x: {"logits": x[:, 0, 0]}, tmp_path / "other")
     assert "its outputs are ['logits']" in _message(other)
+    unnamed = tf.Module()
+    unnamed.__call__ = tf.function(
+        lambda x: x[:, 0, 0], input_signature=[tf.TensorSpec([None, None, None, 3])]
+    )
+    tf.saved_model.save(unnamed, str(tmp_path / "unnamed"))
+    assert "its outputs are not named" in _message(tmp_path / "unnamed")
+    two = tf.Module()
+    two.serve = tf.function(lambda x, y: {"features": x + y})
+    spec = tf.TensorSpec([None, None, None, 3])
+    tf.saved_model.save(two, str(tmp_path / "two"), two.serve.get_concrete_function(spec, spec))
+    assert "its arguments are ['x', 'y']" in _message(tmp_path / "two")
     fixed = _save(lambda x: {"features": x[:, 0, 0]}, tmp_path / "fixed", (None, 64, 64, 3))
     assert "it takes float32 (None, 64, 64, 3), not (2, 32, 32, 3)" in _message(fixed)
     maps = _save(lambda x: {"features": x}, tmp_path / "maps")

@@ -4,7 +4,6 @@ import pytest
 from gan.metrics.features import FeatureNetwork
 from gan.metrics.statistics import reference_statistics
 from tfnorm.training.datasets import Images
-from tfnorm.training.program import UserError
 
 
 class _Pixels:
@@ -118,5 +117,5 @@ def test_progress_and_bad_count(images, tmp_path):
     )
     assert seen[-1] == (12, 12)
     for count in (1, 0, -5):
-        with pytest.raises(UserError, match=f"Received: eval_samples={count}"):
+        with pytest.raises(ValueError, match=f"Received: count={count}"):
             reference_statistics(images, count, _Pixels().network, tmp_path)

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
+
+from gan import train_features
+from gan.metrics.features import load_features
+from tfnorm.training.program import UserError
+
+
+def test_export_resizes_and_averages_the_channels(tmp_path):
+    network = train_features.build(7)
+    for weight in network.weights:  # So that batch normalization is not the identity.
+        if weight.path.endswith(("moving_mean", "moving_variance")):
+            weight.assign(keras.random.uniform(weight.shape, 0.5, 1.5, seed=1))
+    train_features.export(network, tmp_path / "out")
+    exported = load_features(tmp_path / "out")
+    images = np.random.default_rng(0).uniform(0, 255, (5, 20, 44, 3)).astype(np.float32)
+    gray = tf.image.resize(images, [32, 32]).numpy().mean(-1, keepdims=True)
+    expected = network(gray / 127.5 - 1, training=False)
+    got = exported(images)
+    assert got[0].shape == (5, 64) and got[1].shape == (5, 7)
+    for value, reference in zip(got, expected, strict=True):
+        np.testing.assert_allclose(value, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_program(tmp_path):
+    """In a process of its own: it makes all operations deterministic."""
+    command = [sys.executable, "-m", "gan.train_features", "--steps=20", f"--out={tmp_path}/net"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert "train accuracy: " in result.stdout and "of 1437" in result.stdout
+    assert "test accuracy: " in result.stdout and "of 360" in result.stdout
+    assert "Fréchet distance of net features, train to test: " in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_mistakes(tmp_path):
+    flags.FLAGS.mark_as_parsed()
+    (tmp_path / "thesis").mkdir()
+    cases = {
+        "--out is required": {},
+        "is not a SavedModel": {"out": str(tmp_path / "thesis")},
+        "Received: steps=0": {"out": str(tmp_path / "net"), "steps": 0},
+        "Received: batch_size=0": {"out": str(tmp_path / "net"), "batch_size": 0},
+        "--data_dir": {"out": str(tmp_path / "net"), "dataset": "mnist"},
+    }
+    for message, values in cases.items():
+        with flagsaver.flagsaver(**values), pytest.raises(UserError, match=message):
+            train_features.main()

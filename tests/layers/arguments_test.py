@@ -1,0 +1,120 @@
+"""What the layers refuse, and that they say what they were given."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from tfnorm import BatchWhitening, CenterScale, Coloring, SpectralNormalization, Unitization
+
+# Layer, its arguments, and the received half of the message.
+REFUSED = [
+    (BatchWhitening, {"method": "zac"}, "Received: method='zac'"),
+    (BatchWhitening, {"method": None}, "Received: method=None"),
+    (BatchWhitening, {"estimate": "variance"}, "Received: estimate='variance'"),
+    (BatchWhitening, {"device": "tpu"}, "Received: device='tpu'"),
+    (BatchWhitening, {"iterations": 0}, "Received: iterations=0"),
+    (BatchWhitening, {"iterations": 2.5}, "Received: iterations=2.5"),
+    (BatchWhitening, {"iterations": True}, "Received: iterations=True"),
+    *(
+        (cls, {"group_size": value}, f"Received: group_size={value!r}")
+        for cls in (BatchWhitening, Coloring)
+        for value in (0, -1, 2.0, "4", True)
+    ),
+    *(
+        (cls, {"momentum": value}, f"Received: momentum={value}")
+        for cls in (BatchWhitening, Unitization)
+        for value in (-0.1, 1.01, float("nan"))
+    ),
+    *(
+        (cls, {"epsilon": value}, f"Received: epsilon={value}")
+        for cls in (BatchWhitening, Unitization)
+        for value in (-1e-3, float("nan"))
+    ),
+    *(
+        (cls, {"axis": value}, f"Received: axis={value!r}")
+        for cls in (BatchWhitening, Unitization, CenterScale, Coloring)
+        for value in (0, "last", (1,), None)
+    ),
+    *(
+        (SpectralNormalization, {"power_iterations": value}, f"Received: power_iterations={value}")
+        for value in (0, -1, 1.5, True)
+    ),
+]
+
+
+def error_of(function, *args, **kwargs):
+    with pytest.raises(ValueError) as caught:
+        function(*args, **kwargs)
+    message = str(caught.value)
+    # The rule comes first, as a sentence, and nothing is left to fill in.
+    assert re.match(r"[`A-Z].+\. Received: ", message, re.DOTALL), message
+    assert "{" not in message
+    return message
+
+
+@pytest.mark.parametrize("cls, arguments, received", REFUSED)
+def test_constructor(cls, arguments, received):
+    args = [keras.layers.Dense(2)] if cls is SpectralNormalization else []
+    assert error_of(cls, *args, **arguments).endswith(received)
+
+
+@pytest.mark.parametrize("cls", [BatchWhitening, Unitization, CenterScale, Coloring])
+@pytest.mark.parametrize(
+    "axis, input_shape",
+    [
+        (-1, (8, 4, None)),
+        (1, (8, None, 4)),
+        (-1, (8, 0)),
+        (-1, (8,)),
+        (-1, (8, 2, 2, 2, 2, 3)),
+        (2, (8, 4)),
+        (-3, (8, 4, 4)),
+        (-5, (8, 4, 4)),
+    ],
+)
+def test_build(cls, axis, input_shape):
+    message = error_of(cls(axis=axis).build, input_shape)
+    assert message.endswith(f"input_shape={input_shape}")
+
+
+@pytest.mark.parametrize("layer", [keras.layers.ReLU(), keras.layers.BatchNormalization()])
+def test_spectral_normalization_of_a_layer_without_a_kernel(layer):
+    message = error_of(SpectralNormalization(layer).build, (8, 4))
+    assert f"Received: layer=<{type(layer).__name__} name={layer.name}" in message
+
+
+def test_the_methods_in_the_message_are_those_that_there_are():
+    message = error_of(BatchWhitening, method="svd")
+    assert "one of ['cd', 'itn', 'pca', 'zca']." in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"group_size": None},
+        {"group_size": 1},
+        {"group_size": 1000},
+        {"momentum": 0},
+        {"momentum": 1},
+        {"epsilon": 0},
+        {"iterations": 1},
+        {"axis": -2},
+        {"device": "cpu"},
+    ],
+)
+def test_the_ends_of_the_ranges_are_allowed(arguments):
+    layer = BatchWhitening(**arguments)
+    x = np.random.default_rng(0).normal(size=(9, 3, 4)).astype(np.float32)
+    assert np.isfinite(layer(x, training=True)).all()
+    for name, value in arguments.items():
+        assert getattr(layer, name) == value
+
+
+@pytest.mark.parametrize("cls", [BatchWhitening, Unitization, CenterScale, Coloring])
+def test_another_number_of_channels_is_refused(cls):
+    layer = cls()
+    layer.build((None, 4))
+    with pytest.raises(ValueError, match=r"incompatible.*\(3, 5\)"):
+        layer(np.zeros((3, 5), np.float32))

@@ -1,0 +1,75 @@
+"""Where the channels are, and how many axes there are besides, changes nothing else."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import descriptors
+
+ROWS = [row for row in descriptors.ROWS if row.has_axis and len(row.shape) > 1]
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+SPATIAL = [(), (6,), (3, 2), (2, 3, 1)]
+every_rank = pytest.mark.parametrize("spatial", SPATIAL, ids=lambda s: f"rank {len(s) + 2}")
+
+
+def step(layer, x, dy):
+    """Outputs in training and inference, the input gradient, and the weights afterwards."""
+    x, dy = tf.constant(x), tf.constant(dy)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+    gradient = tape.gradient(y, x, output_gradients=dy)
+    return [value.numpy() for value in (y, gradient, layer(x, training=False))]
+
+
+def pair(row, **options):
+    """Two layers with the same weights, the second of them made with the options."""
+    layers = []
+    for others in ({}, options):
+        keras.utils.set_random_seed(0)
+        layers.append(row.make(dtype="float64", **others))
+    return layers
+
+
+def assert_same_weights(layers):
+    for weight, other in zip(*(layer.weights for layer in layers), strict=True):
+        np.testing.assert_allclose(weight.numpy(), other.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@every_row
+@every_rank
+def test_channels_first_is_channels_last_transposed(row, spatial):
+    x = row.inputs(spatial=spatial).astype(np.float64)
+    dy = np.random.default_rng(5).normal(size=x.shape)
+    layers = pair(row, axis=1)
+    expected = step(layers[0], x, dy)
+    found = step(layers[1], np.moveaxis(x, -1, 1), np.moveaxis(dy, -1, 1))
+    for value, truth in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.moveaxis(value, 1, -1), truth, rtol=1e-9, atol=1e-10)
+    assert_same_weights(layers)
+
+
+@every_row
+@every_rank
+def test_the_same_axis_counted_from_the_front(row, spatial):
+    x = row.inputs(spatial=spatial).astype(np.float64)
+    dy = np.random.default_rng(5).normal(size=x.shape)
+    layers = pair(row, axis=len(spatial) + 1)
+    for value, truth in zip(step(layers[0], x, dy), step(layers[1], x, dy), strict=True):
+        np.testing.assert_array_equal(value, truth)
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if "unitization" not in r.name], ids=lambda r: r.name
+)
+@every_rank
+def test_positions_are_samples(row, spatial):
+    """All but unitization treat each position as a row of its own."""
+    x = row.inputs(spatial=spatial).astype(np.float64)
+    dy = np.random.default_rng(5).normal(size=x.shape)
+    layers = pair(row)
+    rows, dy_rows = (value.reshape(-1, value.shape[-1]) for value in (x, dy))
+    for value, truth in zip(step(layers[0], x, dy), step(layers[1], rows, dy_rows), strict=True):
+        np.testing.assert_allclose(value.reshape(truth.shape), truth, rtol=1e-10, atol=1e-11)
+    assert_same_weights(layers)

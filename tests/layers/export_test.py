@@ -1,0 +1,75 @@
+"""Every layer's SavedModel, in one process that has TensorFlow and no tfnorm."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tests import descriptors
+
+# Reads DIR/NAME (a SavedModel) and DIR/NAME.npy, writes DIR/NAME_output.npy, for each NAME.
+PROGRAM = """
+import sys
+
+# Found nowhere, even if they are installed. TensorFlow does without Keras where there is none.
+for absent in ("tfnorm", "keras", "tf_keras"):
+    sys.modules[absent] = None
+
+import numpy as np
+import tensorflow as tf
+
+folder, *names = sys.argv[1:]
+for name in names:
+    loaded = tf.saved_model.load(f"{folder}/{name}")
+    y = loaded.serve(tf.constant(np.load(f"{folder}/{name}.npy")))
+    np.save(f"{folder}/{name}_output.npy", y.numpy())
+present = [name for name in sys.modules if name.split(".")[0] in ("tfnorm", "keras", "tf_keras")]
+assert [name for name in present if sys.modules[name] is not None] == [], present
+"""
+
+
+def model_of(row):
+    """The layer with unknown sizes, its weights and statistics moved from where they start."""
+    keras.utils.set_random_seed(0)
+    layer = row.make()
+    sizes = [None] * (len(row.shape) - 1)
+    model = keras.Sequential([keras.Input((*sizes, row.shape[-1])), layer])
+    for seed in range(3):
+        model(row.inputs(seed=seed), training=True)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(scale=0.1, size=weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """Of each row, the model's outputs here and those in the other process."""
+    folder = tmp_path_factory.mktemp("exported")
+    expected = {}
+    for row in descriptors.ROWS:
+        model = model_of(row)
+        # Another batch size than in training, and other spatial sizes.
+        x = row.inputs(batch=7, seed=9, spatial=[5] * (len(row.shape) - 1))
+        expected[row.name] = model(x).numpy()
+        np.save(folder / f"{row.name}.npy", x)
+        model.export(folder / row.name, verbose=False)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", PROGRAM, str(folder), *expected]
+    run = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    return {
+        name: (value, np.load(folder / f"{name}_output.npy")) for name, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize("row", descriptors.ROWS, ids=lambda row: row.name)
+def test_saved_model_without_tfnorm(row, outputs):
+    expected, reloaded = outputs[row.name]
+    assert reloaded.shape == expected.shape
+    np.testing.assert_allclose(reloaded, expected, rtol=1e-5, atol=1e-5)
