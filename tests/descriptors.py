@@ -11,8 +11,8 @@ import tfnorm
 class Row(typing.NamedTuple):
     """A layer, how to make it, and the shape of its input without the batch axis.
 
-    `shape` is what the contract draws inputs of. Sizes before the channels may vary from call to
-    call. Rows without an axis argument are not told where the channels are.
+    The channels are the last of `shape`; the sizes before them may vary from call to call.
+    `has_axis` is whether the layer takes an argument `axis`.
     """
 
     name: str
@@ -62,6 +62,16 @@ ROWS = [
     Row("spectral_conv", _spectral(lambda: keras.layers.Conv2D(3, 3)), has_axis=False),
     Row("spectral_coloring", _spectral(tfnorm.Coloring), has_axis=False),
 ]
+
+
+def trained(layer, row):
+    """Moves the state of a layer or model from where it starts: by three calls, and at random."""
+    for seed in range(3):
+        layer(row.inputs(seed=seed), training=True)
+    rng = np.random.default_rng(0)
+    for weight in layer.trainable_weights:
+        weight.assign(weight + rng.normal(scale=0.1, size=weight.shape))
+    return layer
 
 
 def public_layers():

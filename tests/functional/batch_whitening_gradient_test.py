@@ -119,10 +119,18 @@ def test_one_row_gives_beta_and_no_gradient(method):
     np.testing.assert_array_equal(dbeta, np.ones(5))
 
 
-@pytest.mark.parametrize("method", WHITENERS)
-def test_gradient_of_a_gradient(method):
+SECOND_ORDER = [
+    *((method, "generic") for method in WHITENERS),
+    *((method, case) for method in ("cd", "itn") for case in samples.CASES),
+    # PCA's and ZCA's second derivative is autodiff's, through the eigendecomposition.
+    pytest.param("zca", "repeated eigenvalues", marks=pytest.mark.xfail(strict=True)),
+]
+
+
+@pytest.mark.parametrize("method, case", SECOND_ORDER)
+def test_gradient_of_a_gradient(method, case):
     """As a gradient penalty takes it: the derivative of dx along v, by differences of dx."""
-    x = samples.GENERIC
+    x = samples.CASES[case]
     dy, v = upstream(x), np.random.default_rng(6).normal(size=x.shape)
 
     def first(x):
@@ -135,4 +143,4 @@ def test_gradient_of_a_gradient(method):
     truth = gradients.by_differences(
         lambda t: np.sum(v * first(tf.constant(x + t * v)).numpy()), np.array(0.0)
     )
-    assert np.isclose(np.sum(second * v), truth, rtol=1e-7)
+    assert np.isclose(np.sum(second * v), truth, rtol=1e-6, atol=1e-9)

@@ -54,7 +54,12 @@ def test_layers_that_decompose_keep_their_model_out_of_xla():
     assert not model.jit_compile
 
 
-@pytest.mark.parametrize("row", JITTED, ids=lambda row: row.name)
+# What the moving average follows makes no other graph, and compiling takes seconds.
+@pytest.mark.parametrize(
+    "row",
+    [row for row in JITTED if not row.name.endswith("_matrix")],
+    ids=lambda row: row.name,
+)
 def test_jit(row):
     x = tf.constant(row.inputs())
     plain, jitted = row.make(), row.make()

@@ -12,26 +12,21 @@ from tests import descriptors
 every_row = pytest.mark.parametrize("row", descriptors.ROWS, ids=lambda row: row.name)
 
 
-def model_of(row, policy="float32", dynamic=False):
-    """The layer alone in a model; with `dynamic` only its rank and channels are known."""
-    shape = (*[None] * (len(row.shape) - 1), row.shape[-1]) if dynamic else row.shape
+def layer_of(row, policy="float32"):
+    """The row's layer under a global dtype policy, the same each time, and built."""
     keras.utils.set_random_seed(0)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        return keras.Sequential([keras.Input(shape), row.make()])
+        layer = row.make()
+        layer.build((None, *row.shape))
     finally:
         keras.config.set_dtype_policy(before)
+    return layer
 
 
-def trained(model, row):
-    """Moves all state away from where it starts: three training calls, and weights at random."""
-    for seed in range(3):
-        model(row.inputs(seed=seed), training=True)
-    rng = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        weight.assign(weight + rng.normal(scale=0.1, size=weight.shape))
-    return model
+def model_of(row, shape):
+    return keras.Sequential([keras.Input(shape), layer_of(row)])
 
 
 def test_every_public_layer_has_a_row():
@@ -54,7 +49,7 @@ def test_config_round_trip(row):
 
 @every_row
 def test_save_and_load(row, tmp_path):
-    model = trained(model_of(row), row)
+    model = descriptors.trained(model_of(row, row.shape), row)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = row.inputs()
@@ -66,14 +61,12 @@ def test_save_and_load(row, tmp_path):
 
 @every_row
 def test_mixed_precision(row):
-    model, exact = model_of(row, "mixed_bfloat16"), model_of(row)
+    layer, exact = layer_of(row, "mixed_bfloat16"), descriptors.trained(layer_of(row), row)
+    layer.set_weights(exact.get_weights())
+    assert {weight.dtype for weight in layer.weights} == {"float32"}
     x = row.inputs()
-    trained(exact, row)
-    model(x)
-    model.set_weights(exact.get_weights())
-    assert {weight.dtype for weight in model.weights} == {"float32"}
     for training in (True, False):
-        y = model(x, training=training)
+        y = layer(x, training=training)
         assert y.dtype == tf.bfloat16
         expected = exact(tf.cast(tf.cast(x, tf.bfloat16), tf.float32), training=training).numpy()
         # bfloat16 rounds to one part in 256; a sum of products is rounded by its largest part.
@@ -81,7 +74,7 @@ def test_mixed_precision(row):
             tf.cast(y, tf.float32), expected, rtol=1 / 128, atol=np.abs(expected).max() / 128
         )
     for weight, value, expected in zip(
-        model.weights, model.get_weights(), exact.get_weights(), strict=True
+        layer.weights, layer.get_weights(), exact.get_weights(), strict=True
     ):
         # The vector is that of the kernel as Keras casts it for the call.
         tolerance = 1 / 256 if weight.name == "vector" else 1e-5
@@ -90,22 +83,20 @@ def test_mixed_precision(row):
 
 @every_row
 def test_float64(row):
-    model, single = model_of(row, "float64"), model_of(row)
+    layer, single = layer_of(row, "float64"), descriptors.trained(layer_of(row), row)
+    layer.set_weights(single.get_weights())
+    assert {weight.dtype for weight in layer.weights} == {"float64"}
     x = row.inputs()
-    trained(single, row)
-    model(x)
-    model.set_weights(single.get_weights())
-    assert {weight.dtype for weight in model.weights} == {"float64"}
     for training in (True, False):
-        y = model(tf.constant(x, tf.float64), training=training)
+        y = layer(tf.constant(x, tf.float64), training=training)
         assert y.dtype == tf.float64
         np.testing.assert_allclose(y, single(x, training=training), rtol=1e-3, atol=1e-4)
 
 
 @every_row
 def test_function_of_unknown_sizes(row):
-    layer, eager = (trained(model_of(row, dynamic=True), row).layers[0] for _ in range(2))
-    eager.set_weights(layer.get_weights())
+    layer, eager = layer_of(row), descriptors.trained(layer_of(row), row)
+    layer.set_weights(eager.get_weights())
     spatial = [None] * (len(row.shape) - 1)
     signature = [tf.TensorSpec([None, *spatial, row.shape[-1]], tf.float32)]
     functions = {
@@ -124,28 +115,29 @@ def test_function_of_unknown_sizes(row):
 
 @every_row
 def test_symbolic_shape_is_the_real_one(row):
-    for dynamic in (False, True):
-        model = model_of(row, dynamic=dynamic)
-        x = row.inputs()
-        assert model(x).shape[1:].is_compatible_with(tf.TensorShape(model.output_shape[1:]))
-        assert model.output_shape[-1] == model(x).shape[-1]
-        assert model.layers[0].compute_output_shape(x.shape) == model(x).shape
+    """With sizes that are known, and with none known but the channels."""
+    x = row.inputs()
+    real = tuple(layer_of(row)(x).shape)
+    assert tuple(layer_of(row).compute_output_shape(x.shape)) == real
+    assert model_of(row, row.shape).output_shape == (None, *real[1:])
+    unknown = (None,) * (len(row.shape) - 1)
+    assert model_of(row, (*unknown, row.shape[-1])).output_shape == (None, *unknown, real[-1])
 
 
 @every_row
 def test_empty_batch(row):
-    model = trained(model_of(row), row)
-    before = model.get_weights()
+    layer = descriptors.trained(layer_of(row), row)
+    before = layer.get_weights()
     for training in (False, True):
-        assert model(row.inputs(batch=0), training=training).shape[0] == 0
-    for weight, value in zip(model.weights, before, strict=True):
+        assert layer(row.inputs(batch=0), training=training).shape[0] == 0
+    for weight, value in zip(layer.weights, before, strict=True):
         if weight.name != "vector":  # which follows the kernel, not the batch
             np.testing.assert_array_equal(weight.numpy(), value)
 
 
 @every_row
 def test_fit_step(row):
-    model = model_of(row)
+    model = model_of(row, row.shape)
     # A rate high enough to see each weight move in float32, and a loss that no layer is done with.
     model.compile(keras.optimizers.SGD(0.1), "mse")
     before = model.get_weights()

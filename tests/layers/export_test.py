@@ -32,17 +32,11 @@ assert [name for name in present if sys.modules[name] is not None] == [], presen
 
 
 def model_of(row):
-    """The layer with unknown sizes, its weights and statistics moved from where they start."""
+    """The layer with unknown sizes, its state moved from where it starts."""
     keras.utils.set_random_seed(0)
-    layer = row.make()
     sizes = [None] * (len(row.shape) - 1)
-    model = keras.Sequential([keras.Input((*sizes, row.shape[-1])), layer])
-    for seed in range(3):
-        model(row.inputs(seed=seed), training=True)
-    rng = np.random.default_rng(0)
-    for weight in model.trainable_weights:
-        weight.assign(weight + rng.normal(scale=0.1, size=weight.shape))
-    return model
+    model = keras.Sequential([keras.Input((*sizes, row.shape[-1])), row.make()])
+    return descriptors.trained(model, row)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tests import descriptors
 
 ROWS = [row for row in descriptors.ROWS if not row.name.startswith("spectral")]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-every_value = pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+every_value = pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
 
 
 def bad_inputs(row, value):
@@ -22,9 +22,7 @@ def is_finite(values):
     return np.isfinite(np.asarray(values)).all()
 
 
-@pytest.mark.parametrize(
-    "value, in_function", [(np.nan, False), (np.inf, False), (-np.inf, False), (np.nan, True)]
-)
+@pytest.mark.parametrize("value, in_function", [(np.nan, False), (-np.inf, False), (np.nan, True)])
 @every_row
 def test_training(row, value, in_function):
     keras.utils.set_random_seed(0)
