@@ -5,12 +5,10 @@ import json
 import tensorflow as tf
 from absl import flags
 
-from gan import presets
-from gan.metrics.evaluation import describe, evaluate, training_distance
+from gan import presets, run
+from gan.metrics.evaluation import describe, training_distance
 from gan.metrics.features import load_features
-from gan.metrics.statistics import reference_statistics
-from tfnorm.training import actions, program
-from tfnorm.training.datasets import load_images
+from tfnorm.training import program
 from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import RunDirectory, write_whole
 
@@ -33,32 +31,21 @@ def main():
     """Reads the flags, evaluates and prints."""
     if flags.FLAGS.run_dir is None:
         raise UserError("--run_dir is required: the directory of a run that is complete.")
-    run = RunDirectory(flags.FLAGS.run_dir)
+    directory = RunDirectory(flags.FLAGS.run_dir)
     try:
-        config = program.override(presets.Config(**run.config()), FLAGS)
+        config = program.override(presets.Config(**directory.config()), FLAGS)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{run.path} does not fit this program: {error}") from error
-    sample = generator_samples(run / "generator", config.seed)
+        raise UserError(f"{directory.path} does not fit this program: {error}") from error
+    sample = generator_samples(directory / "generator", config.seed)
     features = load_features(config.features)
-    test, training = (
-        load_images(config.dataset, split, config.data_dir, config.image_size)
-        for split in ("test", "train")
-    )
-    reference, real = (
-        reference_statistics(
-            images,
-            config.eval_samples,
-            features,
-            progress=actions.Progress(f"images of {images.name} {images.split}"),
-        )
-        for images in (test, training)
-    )
-    progress = actions.Progress("generated images")
-    result = evaluate(sample, reference, features, config.eval_samples, progress)
+    training, test = run.splits(config)
+    reference = run.statistics(test, config, features)
+    result = run.measure(sample, reference, features, config)
+    real = run.statistics(training, config, features)
     result["training_distance"], comparison = training_distance(real, reference)
     print(describe(result))
     print(comparison)
-    write_whole(run / "evaluation.json", json.dumps(result, indent=2) + "\n")
+    write_whole(directory / "evaluation.json", json.dumps(result, indent=2) + "\n")
 
 
 def generator_samples(path, seed):

@@ -34,7 +34,7 @@ def write_png(path, pixels):
     write_whole(path, tf.io.encode_png(pixels).numpy())
 
 
-def write_curves(path, rows, panels):
+def write_curves(path, rows, panels, logarithmic=()):
     """Draws values over steps, one panel above the other, as PNG.
 
     Args:
@@ -42,6 +42,7 @@ def write_curves(path, rows, panels):
         rows: list of dicts with `step`, in order.
         panels: dict from a panel's title to the names of the values in it. A row without a value
             leaves that curve out there.
+        logarithmic: titles of panels whose values are positive, and are drawn on such a scale.
     """
     import io
 
@@ -58,7 +59,9 @@ def write_curves(path, rows, panels):
         axes.set_title(title)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
-        if axes.lines:
+        if title in logarithmic:
+            axes.set_yscale("log")
+        if len(axes.lines) > 1:
             axes.legend()
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)

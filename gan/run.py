@@ -1,0 +1,174 @@
+"""A run: from a configuration to a directory with all that came of it."""
+
+import dataclasses
+import typing
+
+import tensorflow as tf
+
+from gan import presets
+from gan.metrics.evaluation import describe, evaluate, training_distance
+from gan.metrics.features import FeatureNetwork, load_features
+from gan.metrics.statistics import reference_statistics
+from gan.trainer import Trainer
+from tfnorm.layers.by_name import normalization_sites
+from tfnorm.training import actions, loop, plots
+from tfnorm.training.batches import input_fn
+from tfnorm.training.datasets import Images, load_images
+from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import History, whole_directory
+
+
+class Parts(typing.NamedTuple):
+    """What a run is made of."""
+
+    trainer: Trainer
+    training: Images
+    test: Images
+    features: FeatureNetwork
+
+
+def prepare(config, strategy):
+    """Makes all that a run needs before it begins, so that a mistake costs nothing.
+
+    Raises:
+        UserError: there is no such data, network or feature network.
+    """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    training, test = splits(config)
+    try:
+        trainer = Trainer(config, training.images.shape[-1], strategy)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return Parts(trainer, training, test, load_features(config.features))
+
+
+def splits(config):
+    """The `Images` of the training and of the test split."""
+    return [
+        load_images(config.dataset, split, config.data_dir, config.image_size)
+        for split in ("train", "test")
+    ]
+
+
+def statistics(images, config, features):
+    """`Statistics` of the images that samples are compared with, and progress on the screen."""
+    progress = actions.Progress(f"images of {images.name} {images.split}")
+    return reference_statistics(images, config.eval_samples, features, progress=progress)
+
+
+def measure(sample, reference, features, config):
+    """`evaluate` with progress on the screen, and a `UserError` for samples that are not finite."""
+    progress = actions.Progress("generated images")
+    try:
+        return evaluate(sample, reference, features, config.eval_samples, progress)
+    except ValueError as error:
+        raise UserError(f"The generator's samples cannot be measured: {error}") from error
+
+
+def show(config, trainer):
+    """Prints the configuration, and each network's size and normalizations."""
+    for name, value in dataclasses.asdict(config).items():
+        print(f"{name}: {value}")
+    for model in (trainer.generator, trainer.discriminator):
+        count = sum(int(tf.size(weight)) for weight in model.trainable_weights)
+        print(f"\n{model.name}: {count:,} parameters")
+        for site, kind, channels, group_size in normalization_sites(model):
+            groups = f", groups of {group_size}" if group_size else ""
+            print(f"  {site}: {kind}, {channels} channels{groups}")
+
+
+def train(config, strategy, directory):
+    """Trains as `config` says, from the start or from the last checkpoint, to the end.
+
+    Args:
+        config: a `presets.Config`.
+        strategy: a `tf.distribute` strategy.
+        directory: a `RunDirectory`.
+
+    Raises:
+        UserError: the run cannot begin, was interrupted, or has diverged.
+    """
+    settings = dataclasses.asdict(config)
+    directory.check(settings, presets.FREE)
+    if (directory / "generator").exists():
+        print(f"The run in {directory.path} is complete: {config.steps} steps, see generator/.")
+        return
+    parts = prepare(config, strategy)
+    reference = statistics(parts.test, config, parts.features)
+    directory.begin(settings, presets.FREE)
+    if directory.writes:
+        show(config, parts.trainer)
+    history = _loop(config, strategy, directory, parts, reference)
+    if directory.writes:
+        real = statistics(parts.training, config, parts.features)
+        print(training_distance(real, reference)[1])
+        _finish(parts.trainer, directory, history)
+
+
+def _loop(config, strategy, directory, parts, reference):
+    trainer, last = parts.trainer, config.steps
+    history = History(directory)
+    board = actions.Board(directory / "events", directory.writes)
+    checkpoints = actions.Checkpoints(directory, history, board, **trainer.state)
+    first = checkpoints.restore()
+    history.truncate(first if first else -1)
+    screen = actions.Screen(first, last, quiet=not directory.writes)
+    finite = actions.FiniteLosses([config.log_every, config.checkpoint_every], last)
+    doings = [screen, finite]
+    if directory.writes:
+        samples = actions.Samples(directory, board, trainer.fixed_samples)
+        evaluation = actions.Evaluate(
+            lambda: measure(trainer.samples, reference, parts.features, config),
+            describe,
+            history,
+            board,
+            screen,
+        )
+        screen.say(f"\nWriting to {directory.path}, from step {first} of {last}.")
+        if first == 0:
+            samples(0)
+            evaluation(0)
+        doings += [
+            actions.every(config.log_every, last, actions.Log(history, board, screen)),
+            actions.every(config.eval_every, last, samples),
+            actions.every(config.eval_every, last, evaluation),
+        ]
+    doings.append(actions.every(config.checkpoint_every, last, checkpoints))
+
+    def on_interrupt(step):
+        finite.look()
+        checkpoints(step)
+
+    loop.run(
+        trainer.step, _batches(config, strategy, parts, first), doings, first, last, on_interrupt
+    )
+    screen.close()
+    return history
+
+
+def _batches(config, strategy, parts, first):
+    images = parts.training
+    make = input_fn(
+        images,
+        config.batch_size,
+        config.n_dis,
+        config.seed,
+        first,
+        dequantize=images.images.dtype == "uint8",
+    )
+    return iter(strategy.distribute_datasets_from_function(make))
+
+
+def _finish(trainer, directory, history):
+    """Draws the curves and writes the generator: a run that has one is complete."""
+    panels = {
+        "Losses": ["discriminator_loss", "generator_loss"],
+        "Fréchet distance": ["frechet_distance"],
+    }
+    plots.write_curves(
+        directory / "curves.png", history.rows(), panels, logarithmic=["Fréchet distance"]
+    )
+    with whole_directory(directory / "generator") as aside:
+        trainer.export(aside)
+    print(f"The run is complete: see {directory.path}, its samples/, curves.png and generator/.")
