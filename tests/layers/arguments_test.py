@@ -112,6 +112,58 @@ def test_the_ends_of_the_ranges_are_allowed(arguments):
         assert getattr(layer, name) == value
 
 
+COMMON = {
+    "axis": 1,
+    "center": False,
+    "scale": False,
+    "beta_initializer": keras.initializers.Constant(2.0),
+    "gamma_initializer": keras.initializers.Constant(3.0),
+    "beta_regularizer": keras.regularizers.L1(0.1),
+    "gamma_regularizer": keras.regularizers.L2(0.2),
+    "beta_constraint": keras.constraints.NonNeg(),
+    "gamma_constraint": keras.constraints.UnitNorm(),
+}
+BATCH_STATISTICS = COMMON | {
+    "momentum": 0.7,
+    "epsilon": 0.3,
+    "moving_mean_initializer": keras.initializers.Constant(4.0),
+    "moving_variance_initializer": keras.initializers.Constant(5.0),
+    "synchronized": True,
+}
+# A value of each argument that is not the default.
+NOT_THE_DEFAULTS = {
+    CenterScale: COMMON,
+    Unitization: BATCH_STATISTICS | {"alpha_initializer": "ones", "normalize": False},
+    BatchWhitening: BATCH_STATISTICS
+    | {"method": "cd", "group_size": 3, "iterations": 7, "estimate": "matrix", "device": "cpu"},
+    Coloring: {
+        "group_size": 3,
+        "axis": 1,
+        "use_bias": False,
+        "kernel_initializer": keras.initializers.HeNormal(seed=1),
+        "bias_initializer": keras.initializers.Constant(2.0),
+        "kernel_regularizer": keras.regularizers.L1(0.1),
+        "bias_regularizer": keras.regularizers.L2(0.2),
+        "kernel_constraint": keras.constraints.NonNeg(),
+        "bias_constraint": keras.constraints.UnitNorm(),
+    },
+    SpectralNormalization: {"layer": keras.layers.Dense(3), "power_iterations": 4},
+}
+
+
+@pytest.mark.parametrize("cls", NOT_THE_DEFAULTS)
+def test_every_argument_survives_the_config(cls):
+    arguments = NOT_THE_DEFAULTS[cls]
+    config = cls(**arguments).get_config()
+    assert set(config) == {*arguments, "name", "trainable", "dtype"}
+    needed = {"layer": keras.layers.Dense(2)} if cls is SpectralNormalization else {}
+    default = cls(**needed).get_config()
+    again = cls.from_config(cls(**arguments).get_config()).get_config()
+    for name in arguments:
+        assert config[name] != default[name], name
+        assert again[name] == config[name], name
+
+
 @pytest.mark.parametrize("cls", [BatchWhitening, Unitization, CenterScale, Coloring])
 def test_another_number_of_channels_is_refused(cls):
     layer = cls()

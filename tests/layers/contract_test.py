@@ -1,5 +1,6 @@
 """What every layer must do, over the rows of `descriptors.py`."""
 
+import inspect
 import json
 
 import keras
@@ -48,6 +49,18 @@ def test_config_round_trip(row):
 
 
 @every_row
+def test_config_holds_every_argument(row):
+    arguments = {
+        name
+        for cls in row.layer_class.__mro__
+        if cls.__module__.startswith("tfnorm.")
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    assert set(row.make().get_config()) == arguments | {"name", "trainable", "dtype"}
+
+
+@every_row
 def test_save_and_load(row, tmp_path):
     model = descriptors.trained(model_of(row, row.shape), row)
     model.save(tmp_path / "model.keras")
@@ -79,6 +92,16 @@ def test_mixed_precision(row):
         # The vector is that of the kernel as Keras casts it for the call.
         tolerance = 1 / 256 if weight.name == "vector" else 1e-5
         np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance)
+
+
+@every_row
+def test_statistics_of_a_low_precision_are_float32(row):
+    layer = layer_of(row, "bfloat16")
+    y = layer(row.inputs(), training=True)
+    assert y.dtype == tf.bfloat16
+    assert np.isfinite(tf.cast(y, tf.float32)).all()
+    assert {weight.dtype for weight in layer.trainable_weights} == {"bfloat16"}
+    assert {weight.dtype for weight in layer.non_trainable_weights} <= {"float32"}
 
 
 @every_row

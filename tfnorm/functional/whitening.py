@@ -7,9 +7,8 @@ pullback: a function from `dL/dW` to `D = dL/dS + (dL/dS)^T`, S the covariance.
 The formulas are equations (1) to (10) of the supplement of Huang et al., "An Investigation into the
 Stochasticity of Batch Whitening", CVPR 2020, rearranged so that no difference of eigenvalues is
 divided by where the gradient exists: equation (6) for ZCA is 0/0 at equal eigenvalues, and its
-float32 value next to them is wrong by as much as it is large. That is the first derivative: second
-ones, as of a gradient penalty, are TensorFlow's of these formulas, and for PCA and ZCA they are wrong
-where eigenvalues are equal.
+float32 value next to them is wrong by as much as it is large. A second derivative, as of a gradient
+penalty, is TensorFlow's of these formulas: PCA's and ZCA's is wrong where eigenvalues are equal.
 """
 
 import numpy as np
