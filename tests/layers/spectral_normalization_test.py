@@ -122,10 +122,10 @@ def test_gradient_at_convergence_by_differences():
 @every_layer
 def test_inference_uses_the_vector_and_keeps_it(name):
     layer, kernel, x = make(name)
-    layer(x, training=True)
-    vector = layer.vector.numpy()
-    w = as_matrix(kernel.numpy())
-    expected, *_ = output_with(name, layer, kernel.numpy() / np.linalg.norm(w.T @ vector))
+    vector = np.random.default_rng(3).normal(size=layer.vector.shape)  # of no length in particular
+    layer.vector.assign(vector)
+    sigma = np.linalg.norm(as_matrix(kernel.numpy()).T @ vector) / np.linalg.norm(vector)
+    expected, *_ = output_with(name, layer, kernel.numpy() / sigma)
     for arguments in ({"training": False}, {}):
         np.testing.assert_allclose(layer(x, **arguments), expected, atol=1e-12)
         np.testing.assert_array_equal(layer.vector.numpy(), vector)
