@@ -6,6 +6,7 @@ import tensorflow as tf
 from absl import flags
 
 from gan import presets, run
+from gan.latents import evaluation_samples
 from gan.metrics.evaluation import describe, training_distance
 from gan.metrics.features import load_features
 from tfnorm.training import program
@@ -33,9 +34,13 @@ def main():
         raise UserError("--run_dir is required: the directory of a run that is complete.")
     directory = RunDirectory(flags.FLAGS.run_dir)
     try:
-        config = program.override(presets.Config(**directory.config()), FLAGS)
+        config = presets.Config(**directory.config())
     except (TypeError, ValueError) as error:
         raise UserError(f"{directory.path} does not fit this program: {error}") from error
+    try:
+        config = program.override(config, FLAGS)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     sample = generator_samples(directory / "generator", config.seed)
     features = load_features(config.features)
     training, test = run.splits(config)
@@ -70,14 +75,10 @@ def generator_samples(path, seed):
             "images. A run writes it when it is complete: start it again to finish it."
         ) from error
 
-    def sample(count, batch_size=200):
-        for start in range(0, count, batch_size):
-            latent = tf.random.stateless_normal([batch_size, latent_size], [seed, start])
-            yield holder.signatures["serving_default"](latent=latent)["images"][
-                : count - start
-            ].numpy()
+    def generate(latent):
+        return holder.signatures["serving_default"](latent=latent)["images"]
 
-    return sample
+    return lambda count: evaluation_samples(generate, seed, latent_size, count)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,8 @@ class Config:
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={value}")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"`seed` must be in [0, 2^31). Received: seed={self.seed}")
         if self.eval_samples < 2:
             raise ValueError(
                 "`eval_samples` must be at least 2, for a covariance. "

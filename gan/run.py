@@ -13,7 +13,7 @@ from gan.trainer import Trainer
 from tfnorm.layers.by_name import normalization_sites
 from tfnorm.training import actions, loop, plots
 from tfnorm.training.batches import input_fn
-from tfnorm.training.datasets import Images, load_images
+from tfnorm.training.datasets import Images, image_channels, load_images
 from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import History, whole_directory
 
@@ -33,14 +33,20 @@ def prepare(config, strategy):
     Raises:
         UserError: there is no such data, network or feature network.
     """
+    trainer = make_trainer(config, strategy)
+    training, test = splits(config)
+    return Parts(trainer, training, test, load_features(config.features))
+
+
+def make_trainer(config, strategy):
+    """The `Trainer` for the images of the dataset; raises `UserError` if there cannot be one."""
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    training, test = splits(config)
+    channels = image_channels(config.dataset, config.data_dir)
     try:
-        trainer = Trainer(config, training.images.shape[-1], strategy)
-    except ValueError as error:
+        return Trainer(config, channels, strategy)
+    except (ValueError, tf.errors.ResourceExhaustedError) as error:
         raise UserError(str(error)) from error
-    return Parts(trainer, training, test, load_features(config.features))
 
 
 def splits(config):
@@ -54,7 +60,12 @@ def splits(config):
 def statistics(images, config, features):
     """`Statistics` of the images that samples are compared with, and progress on the screen."""
     progress = actions.Progress(f"images of {images.name} {images.split}")
-    return reference_statistics(images, config.eval_samples, features, progress=progress)
+    try:
+        return reference_statistics(images, config.eval_samples, features, progress=progress)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(
+            f"The images of {images.name} {images.split} cannot be measured: {error}"
+        ) from error
 
 
 def measure(sample, reference, features, config):
@@ -62,7 +73,7 @@ def measure(sample, reference, features, config):
     progress = actions.Progress("generated images")
     try:
         return evaluate(sample, reference, features, config.eval_samples, progress)
-    except ValueError as error:
+    except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"The generator's samples cannot be measured: {error}") from error
 
 
@@ -113,8 +124,12 @@ def _loop(config, strategy, directory, parts, reference):
     checkpoints = actions.Checkpoints(directory, history, board, **trainer.state)
     first = checkpoints.restore()
     history.truncate(first if first else -1)
+    if directory.writes:
+        board.restart(history.rows(), directory / "samples")
     screen = actions.Screen(first, last, quiet=not directory.writes)
-    finite = actions.FiniteLosses([config.log_every, config.checkpoint_every], last)
+    finite = actions.FiniteLosses(
+        [config.log_every, config.checkpoint_every, config.eval_every], last
+    )
     doings = [screen, finite]
     if directory.writes:
         samples = actions.Samples(directory, board, trainer.fixed_samples)
@@ -134,15 +149,18 @@ def _loop(config, strategy, directory, parts, reference):
             actions.every(config.eval_every, last, samples),
             actions.every(config.eval_every, last, evaluation),
         ]
-    doings.append(actions.every(config.checkpoint_every, last, checkpoints))
 
-    def on_interrupt(step):
+    def save(step, logs=None):
         finite.look()
+        if not trainer.is_finite():
+            raise UserError(
+                f"A weight is not finite after step {step}: the run stops, and its last checkpoint "
+                "is from before. A smaller learning rate may help."
+            )
         checkpoints(step)
 
-    loop.run(
-        trainer.step, _batches(config, strategy, parts, first), doings, first, last, on_interrupt
-    )
+    doings.append(actions.every(config.checkpoint_every, last, save))
+    loop.run(trainer.step, _batches(config, strategy, parts, first), doings, first, last, save)
     screen.close()
     return history
 

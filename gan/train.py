@@ -22,8 +22,8 @@ says; --dry_run shows what that is.
 """
 
 CHOICES = {
-    "arch": ["dcgan"],
-    "variant": networks.VARIANTS,
+    "arch": list(networks.ARCHITECTURES),
+    "variant": networks.dcgan.VARIANTS,
     "norm": list(NORMS),
     "recovery": list(RECOVERIES),
     "estimate": ESTIMATES,
@@ -53,7 +53,7 @@ def main():
     except ValueError as error:
         raise UserError(str(error)) from error
     if given.dry_run:
-        run.show(config, run.prepare(config, strategy).trainer)
+        run.show(config, run.make_trainer(config, strategy))
     else:
         run.train(config, strategy, RunDirectory(given.run_dir, writes=is_chief(strategy)))
 

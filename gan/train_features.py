@@ -56,6 +56,8 @@ def main():
     out = pathlib.Path(given["out"])
     if out.exists() and not (out / "saved_model.pb").exists():
         raise UserError(f"--out={out} exists and is not a SavedModel: give another directory.")
+    if not 0 <= seed < 2**31:
+        raise UserError(f"--seed must be in [0, 2^31). Received: seed={seed}")
     if steps < 1:
         raise UserError(f"--steps must be at least 1. Received: steps={steps}")
     training, test = (

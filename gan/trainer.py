@@ -4,11 +4,9 @@ import keras
 import tensorflow as tf
 
 from gan import networks
+from gan.latents import evaluation_samples, latents
 from gan.losses import LOSSES
 from tfnorm.layers.by_name import norm_factory
-
-# Streams of random numbers.
-_TRAINING, _FIXED, _EVALUATION = range(3)
 
 
 class Trainer:
@@ -31,6 +29,13 @@ class Trainer:
         self.config = config
         self.strategy = strategy
         self._loss = LOSSES[config.loss]
+        replicas = strategy.num_replicas_in_sync
+        if config.batch_size % replicas:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the {replicas} replicas. "
+                f"Received: batch_size={config.batch_size}"
+            )
+        arch = networks.ARCHITECTURES[config.arch]
         keras.utils.set_random_seed(config.seed)
         shared = {
             "image_size": config.image_size,
@@ -49,10 +54,8 @@ class Trainer:
             synchronized=config.synchronized,
         )
         with strategy.scope():
-            self.generator = networks.generator(norm, filters=config.generator_filters, **shared)
-            self.discriminator = networks.discriminator(
-                filters=config.discriminator_filters, **shared
-            )
+            self.generator = arch.generator(norm, filters=config.generator_filters, **shared)
+            self.discriminator = arch.discriminator(filters=config.discriminator_filters, **shared)
             self.generator_optimizer = self._adam(config.steps)
             self.discriminator_optimizer = self._adam(config.steps * config.n_dis)
             self.generator_optimizer.build(self.generator.trainable_variables)
@@ -68,6 +71,11 @@ class Trainer:
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
+    def is_finite(self):
+        """Whether all weights are finite: the losses of a step are from before its updates."""
+        weights = self.generator.weights + self.discriminator.weights
+        return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)
+
     def step(self, step, batch):
         """Updates the discriminator `n_dis` times and then the generator once.
 
@@ -81,14 +89,16 @@ class Trainer:
         return self._step(tf.constant(step, tf.int64), batch["images"])
 
     def samples(self, count, batch_size=200):
-        """Yields images (n, h, w, channels) in [-1, 1], `count` in all, the same ones each time."""
-        for start in range(0, count, batch_size):
-            latent = self._latent(_EVALUATION, tf.constant(start, tf.int64), batch_size)
-            yield self._generate(latent).numpy()[: count - start]
+        """Batches of images (n, h, w, channels) in [-1, 1], `count` in all, the same each time."""
+        return evaluation_samples(
+            self._generate, self.config.seed, self._latent_size, count, batch_size
+        )
 
     def fixed_samples(self, count=64):
         """Images (count, h, w, channels) of the same latents each time."""
-        return self._generate(self._latent(_FIXED, tf.constant(0, tf.int64), count)).numpy()
+        return self._generate(
+            latents(self.config.seed, "fixed", 0, count, self._latent_size)
+        ).numpy()
 
     def export(self, path):
         """Writes the generator as a SavedModel: latent (n, 128) to images in [-1, 1]."""
@@ -150,12 +160,12 @@ class Trainer:
         """This replica's share of the global batch's latents."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         share = count // self.strategy.num_replicas_in_sync
-        latent = self._latent(_TRAINING, index, count)
+        latent = latents(self.config.seed, "training", index, count, self._latent_size)
         return tf.reshape(latent, [-1, share, latent.shape[-1]])[replica]
 
-    def _latent(self, stream, index, count):
-        seed = tf.stack([tf.constant(3 * self.config.seed + stream, tf.int64), index])
-        return tf.random.stateless_normal([count, self.generator.input_shape[-1]], seed)
+    @property
+    def _latent_size(self):
+        return self.generator.input_shape[-1]
 
     @tf.function
     def _generate(self, latent):

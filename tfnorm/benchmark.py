@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import pathlib
 import platform
 import statistics
@@ -35,9 +36,9 @@ WHITENING = {
     for method in ("pca", "zca", "cd", "itn")
 }
 OTHERS = {
-    "unitization": Unitization,
-    "gn": lambda: keras.layers.GroupNormalization(16),
-    "ln": keras.layers.LayerNormalization,
+    "unitization": lambda channels: Unitization(),
+    "gn": lambda channels: keras.layers.GroupNormalization(math.gcd(16, channels)),
+    "ln": lambda channels: keras.layers.LayerNormalization(),
 }
 LAYERS = (*WHITENING, *OTHERS)
 
@@ -60,7 +61,10 @@ def main():
     sizes = [None if size == "none" else size for size in _split(given.group_sizes, GROUP_SIZES)]
     shapes = [_numbers("shapes", text.split("x")) for text in _split(given.shapes, SHAPES)]
     sizes = [size and _numbers("group_sizes", [size])[0] for size in sizes]
-    rounds = given.rounds or 20
+    rounds = 20 if given.rounds is None else _numbers("rounds", [str(given.rounds)])[0]
+    for shape in shapes:
+        if not 2 <= len(shape) <= 5:
+            raise UserError(f"--shapes have 2 to 5 sizes. Received: {'x'.join(map(str, shape))}")
     results = []
     for shape in shapes:
         print(f"\n{'x'.join(map(str, shape))}, float32, {rounds} rounds")
@@ -82,7 +86,7 @@ def candidates(names, sizes, channels):
     layers = {BASELINE: keras.layers.BatchNormalization()}
     for name in names:
         if name in OTHERS:
-            layers[name] = OTHERS[name]()
+            layers[name] = OTHERS[name](channels)
             continue
         for size in sizes:
             if size is None or size < channels:

@@ -1,5 +1,6 @@
 """The supplement's generators and discriminators."""
 
-from gan.networks.dcgan import VARIANTS, discriminator, generator
+from gan.networks import dcgan
 
-__all__ = ["VARIANTS", "discriminator", "generator"]
+# Modules with `generator`, `discriminator`, and `check`, which refuses what they cannot build.
+ARCHITECTURES = {"dcgan": dcgan}

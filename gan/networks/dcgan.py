@@ -70,7 +70,7 @@ def generator(norm, image_size=32, channels=3, filters=256, variant="paper"):
     Returns:
         A Keras model.
     """
-    _check(image_size, variant)
+    check(image_size, channels, variant)
     if filters < 1 or filters % 4:
         raise ValueError(
             f"The generator's filters must be a positive multiple of 4. Received: filters={filters}"
@@ -107,7 +107,7 @@ def discriminator(image_size=32, channels=3, filters=256, variant="paper"):
     Returns:
         A Keras model, spectrally normalised throughout.
     """
-    _check(image_size, variant)
+    check(image_size, channels, variant)
     if filters < 1 or filters % 8:
         raise ValueError(
             "The discriminator's filters must be a positive multiple of 8. "
@@ -128,7 +128,10 @@ def discriminator(image_size=32, channels=3, filters=256, variant="paper"):
     )
 
 
-def _check(image_size, variant):
+def check(image_size, channels, variant):
+    """Raises `ValueError` if there is no such network: see `generator`."""
+    if channels not in (1, 3):
+        raise ValueError(f"Images must have 1 or 3 channels. Received: channels={channels}")
     if image_size not in START:
         raise ValueError(
             f"`image_size` must be one of {sorted(START)}. Received: image_size={image_size!r}"

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from gan import networks
+from gan.networks import dcgan
 from tfnorm.layers import SpectralNormalization
 from tfnorm.layers.by_name import norm_factory, normalization_sites
 
@@ -28,7 +28,7 @@ DISCRIMINATOR_ROWS = [  # kernel, size and width after the row
 
 
 def generator(norm="bn", **options):
-    return networks.generator(norm_factory(norm), **options)
+    return dcgan.generator(norm_factory(norm), **options)
 
 
 def kinds(model):
@@ -58,7 +58,7 @@ def test_the_released_generator_normalises_before_and_once_more():
 
 @pytest.mark.parametrize(("variant", "strided"), [("paper", 3), ("released", 4)])
 def test_the_discriminator_is_the_printed_table_or_what_was_released(variant, strided):
-    model = networks.discriminator(variant=variant)
+    model = dcgan.discriminator(variant=variant)
     previous, size_before = 3, 32
     for i, (kernel, size, width) in enumerate(DISCRIMINATOR_ROWS):
         layer = model.get_layer(f"spectral_{i + 1}")
@@ -90,7 +90,7 @@ def test_images_of_28_pixels_start_from_7_with_two_stages():
     assert model.output_shape == (None, 28, 28, 1)
     assert model.get_layer("deconv_1").output.shape == (None, 14, 14, 256)
     assert [row[2] for row in normalization_sites(model)] == [256, 128]
-    assert networks.discriminator(28, 1).input_shape == (None, 28, 28, 1)
+    assert dcgan.discriminator(28, 1).input_shape == (None, 28, 28, 1)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_images_of_28_pixels_start_from_7_with_two_stages():
         (lambda: generator(image_size=30), "image_size=30"),
         (lambda: generator(variant="mine"), "variant='mine'"),
         (lambda: generator(filters=6), "filters=6"),
-        (lambda: networks.discriminator(filters=4), "filters=4"),
-        (lambda: networks.discriminator(image_size=0), "image_size=0"),
+        (lambda: dcgan.discriminator(filters=4), "filters=4"),
+        (lambda: dcgan.discriminator(image_size=0), "image_size=0"),
         (lambda: norm_factory("instance"), "norm='instance'"),
         (lambda: norm_factory("bn", "colouring"), "recovery='colouring'"),
     ],
@@ -114,7 +114,7 @@ def test_what_there_is_not_is_refused(make, received):
 @pytest.mark.parametrize("recovery", ["scale_shift", "coloring"])
 def test_every_norm_and_recovery_stands_in_the_generator(norm, recovery):
     factory = norm_factory(norm, recovery, group_size=8, epsilon=0.01, momentum=0.5)
-    model = networks.generator(factory, image_size=28, channels=1, filters=16)
+    model = dcgan.generator(factory, image_size=28, channels=1, filters=16)
     sites = normalization_sites(model)
     if norm == "none":
         assert sites == []

@@ -35,7 +35,7 @@ REFUSED = [
     *(
         (cls, {"axis": value}, f"Received: axis={value!r}")
         for cls in (BatchWhitening, Unitization, CenterScale, Coloring)
-        for value in (0, "last", (1,), None)
+        for value in (0, "last", (1,), None, True)
     ),
     *(
         (SpectralNormalization, {"power_iterations": value}, f"Received: power_iterations={value}")
@@ -83,6 +83,14 @@ def test_build(cls, axis, input_shape):
 def test_spectral_normalization_of_a_layer_without_a_kernel(layer):
     message = error_of(SpectralNormalization(layer).build, (8, 4))
     assert f"Received: layer=<{type(layer).__name__} name={layer.name}" in message
+
+
+@pytest.mark.parametrize("group_size", [2, 3])
+def test_spectral_normalization_of_a_coloring_in_groups(group_size):
+    layer = SpectralNormalization(Coloring(group_size=group_size))
+    message = error_of(layer.build, (8, 4))
+    assert message.endswith(f"group_size={group_size}")
+    SpectralNormalization(Coloring(group_size=4)).build((8, 4))
 
 
 def test_the_methods_in_the_message_are_those_that_there_are():

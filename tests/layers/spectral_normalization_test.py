@@ -167,3 +167,13 @@ def test_a_kernel_without_a_vector_does_not_spoil_the_next(value):
     for _ in range(30):
         y = layer(x, training=True)
     np.testing.assert_allclose(y, x @ (before / 4.0) + layer.layer.bias.numpy(), atol=1e-10)
+
+
+def test_a_frozen_layer_keeps_its_vector():
+    layer = SpectralNormalization(keras.layers.Dense(3))
+    x = np.ones((2, 4), np.float32)
+    layer(x, training=True)
+    layer.trainable = False
+    before = layer.vector.numpy()
+    layer(x, training=True)
+    np.testing.assert_array_equal(layer.vector.numpy(), before)

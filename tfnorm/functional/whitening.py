@@ -11,6 +11,8 @@ float32 value next to them is wrong by as much as it is large. A second derivati
 penalty, is TensorFlow's of these formulas: PCA's and ZCA's is wrong where eigenvalues are equal.
 """
 
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -148,7 +150,9 @@ def _eigh(covariance, epsilon, device):
     finite, covariance = _finite(covariance)  # LAPACK raises on NaN, or does not return
     if device is None and tf.config.list_physical_devices("GPU"):
         device = "cpu"
-    with tf.device(None if device is None else f"/{device.upper()}:0"):
+    # `tf.device(None)` would undo a placement from outside.
+    place = contextlib.nullcontext() if device is None else tf.device(f"/{device.upper()}:0")
+    with place:
         eigenvalues, u = tf.linalg.eigh(covariance)
     return finite, tf.maximum(eigenvalues, 0.0) + epsilon, u
 

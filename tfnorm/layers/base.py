@@ -3,12 +3,16 @@
 Nothing here is public.
 """
 
+import numbers
+
 import keras
 import tensorflow as tf
 
+from tfnorm.functional import statistics
+
 
 def check_axis(axis):
-    if not isinstance(axis, int) or axis == 0:
+    if not isinstance(axis, int) or isinstance(axis, bool) or axis == 0:
         raise ValueError(
             "`axis` must be an integer other than 0, which is the batch: usually -1, or 1 for "
             f"channels first. Received: axis={axis!r}"
@@ -24,20 +28,27 @@ def check_group_size(group_size):
 
 
 def check_momentum(momentum):
-    if not 0 <= momentum <= 1:
+    if not _is_number(momentum) or not 0 <= momentum <= 1:
         raise ValueError(
-            f"`momentum` must be in [0, 1], it weighs the old value. Received: momentum={momentum}"
+            "`momentum` must be a number in [0, 1], the weight of the old value. "
+            f"Received: momentum={momentum!r}"
         )
 
 
 def check_epsilon(epsilon):
-    if not epsilon >= 0:
-        raise ValueError(f"`epsilon` must not be negative. Received: epsilon={epsilon}")
+    if not _is_number(epsilon) or not epsilon >= 0:
+        raise ValueError(
+            f"`epsilon` must be a number that is not negative. Received: epsilon={epsilon!r}"
+        )
 
 
 def check_positive(name, value):
     if not _is_positive_integer(value):
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real)
 
 
 def _is_positive_integer(value):
@@ -183,6 +194,18 @@ class BatchStatistics(ScaleAndShift):
         self.moving_mean_initializer = keras.initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = keras.initializers.get(moving_variance_initializer)
         self.synchronized = synchronized
+
+    @property
+    def sum_replicas(self):
+        """What sums statistics: over all replicas if synchronized, else over this one."""
+        return statistics.all_replicas if self.synchronized else statistics.one_replica
+
+    def follow(self, weights, values):
+        """Moves each weight towards the value of this batch."""
+        old = [tf.convert_to_tensor(weight) for weight in weights]
+        new = statistics.moving_average(old, values, self.momentum)
+        for weight, value in zip(weights, new, strict=True):
+            weight.assign(value)
 
     def get_config(self):
         return super().get_config() | {

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfnorm import functional
-from tfnorm.functional import groups, statistics
+from tfnorm.functional import groups
 from tfnorm.layers import base
 
 ESTIMATES = ("covariance", "matrix")
@@ -131,17 +131,16 @@ class BatchWhitening(base.BatchStatistics):
         rows = groups.to_rows(self.as_statistics(inputs), self.axis)
         gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
         if training and self.trainable:
-            y, *batch = functional.batch_whitening(
+            y, mean, covariances, matrices = functional.batch_whitening(
                 rows,
                 gamma,
                 beta,
                 group_size=self.group_size,
-                sum_replicas=(
-                    statistics.all_replicas if self.synchronized else statistics.one_replica
-                ),
+                sum_replicas=self.sum_replicas,
                 **self._whitening,
             )
-            self._follow(*batch)
+            values = covariances if self.estimate == "covariance" else matrices
+            self.follow([self.moving_mean, *self._moving], [mean, *values])
         else:
             y = functional.apply_whitening(
                 rows,
@@ -168,15 +167,6 @@ class BatchWhitening(base.BatchStatistics):
             "iterations": self.iterations,
             "device": self.device,
         }
-
-    def _follow(self, mean, covariances, matrices):
-        new = covariances if self.estimate == "covariance" else matrices
-        weights = [self.moving_mean, *self._moving]
-        old = [tf.convert_to_tensor(weight) for weight in weights]
-        for weight, value in zip(
-            weights, statistics.moving_average(old, [mean, *new], self.momentum), strict=True
-        ):
-            weight.assign(value)
 
     def _initial_statistic(self, shape, dtype=None):
         variance = tf.cast(self.moving_variance_initializer(shape[:-1], dtype=dtype), dtype)

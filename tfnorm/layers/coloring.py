@@ -54,8 +54,8 @@ class Coloring(base.ChannelLayer):
         axis: the channels' axis, usually -1 or 1.
         use_bias: whether to add `bias`, (channels,).
         kernel_initializer: of each group's matrix (size, size).
-        bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
-            as in Dense.
+        kernel_regularizer, kernel_constraint: of the kernels (groups, size, size).
+        bias_initializer, bias_regularizer, bias_constraint: as in Dense.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Call arguments:

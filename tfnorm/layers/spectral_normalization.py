@@ -1,10 +1,13 @@
 """Spectral normalization of a layer's kernel."""
 
+import math
+
 import keras
 import tensorflow as tf
 
 from tfnorm import functional
 from tfnorm.layers import base
+from tfnorm.layers.coloring import Coloring
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -18,7 +21,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     gradient).
 
     Args:
-        layer: a layer with a `kernel` (Dense, a convolution, `Coloring`) or `embeddings`.
+        layer: a layer with a `kernel` (Dense, a convolution, `Coloring` of one group) or
+            `embeddings`.
         power_iterations: iterations in a training call.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -41,15 +45,20 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def build(self, input_shape=None):
         super().build(input_shape)
-        self._kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
-        if self._kernel is None:
+        if not isinstance(self._kernel, keras.Variable):
             raise ValueError(
                 "`layer` must have a weight named `kernel` or `embeddings`. "
                 f"Received: layer={self.layer!r}"
             )
-        rows = 1
-        for size in self._kernel.shape[:-1]:
-            rows *= size
+        if (
+            isinstance(self.layer, Coloring)
+            and self._kernel.shape[1] != input_shape[self.layer.axis]
+        ):
+            raise ValueError(
+                "`layer` must be one linear map, a Coloring of one group. "
+                f"Received: layer={self.layer!r} with group_size={self.layer.group_size}"
+            )
+        rows = math.prod(self._kernel.shape[:-1])
         self.vector = self.add_weight(
             name="vector",
             shape=(rows,),
@@ -61,6 +70,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         )
 
     def call(self, inputs, training=False, **kwargs):
+        training = training and self.trainable
         kernel = tf.cast(self._kernel, self.vector.dtype)
         sigma, vector = functional.spectral_norm(
             tf.reshape(kernel, [-1, kernel.shape[-1]]),
@@ -77,8 +87,16 @@ class SpectralNormalization(keras.layers.Wrapper):
             (variable, normalised if variable is self._kernel else tf.convert_to_tensor(variable))
             for variable in self.layer.variables
         ]
-        with keras.StatelessScope(state_mapping=values):
-            return self.layer(inputs, **kwargs)
+        with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
+            y = self.layer(inputs, **kwargs)
+        for loss in scope.losses:
+            self.add_loss(loss)
+        return y
+
+    @property
+    def _kernel(self):
+        # Looked up, not kept: a weight that two layers hold is saved twice.
+        return getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfnorm import functional
-from tfnorm.functional import groups, statistics
+from tfnorm.functional import groups
 from tfnorm.layers import base
 
 
@@ -106,11 +106,9 @@ class Unitization(base.BatchStatistics):
                 gamma,
                 beta,
                 epsilon=self.epsilon,
-                sum_replicas=(
-                    statistics.all_replicas if self.synchronized else statistics.one_replica
-                ),
+                sum_replicas=self.sum_replicas,
             )
-            self._follow(mean, variance)
+            self.follow([self.moving_mean, self.moving_variance], [mean, variance])
         else:
             y = functional.apply_unitization(
                 x,
@@ -123,14 +121,6 @@ class Unitization(base.BatchStatistics):
             )
         rows = tf.reshape(y, [-1, self._channels])
         return tf.cast(groups.from_rows(rows, inputs, self.axis), self.compute_dtype)
-
-    def _follow(self, mean, variance):
-        weights = [self.moving_mean, self.moving_variance]
-        old = [tf.convert_to_tensor(weight) for weight in weights]
-        for weight, value in zip(
-            weights, statistics.moving_average(old, [mean, variance], self.momentum), strict=True
-        ):
-            weight.assign(value)
 
     def get_config(self):
         return super().get_config() | {

@@ -1,6 +1,7 @@
 """What a training loop does beside its steps: functions of the step and its logs."""
 
 import math
+import shutil
 import sys
 import tempfile
 import time
@@ -138,11 +139,24 @@ class Board:
     """TensorBoard events in a directory; nowhere if not the chief."""
 
     def __init__(self, directory, writes=True):
-        self._writer = (
-            tf.summary.create_file_writer(str(directory))
-            if writes
-            else tf.summary.create_noop_writer()
-        )
+        self._directory = directory
+        self._writer = tf.summary.create_noop_writer()
+        if writes:
+            self._writer = tf.summary.create_file_writer(str(directory))
+
+    def restart(self, rows, samples):
+        """Writes the events anew, from the history's rows and the pictures in `samples`.
+
+        TensorBoard shows what is in the files: a run that goes on would show steps twice.
+        """
+        self._writer.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._writer = tf.summary.create_file_writer(str(self._directory))
+        for row in rows:
+            self.scalars(row["step"], {k: v for k, v in row.items() if isinstance(v, float)})
+            picture = samples / f"{row['step']:07d}.png"
+            if picture.exists():
+                self.image(row["step"], "samples", tf.io.decode_png(picture.read_bytes()))
 
     def scalars(self, step, values):
         with self._writer.as_default(step):
@@ -229,7 +243,8 @@ class Checkpoints:
             self._saved.restore_or_initialize()
         except (tf.errors.OpError, ValueError) as error:
             raise UserError(
-                f"The checkpoint {self._saved.latest_checkpoint} cannot be read: {error}"
+                f"The checkpoint {self._saved.latest_checkpoint} cannot be read: {error} Delete "
+                "checkpoints/ to start the run again from step 0."
             ) from error
         return int(self._step.numpy())
 

@@ -62,6 +62,31 @@ def load_images(name, split, data_dir=None, image_size=None):
     return _prepared(name, split, data_dir, image_size)
 
 
+def image_channels(name, data_dir=None):
+    """The number of channels of a dataset's images, which need not be there.
+
+    Args:
+        name: see `load_images`.
+        data_dir: the folder that holds the folder `name`; None asks tensorflow-datasets' own
+            description.
+
+    Raises:
+        UserError: if there is no such dataset, or it is not of labelled images.
+    """
+    if name == "digits":
+        return 1
+    if data_dir:
+        builder = _builder(name, data_dir)
+    else:
+        import tensorflow_datasets as tfds
+
+        try:
+            builder = tfds.builder(name)
+        except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+            raise UserError(f"There is no dataset {name!r} without --data_dir.") from error
+    return _image_shape(name, builder.info.features, image_size=1)[2]
+
+
 def _digits(split, image_size):
     rows = {"train": slice(_DIGITS_TRAINING), "test": slice(_DIGITS_TRAINING, None)}
     if split not in rows:

@@ -46,6 +46,8 @@ def run(main, usage):
             main()
         except UserError as error:
             _leave(str(error))
+        except OSError as error:  # no space, no permission, a name too long
+            _leave(str(error))
         except KeyboardInterrupt:
             _leave("Interrupted.")
 

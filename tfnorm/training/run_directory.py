@@ -14,8 +14,12 @@ def write_whole(path, data):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(data.encode() if isinstance(data, str) else data)
-    aside.replace(path)
+    try:
+        aside.write_bytes(data.encode() if isinstance(data, str) else data)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -52,12 +56,12 @@ class RunDirectory:
             config: dict of what determines the result.
             free: keys that may differ from one start of a run to the next.
         """
-        try:
-            known = self._known_config()
-        except OSError as error:
-            raise self._unusable(error) from error
+        known = self._known_config()
         if known is not None:
             self._compare(known, config, free)
+        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if self.writes and not os.access(there, os.W_OK):
+            raise self._unusable(f"{there} is not writable")
 
     def begin(self, config, free=()):
         """Writes `config.json`, after `check`."""
@@ -80,17 +84,24 @@ class RunDirectory:
 
     def _known_config(self):
         file = self / "config.json"
-        if file.exists():
-            try:
-                return json.loads(file.read_text())
-            except ValueError as error:
-                raise UserError(f"{file} is damaged: {error}. Use another --run_dir.") from error
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        try:
+            if file.exists():
+                return dict(json.loads(file.read_text()))
+            foreign = self.path.exists() and (not self.path.is_dir() or any(self._contents()))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{file} is damaged: {error}. Use another --run_dir.") from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        if foreign:
             raise UserError(
                 f"{self.path} is not empty and not the directory of a run (there is no config.json "
                 "in it). Use another --run_dir."
             )
         return None
+
+    def _contents(self):
+        """What is in the directory, but for what a killed `write_whole` left aside."""
+        return [path for path in self.path.iterdir() if not path.name.startswith(".config.json.")]
 
     def _compare(self, known, config, free):
         differences = [
