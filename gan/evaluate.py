@@ -24,8 +24,11 @@ A flag that is left out is as the run has it.
 
 FLAGS = ("dataset", "data_dir", "image_size", "features", "eval_samples", "seed")
 
-program.define_flag("run_dir", str, "Run", "Directory of a run that is complete; required.")
-program.define_flags(presets.Config, only=FLAGS)
+
+def define_flags():
+    """The flags of this program."""
+    program.define_flag("run_dir", str, "Run", "Directory of a run that is complete; required.")
+    program.define_flags(presets.Config, only=FLAGS)
 
 
 def main():
@@ -82,4 +85,4 @@ def generator_samples(path, seed):
 
 
 if __name__ == "__main__":
-    program.run(main, USAGE)
+    program.run(main, USAGE, define_flags)

@@ -32,12 +32,17 @@ CHOICES = {
     "strategy": list(STRATEGIES),
 }
 
-program.define_flag(
-    "preset", str, "Run", "Configuration to start from; required.", list(presets.PRESETS)
-)
-program.define_flag("run_dir", str, "Run", "Directory of the run, its own; required.")
-program.define_flags(presets.Config, CHOICES)
-program.define_flag("dry_run", bool, "Run", "Show the configuration and the networks, and stop.")
+
+def define_flags():
+    """The flags of this program."""
+    program.define_flag(
+        "preset", str, "Run", "Configuration to start from; required.", list(presets.PRESETS)
+    )
+    program.define_flag("run_dir", str, "Run", "Directory of the run, its own; required.")
+    program.define_flags(presets.Config, CHOICES)
+    program.define_flag(
+        "dry_run", bool, "Run", "Show the configuration and the networks, and stop."
+    )
 
 
 def main():
@@ -59,4 +64,4 @@ def main():
 
 
 if __name__ == "__main__":
-    program.run(main, USAGE)
+    program.run(main, USAGE, define_flags)

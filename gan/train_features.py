@@ -34,14 +34,17 @@ DEFAULTS = {
     "seed": 0,
 }
 
-program.define_flag(
-    "dataset", str, "Data", "Labelled images to train on, as mnist; digits if left out."
-)
-program.define_flag("data_dir", str, "Data", "Folder of prepared datasets; digits needs none.")
-program.define_flag("out", str, "Run", "Directory of the SavedModel to write; required.")
-program.define_flag("steps", int, "Run", "Training steps; 2000 if left out.")
-program.define_flag("batch_size", int, "Run", "Images in a step; 64 if left out.")
-program.define_flag("seed", int, "Run", "Of weights, order and shifts; 0 if left out.")
+
+def define_flags():
+    """The flags of this program."""
+    program.define_flag(
+        "dataset", str, "Data", "Labelled images to train on, as mnist; digits if left out."
+    )
+    program.define_flag("data_dir", str, "Data", "Folder of prepared datasets; digits needs none.")
+    program.define_flag("out", str, "Run", "Directory of the SavedModel to write; required.")
+    program.define_flag("steps", int, "Run", "Training steps; 2000 if left out.")
+    program.define_flag("batch_size", int, "Run", "Images in a step; 64 if left out.")
+    program.define_flag("seed", int, "Run", "Of weights, order and shifts; 0 if left out.")
 
 
 def main():
@@ -137,4 +140,4 @@ def report(network, training, test):
 
 
 if __name__ == "__main__":
-    program.run(main, USAGE)
+    program.run(main, USAGE, define_flags)

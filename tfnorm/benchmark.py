@@ -42,13 +42,18 @@ OTHERS = {
 }
 LAYERS = (*WHITENING, *OTHERS)
 
-program.define_flag("layers", str, "What", f"Comma-separated, of {', '.join(LAYERS)}; all.")
-program.define_flag("shapes", str, "What", f"Comma-separated input shapes; {','.join(SHAPES)}.")
-program.define_flag(
-    "group_sizes", str, "What", f"Comma-separated, none is one group; {','.join(GROUP_SIZES)}."
-)
-program.define_flag("rounds", int, "What", "Turns that each layer gets; 20.")
-program.define_flag("out", str, "What", "Directory for benchmark.json; not written if left out.")
+
+def define_flags():
+    """The flags of this program."""
+    program.define_flag("layers", str, "What", f"Comma-separated, of {', '.join(LAYERS)}; all.")
+    program.define_flag("shapes", str, "What", f"Comma-separated input shapes; {','.join(SHAPES)}.")
+    program.define_flag(
+        "group_sizes", str, "What", f"Comma-separated, none is one group; {','.join(GROUP_SIZES)}."
+    )
+    program.define_flag("rounds", int, "What", "Turns that each layer gets; 20.")
+    program.define_flag(
+        "out", str, "What", "Directory for benchmark.json; not written if left out."
+    )
 
 
 def main():
@@ -177,4 +182,4 @@ def _machine():
 
 
 if __name__ == "__main__":
-    program.run(main, USAGE)
+    program.run(main, USAGE, define_flags)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags
-from absl.testing import flagsaver
 
 from gan import train_features
 from gan.metrics.features import load_features
@@ -40,16 +39,20 @@ def test_program(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["net"]
 
 
-def test_mistakes(tmp_path):
-    flags.FLAGS.mark_as_parsed()
+def test_mistakes(tmp_path, monkeypatch):
     (tmp_path / "thesis").mkdir()
+    out = f"--out={tmp_path}/net"
     cases = {
-        "--out is required": {},
-        "is not a SavedModel": {"out": str(tmp_path / "thesis")},
-        "Received: steps=0": {"out": str(tmp_path / "net"), "steps": 0},
-        "Received: batch_size=0": {"out": str(tmp_path / "net"), "batch_size": 0},
-        "--data_dir": {"out": str(tmp_path / "net"), "dataset": "mnist"},
+        "--out is required": [],
+        "is not a SavedModel": [f"--out={tmp_path}/thesis"],
+        "Received: steps=0": [out, "--steps=0"],
+        "Received: seed=-1": [out, "--seed=-1"],
+        "Received: batch_size=0": [out, "--batch_size=0"],
+        "--data_dir": [out, "--dataset=mnist"],
     }
-    for message, values in cases.items():
-        with flagsaver.flagsaver(**values), pytest.raises(UserError, match=message):
+    for message, arguments in cases.items():
+        monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+        train_features.define_flags()
+        flags.FLAGS(["train_features", *arguments])
+        with pytest.raises(UserError, match=message):
             train_features.main()

@@ -164,7 +164,7 @@ for number, arguments in enumerate(json.loads(sys.argv[1])):
         for name in (1, 2):
             os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_CREAT | os.O_WRONLY), name)
         sys.argv = ["gan.train", *arguments]
-        program.run(train.main, train.USAGE)
+        program.run(train.main, train.USAGE, train.define_flags)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 

@@ -23,7 +23,8 @@ class Config:
     kind: str = field("a", "Network", "Kind.")
     flat: bool = field(True, "Network", "Whether flat.")
 
-program.define_flags(Config, {"kind": ["a", "b"]})
+def define():
+    program.define_flags(Config, {"kind": ["a", "b"]})
 
 def main():
     config = program.override(Config())
@@ -41,7 +42,7 @@ for arguments in json.loads(sys.stdin.read()):
         os.dup2(write[1], 1)
         os.dup2(write[2], 2)
         sys.argv = ["program", *arguments]
-        program.run(main, "Does nothing.")
+        program.run(main, "Does nothing.", define)
     said = []
     for name in (1, 2):
         os.close(write[name])

@@ -18,13 +18,16 @@ class UserError(Exception):
     """
 
 
-def run(main, usage):
+def run(main, usage, define):
     """Runs a program: parses its flags, calls `main()`, and turns a user's mistake into one line.
 
     Args:
         main: function without arguments.
         usage: what `--help` says above the flags.
+        define: function without arguments that defines the flags; not done where a program is
+            imported, as there may be another.
     """
+    define()
 
     def parse(argv):
         if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv[1:]):
@@ -100,7 +103,7 @@ def define_flag(name, annotation, group, help, choices=None):
     (kind,) = [kind for kind in kinds if kind is not types.NoneType]
     _GROUPS.setdefault(group, []).append((name, kind, help, choices, optional))
     if kind is bool:
-        flags.DEFINE_boolean(name, None, help)
+        flags.DEFINE_boolean(name, None, help, flags.FLAGS)
     else:
         flags.DEFINE(_Parser(kind, choices, optional), name, None, help, flags.FLAGS)
 
