@@ -7,8 +7,8 @@ pullback: a function from `dL/dW` to `D = dL/dS + (dL/dS)^T`, S the covariance.
 The formulas are equations (1) to (10) of the supplement of Huang et al., "An Investigation into the
 Stochasticity of Batch Whitening", CVPR 2020, rearranged so that no difference of eigenvalues is
 divided by where the gradient exists: equation (6) for ZCA is 0/0 at equal eigenvalues, and its
-float32 value next to them is wrong by as much as it is large. A second derivative, as of a gradient
-penalty, is TensorFlow's of these formulas: PCA's and ZCA's is wrong where eigenvalues are equal.
+float32 value next to them is wrong by as much as it is large. The pullbacks are differentiable in
+turn, as a gradient penalty asks; PCA's where eigenvalues are distinct.
 """
 
 import contextlib
@@ -67,17 +67,66 @@ def pca(covariance, epsilon, iterations, device):
 
 def zca(covariance, epsilon, iterations, device):
     """ZCA whitening, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
-    finite, eigenvalues, u = _eigh(covariance, epsilon, device)
+    finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, epsilon, device))
     roots = tf.sqrt(eigenvalues)
-    w = tf.matmul(u / roots[..., tf.newaxis, :], u, transpose_b=True)
+    value = tf.matmul(u / roots[..., tf.newaxis, :], u, transpose_b=True)
 
     def pullback(gradient):
-        rotated = tf.matmul(u, tf.matmul(gradient, u), transpose_a=True)
-        row, column = roots[..., tf.newaxis], roots[..., tf.newaxis, :]
-        rotated = (rotated + _transpose(rotated)) / (row * column * (row + column))
-        return -tf.matmul(u, tf.matmul(rotated, u, transpose_b=True))
+        return _zca_adjoint(w, gradient + _transpose(gradient), u, roots)
 
-    return _where_finite(finite, w), pullback
+    @tf.custom_gradient
+    def connected(covariance):
+        return _where_finite(finite, value), lambda gradient: 0.5 * pullback(gradient)
+
+    # For second derivatives W must not depend on the covariance through eigenvectors.
+    w = connected(covariance)
+    return w, pullback
+
+
+def _zca_adjoint(w, q, u, roots):
+    """D = -W^2 X W^2 with W X + X W = q, differentiable at equal eigenvalues too."""
+
+    @tf.custom_gradient
+    def adjoint(w, q):
+        row, column = roots[..., tf.newaxis], roots[..., tf.newaxis, :]
+        value = _in_basis(u, q, -1.0 / (row * column * (row + column)))
+
+        def gradient(of_d):
+            square, x = tf.matmul(w, w), _lyapunov(w, q, u, roots)
+            of_q = _lyapunov(w, -tf.matmul(square, tf.matmul(of_d, square)), u, roots)
+            of_square = -tf.matmul(of_d, tf.matmul(square, x))
+            of_square = of_square - tf.matmul(x, tf.matmul(square, of_d))
+            return _anticommutator(of_square, w) - _anticommutator(of_q, x), of_q
+
+        return value, gradient
+
+    return adjoint(w, q)
+
+
+def _lyapunov(w, q, u, roots):
+    """X with W X + X W = q; W has eigenvectors u and eigenvalues 1 / roots."""
+
+    @tf.custom_gradient
+    def solve(w, q):
+        row, column = roots[..., tf.newaxis], roots[..., tf.newaxis, :]
+
+        def gradient(of_x):
+            of_q = _lyapunov(w, of_x, u, roots)
+            return -_anticommutator(of_q, _lyapunov(w, q, u, roots)), of_q
+
+        return _in_basis(u, q, row * column / (row + column)), gradient
+
+    return solve(w, q)
+
+
+def _in_basis(u, matrix, factor):
+    """u (factor * (u^T matrix u)) u^T, the product in the middle entry by entry."""
+    rotated = factor * tf.matmul(u, tf.matmul(matrix, u), transpose_a=True)
+    return tf.matmul(u, tf.matmul(rotated, u, transpose_b=True))
+
+
+def _anticommutator(a, b):
+    return tf.matmul(a, b) + tf.matmul(b, a)
 
 
 def cd(covariance, epsilon, iterations, device):
