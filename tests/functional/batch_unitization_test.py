@@ -61,6 +61,31 @@ def test_gradients(case):
         np.testing.assert_allclose(gradient, truth, atol=1e-7 * max(1.0, np.abs(truth).max()))
 
 
+def test_pixels_without_weight_count_in_no_statistic_and_no_norm():
+    """But they are scaled, and the gradient that comes to them goes on to the others."""
+    x, weights = CASES["maps"], np.ones((4, 6))
+    weights[1, 2:] = weights[2, 5] = weights[3] = 0.0
+    counted = weights.astype(bool)
+    dy = np.random.default_rng(5).normal(size=x.shape)
+
+    def truth(x):
+        mean, variance = x[counted].mean(0), x[counted].var(0)
+        xh = (x - mean) / np.sqrt(variance + 1e-3)
+        parts = []
+        for sample, counts in zip(xh, counted, strict=True):
+            q = np.sum(sample[counts] ** 2) / max(counts.sum(), 1) ** 2
+            parts.append(GAMMA * (ALPHA / np.sqrt(q + 1e-3) + 1 - ALPHA) * sample + BETA)
+        return np.stack(parts)
+
+    def weighted_op(*inputs):
+        return batch_unitization(*inputs, weights=tf.constant(weights))[0]
+
+    y, (gradient, *_) = gradients.by_tape(weighted_op, [x, ALPHA, GAMMA, BETA], dy)
+    np.testing.assert_allclose(y, truth(x), rtol=1e-9, atol=1e-11)
+    expected = gradients.by_differences(lambda x: np.sum(dy * truth(x)), x, step=1e-5)
+    np.testing.assert_allclose(gradient, expected, atol=1e-7 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("ratio", [10, 100])
 def test_large_mean_in_float32(ratio):
     x = (_samples(8, 9) + ratio).astype(np.float32).astype(np.float64)

@@ -119,6 +119,42 @@ def test_one_row_gives_beta_and_no_gradient(method):
     np.testing.assert_array_equal(dbeta, np.ones(5))
 
 
+@pytest.mark.parametrize("group_size", GROUP_SIZES)
+@pytest.mark.parametrize("method", WHITENERS)
+def test_rows_without_weight_count_in_no_statistic(method, group_size):
+    """But they are whitened, and the gradient that comes to them goes on to the others."""
+    x, counts = samples.GENERIC + 0.0, np.array([1, 0, 1, 1, 1, 0, 1, 1, 1], bool)
+    x[~counts] *= 10.0
+    dy = upstream(x)
+    options = {"method": method, "group_size": group_size}
+    weights = tf.constant(counts, tf.float64)
+    _, mean, covariances, blocks = batch_whitening(
+        tf.constant(x), None, None, weights=weights, **options
+    )
+    np.testing.assert_allclose(mean, x[counts].mean(0), atol=1e-12)
+    slices = reference.group_slices(5, group_size)
+    found = [covariance for block in covariances for covariance in block]
+    for covariance, s in zip(found, slices, strict=True):
+        np.testing.assert_allclose(covariance, reference.covariance(x[counts][:, s]), atol=1e-12)
+    like = [w for block in blocks for w in block.numpy()]
+
+    def loss(x):
+        matrices = reference.matrices(x[counts], like=like, **options)
+        return np.sum(dy * reference.apply(x, x[counts].mean(0), matrices, GAMMA, BETA))
+
+    y, (dx, *_) = gradients.by_tape(op(weights=weights, **options), [x, GAMMA, BETA], dy)
+    assert np.isclose(np.sum(dy * y), loss(x), rtol=1e-10)
+    assert gradients.relative_error(dx, gradients.by_differences(loss, x)) < 1e-8
+
+
+@pytest.mark.parametrize("method", WHITENERS)
+def test_no_row_with_weight(method):
+    x = tf.constant(samples.GENERIC)
+    y, mean, _, _ = batch_whitening(x, None, None, method=method, weights=tf.zeros(9, tf.float64))
+    assert np.isfinite(y).all()
+    assert not np.isfinite(mean).any()
+
+
 SECOND_ORDER = [
     ("pca", "generic"),
     *((method, case) for method in ("zca", "cd", "itn") for case in samples.CASES),

@@ -1,5 +1,9 @@
 """Groups of channels: how they are cut, and that each layout treats each of them alone."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +12,9 @@ from tests import gradients, reference, samples
 from tfnorm.functional import WHITENERS, apply_whitening, batch_whitening, groups
 
 LAYOUTS = (groups.DenseLayout, groups.BatchedLayout)
+needs_grouped_convolution = pytest.mark.skipif(
+    not groups.has_grouped_convolution(), reason="this TensorFlow has no grouped convolution"
+)
 
 
 @pytest.mark.parametrize(
@@ -43,22 +50,94 @@ def test_both_layouts_are_in_use():
     assert found == set(LAYOUTS)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_layout_against_numpy(layout, count=3, size=2, n=7):
+@pytest.mark.parametrize(
+    "layout, dtype, rtol",
+    [
+        *((layout, "float64", 1e-12) for layout in LAYOUTS),
+        pytest.param(groups.ConvolutionLayout, "float32", 1e-5, marks=needs_grouped_convolution),
+    ],
+)
+def test_layout_against_numpy(layout, dtype, rtol, count=3, size=2, n=7):
     layout = layout(groups.Block(0, count, size))
     rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, n, count * size))
-    matrices = rng.normal(size=(count, size, size))
+    a, b = rng.normal(size=(2, n, count * size)).astype(dtype)
+    matrices = rng.normal(size=(count, size, size)).astype(dtype)
+    row = rng.normal(size=(1, count * size)).astype(dtype)
     slices = reference.group_slices(count * size, size)
     np.testing.assert_array_equal(layout.merge(layout.split(tf.constant(a))), a)
     gram = layout.gram(layout.split(tf.constant(a)), layout.split(tf.constant(b)))
-    np.testing.assert_allclose(gram, [a[:, s].T @ b[:, s] for s in slices], rtol=1e-12)
+    np.testing.assert_allclose(gram, [a[:, s].T @ b[:, s] for s in slices], rtol=rtol)
+    less = layout.subtract(layout.split(tf.constant(a)), layout.split(tf.constant(row)))
+    np.testing.assert_allclose(layout.merge(less), a - row, rtol=rtol)
     for found, expected in (
         (layout.apply, [a[:, s] @ m.T for s, m in zip(slices, matrices, strict=True)]),
         (layout.apply_transposed, [a[:, s] @ m for s, m in zip(slices, matrices, strict=True)]),
     ):
         rows = layout.merge(found(layout.split(tf.constant(a)), tf.constant(matrices)))
-        np.testing.assert_allclose(rows, np.concatenate(expected, axis=1), rtol=1e-12)
+        np.testing.assert_allclose(rows, np.concatenate(expected, axis=1), rtol=rtol)
+
+
+def test_layout_for_training_by_size(monkeypatch):
+    small, large = groups.Block(0, 16, 16), groups.Block(0, 1, 256)
+    many, few = tf.zeros([4096, 256]), tf.zeros([3, 256])
+
+    def chosen(block, rows, **options):
+        return type(groups.training_layout(block, rows, **options))
+
+    for has, fast in ((True, groups.ConvolutionLayout), (False, groups.BatchedLayout)):
+        monkeypatch.setattr(groups, "has_grouped_convolution", lambda has=has: has)
+        assert chosen(small, many) is fast
+        assert chosen(small, many, expected_rows=1) is fast
+        assert chosen(small, few) is groups.BatchedLayout
+        assert chosen(large, many) is groups.DenseLayout
+        assert chosen(small, tf.cast(many, tf.float64)) is groups.BatchedLayout
+    monkeypatch.setattr(groups, "has_grouped_convolution", lambda: True)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 256])])
+    def of_unknown_rows(rows):
+        assert chosen(small, rows) is groups.BatchedLayout
+        assert chosen(small, rows, expected_rows=4096) is groups.ConvolutionLayout
+
+    of_unknown_rows(few)
+
+
+@needs_grouped_convolution
+@pytest.mark.parametrize("method", WHITENERS)
+def test_convolution_equals_batched_products(method, monkeypatch):
+    """In value, gradient and gradient of the gradient, with a last group of another size."""
+    x = samples.rows(40, np.linspace(2.0, 0.2, 11), mean=0.5).astype(np.float32)
+    rng = np.random.default_rng(1)
+    gamma, dy, v = (rng.normal(size=s).astype(np.float32) for s in (11, x.shape, x.shape))
+
+    def first(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = batch_whitening(x, gamma, None, method=method, group_size=4, epsilon=0.05)[0]
+        return tape.gradient(y, x, output_gradients=dy)
+
+    found = []
+    for many in (1, 10**9):
+        monkeypatch.setattr(groups, "_MANY", many)
+        y = batch_whitening(tf.constant(x), gamma, None, method=method, group_size=4, epsilon=0.05)
+        found.append([y[0], *gradients.by_tape(first, [x], v, "float32")])
+    for value, truth in zip(*map(tf.nest.flatten, found), strict=True):
+        assert gradients.relative_error(value, truth) < 1e-4
+
+
+def test_without_one_dnn_there_is_no_grouped_convolution():
+    """But the layers work all the same: the probe finds out before the gradient would raise."""
+    program = (
+        "import tensorflow as tf; from tfnorm.functional import batch_whitening, groups\n"
+        "assert not groups.has_grouped_convolution()\n"
+        "groups._MANY = 1\n"
+        "x = tf.random.normal([9, 6])\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(x); y = batch_whitening(x, None, None, group_size=2)[0]\n"
+        "assert tape.gradient(y, x).shape == x.shape\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0"}, check=True
+    )
 
 
 # Channels, group size: the last has two groups in one dense product by the layers' own choice.

@@ -16,6 +16,8 @@ def batch_whitening(
     epsilon=1e-3,
     iterations=5,
     device=None,
+    weights=None,
+    expected_rows=None,
     sum_replicas=statistics.one_replica,
 ):
     """Whitens rows by their own mean and covariance, then scales and shifts.
@@ -31,6 +33,10 @@ def batch_whitening(
         beta: (channels,), or None for zeros.
         method, epsilon, iterations, device: see `whitening_matrix`.
         group_size: channels in a group; None is one group. The last group takes what is left over.
+        weights: (n,), 1 for rows that count in the statistics and 0 for those that do not (all are
+            whitened); None for ones.
+        expected_rows: about how many rows there will be where n is not known yet: what the fastest
+            layout is chosen for.
         sum_replicas: sums a list of tensors over replicas: `statistics.one_replica`, or
             `statistics.all_replicas` for statistics of the global batch.
 
@@ -38,10 +44,11 @@ def batch_whitening(
         `(y, mean, covariances, matrices)`: y (n, channels); mean (channels,); of each block of
         equal groups (see `groups.blocks`) the covariances (groups, size, size) without epsilon, and
         the whitening matrices (groups, size, size) without gamma. Only y carries a gradient.
+        Where no row counts, mean is not finite.
     """
 
     def whiten(block, rows, gamma, beta):
-        layout = groups.layout(block)
+        layout = groups.training_layout(block, rows, expected_rows)
         if gamma is None:
             gamma = tf.ones([block.channels], rows.dtype)
         if beta is None:
@@ -49,18 +56,21 @@ def batch_whitening(
 
         @tf.custom_gradient
         def op(rows, gamma, beta):
-            sums, n = sum_replicas([statistics.column_sums(rows), statistics.count(rows)])
+            sums, counted = sum_replicas(
+                [statistics.column_sums(rows, weights), statistics.count(rows, weights)]
+            )
+            n = tf.maximum(counted, 1.0)
             mean = sums / n
             # Centred before the product: E[xx] - mean mean^T loses all digits to a large mean.
             centred = layout.split(tf.nn.bias_add(rows, -mean[0]))
-            (gram,) = sum_replicas([layout.gram(centred, centred)])
+            (gram,) = sum_replicas([layout.gram(_weighted(centred, weights), centred)])
             covariance = gram / n
             w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
             y = tf.nn.bias_add(layout.merge(layout.apply(centred, scaled)), beta)
 
-            def gradient(dy, *of_statistics):
+            def gradient(dy, *_):
                 of_beta = statistics.column_sums(dy)
                 split = layout.split(dy)
                 of_scaled = layout.gram(split, centred)
@@ -68,11 +78,12 @@ def batch_whitening(
                 total_scaled, total_beta = sum_replicas([of_scaled, of_beta])
                 d = pullback(scale * total_scaled)
                 of_mean = layout.apply_transposed(layout.split(total_beta / n), scaled)
-                of_rows = layout.subtract(layout.apply_transposed(split, scaled), of_mean)
-                of_rows = layout.merge(of_rows + layout.apply(centred, d / n))
-                return of_rows, of_gamma, tf.reshape(of_beta, [-1])
+                of_statistics = layout.subtract(layout.apply(centred, d / n), of_mean)
+                of_rows = layout.apply_transposed(split, scaled) + _weighted(of_statistics, weights)
+                return layout.merge(of_rows), of_gamma, tf.reshape(of_beta, [-1])
 
-            return (y, *map(tf.stop_gradient, (mean[0], covariance, w))), gradient
+            found = mean[0] / tf.minimum(counted, 1.0)
+            return (y, *map(tf.stop_gradient, (found, covariance, w))), gradient
 
         return op(rows, gamma, beta)
 
@@ -109,6 +120,11 @@ def moving_matrices(covariances, *, method, epsilon, iterations, device):
         tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device))
         for covariance in covariances
     ]
+
+
+def _weighted(rows, weights):
+    """Rows (..., n, channels), each times its weight."""
+    return rows if weights is None else rows * weights[:, tf.newaxis]
 
 
 def _by_block(whiten, group_size, rows, gamma, beta):

@@ -3,15 +3,19 @@
 import tensorflow as tf
 
 
-def column_sums(rows):
-    """Sums (1, channels) of rows (n, channels): a product with ones, faster than a reduction."""
-    ones = tf.ones([1, tf.shape(rows)[0]], rows.dtype)
-    return tf.matmul(ones, rows)
+def column_sums(rows, weights=None):
+    """Sums (1, channels) of rows (n, channels), each times its weight (n,).
+
+    A product with ones, or with the weights, is faster than a reduction.
+    """
+    if weights is None:
+        weights = tf.ones([tf.shape(rows)[0]], rows.dtype)
+    return tf.matmul(weights[tf.newaxis], rows)
 
 
-def count(rows):
-    """The number of rows n, in the rows' dtype."""
-    return tf.cast(tf.shape(rows)[0], rows.dtype)
+def count(rows, weights=None):
+    """The number of rows n in the rows' dtype, or the sum of their weights (n,)."""
+    return tf.cast(tf.shape(rows)[0], rows.dtype) if weights is None else tf.reduce_sum(weights)
 
 
 def one_replica(tensors):

@@ -52,19 +52,22 @@ def vector_unitization(x, alpha):
     return x / denominator
 
 
-def practical_unitization(x, alpha, epsilon=1e-3):
+def practical_unitization(x, alpha, epsilon=1e-3, *, weights=None):
     """g(x; alpha, epsilon) = [alpha / sqrt(||x||^2 + epsilon) + (1 - alpha)] * x.
 
     Args:
         x: (n, ..., d); the norm is over all axes but the first.
         alpha: (d,), any real number (Theorem 3.4).
         epsilon: > 0.
+        weights: (n, ...), 1 for positions that count in the norm and 0 for those that do not; None
+            for ones.
 
     Returns:
         The shape of x.
     """
     axes = list(range(1, x.shape.rank))
-    square = tf.reduce_sum(tf.square(x), axes, keepdims=True)
+    counted = x if weights is None else x * weights[..., tf.newaxis]
+    square = tf.reduce_sum(tf.square(counted), axes, keepdims=True)
     return (alpha * tf.math.rsqrt(square + epsilon) + (1.0 - alpha)) * x
 
 
@@ -86,7 +89,9 @@ def _denominator(x, alpha):
     return tf.where(undefined, tf.ones_like(denominator), denominator), undefined
 
 
-def batch_unitization(x, alpha, gamma, beta, *, epsilon=1e-3, sum_replicas=statistics.one_replica):
+def batch_unitization(
+    x, alpha, gamma, beta, *, epsilon=1e-3, weights=None, sum_replicas=statistics.one_replica
+):
     """Batch normalisation, then each sample scaled by its norm as far as alpha says, in one op.
 
     With `xh = (x - mean) / sqrt(variance + epsilon)`, biased variance, and
@@ -102,25 +107,31 @@ def batch_unitization(x, alpha, gamma, beta, *, epsilon=1e-3, sum_replicas=stati
         x: (samples, pixels, channels), float32 or float64.
         alpha, gamma, beta: (channels,).
         epsilon: > 0, in both places.
+        weights: (samples, pixels), 1 for pixels that count, in the statistics, in the sample's norm
+            and in its number of pixels, and 0 for those that do not; None for ones.
         sum_replicas: see `batch_whitening`.
 
     Returns:
-        `(y, mean, variance)`; mean and variance (channels,) carry no gradient.
+        `(y, mean, variance)`; mean and variance (channels,) carry no gradient. Where no pixel
+        counts, mean is not finite.
     """
 
     @tf.custom_gradient
     def op(x, alpha, gamma, beta):
-        n = statistics.count(x) * _pixels(x)
-        sums, n = sum_replicas([tf.reduce_sum(_pixel_sums(x), 0), n])
+        pixels = _pixels(x, weights)
+        counted = pixels * statistics.count(x) if weights is None else tf.reduce_sum(weights)
+        sums, counted = sum_replicas([tf.reduce_sum(_pixel_sums(x, weights), 0), counted])
+        n = tf.maximum(counted, 1.0)
         mean = sums / n
-        squares = _pixel_sums(tf.math.squared_difference(x, mean))
+        squares = _pixel_sums(tf.math.squared_difference(x, mean), weights)
         (sum_of_squares,) = sum_replicas([tf.reduce_sum(squares, 0)])
         variance = sum_of_squares / n
         inverse = tf.math.rsqrt(variance + epsilon)
-        r, s = _sample_scale(squares, inverse, alpha, x, epsilon)
+        area = _area(pixels)
+        r, s = _sample_scale(squares, inverse, alpha, area, epsilon)
         y = _affine(x, gamma * s * inverse, mean, beta)
 
-        def gradient(dy, *of_statistics):
+        def gradient(dy, *_):
             d1 = _pixel_sums(dy)
             d2 = _pixel_sums(dy * x) - mean * d1
             of_beta = tf.reduce_sum(d1, 0)
@@ -128,7 +139,7 @@ def batch_unitization(x, alpha, gamma, beta, *, epsilon=1e-3, sum_replicas=stati
             of_s = gamma * inverse * d2
             of_alpha = tf.reduce_sum(of_s * (r - 1.0), 0)
             of_r = tf.reduce_sum(of_s * alpha, 1, keepdims=True)
-            of_q = -0.5 * of_r * r**3 / tf.square(_pixels(x))
+            of_q = -0.5 * of_r * r**3 / area
             of_inverse = gamma * s * d2 + 2.0 * of_q * inverse * squares
             scale = gamma * s * inverse
             of_mean = tf.reduce_sum(scale * d1, 0)
@@ -136,29 +147,31 @@ def batch_unitization(x, alpha, gamma, beta, *, epsilon=1e-3, sum_replicas=stati
             of_squares = of_q * tf.square(inverse) - 0.5 * of_inverse * inverse**3 / n
             # The squares' own part of the mean's gradient vanishes with the sum of x - mean, but
             # for the part of q, which differs from sample to sample.
-            deviations = _pixel_sums(x) - _pixels(x) * mean
+            deviations = _pixel_sums(x, weights) - pixels * mean
             (of_deviations,) = sum_replicas([tf.reduce_sum(of_squares * deviations, 0)])
             shift = (of_mean + 2.0 * of_deviations) / n
-            slope = 2.0 * of_squares
-            of_x = scale[:, tf.newaxis] * dy + _affine(x, slope, mean, -shift)
-            return of_x, of_alpha, of_gamma, of_beta
+            of_statistics = _affine(x, 2.0 * of_squares, mean, -shift)
+            if weights is not None:
+                of_statistics = of_statistics * weights[..., tf.newaxis]
+            return scale[:, tf.newaxis] * dy + of_statistics, of_alpha, of_gamma, of_beta
 
-        return (y, tf.stop_gradient(mean), tf.stop_gradient(variance)), gradient
+        found = mean / tf.minimum(counted, 1.0)
+        return (y, tf.stop_gradient(found), tf.stop_gradient(variance)), gradient
 
     return op(x, alpha, gamma, beta)
 
 
-def apply_unitization(x, mean, variance, alpha, gamma, beta, *, epsilon=1e-3):
+def apply_unitization(x, mean, variance, alpha, gamma, beta, *, epsilon=1e-3, weights=None):
     """`batch_unitization` by given mean and variance (channels,): the sample's norm is its own."""
     inverse = tf.math.rsqrt(variance + epsilon)
-    squares = _pixel_sums(tf.math.squared_difference(x, mean))
-    _, s = _sample_scale(squares, inverse, alpha, x, epsilon)
+    squares = _pixel_sums(tf.math.squared_difference(x, mean), weights)
+    _, s = _sample_scale(squares, inverse, alpha, _area(_pixels(x, weights)), epsilon)
     return _affine(x, gamma * s * inverse, mean, beta)
 
 
-def _sample_scale(squares, inverse, alpha, x, epsilon):
+def _sample_scale(squares, inverse, alpha, area, epsilon):
     """1 / sqrt(q + epsilon), (n, 1), and the scale (n, channels), of each sample."""
-    q = tf.reduce_sum(squares * tf.square(inverse), 1, keepdims=True) / tf.square(_pixels(x))
+    q = tf.reduce_sum(squares * tf.square(inverse), 1, keepdims=True) / area
     r = tf.math.rsqrt(q + epsilon)
     return r, alpha * r + (1.0 - alpha)
 
@@ -168,13 +181,25 @@ def _affine(x, scale, mean, shift):
     return x * scale[:, tf.newaxis] + (shift - scale * mean)[:, tf.newaxis]
 
 
-def _pixels(x):
-    return tf.cast(tf.shape(x)[1], x.dtype)
+def _pixels(x, weights=None):
+    """How many pixels of a sample count: a number, or by the weights (samples, 1)."""
+    if weights is None:
+        return tf.cast(tf.shape(x)[1], x.dtype)
+    return tf.reduce_sum(weights, 1, keepdims=True)
 
 
-def _pixel_sums(x):
-    """Sums (samples, channels) over the pixels: a product with ones, faster than a reduction."""
-    if x.shape[1] == 1:
-        return x[:, 0]
-    ones = tf.ones([tf.shape(x)[0], 1, tf.shape(x)[1]], x.dtype)
-    return tf.matmul(ones, x)[:, 0]
+def _area(pixels):
+    """pixels^2, what a squared norm is divided by; 1 of a sample of which no pixel counts."""
+    return tf.square(tf.maximum(pixels, 1.0))
+
+
+def _pixel_sums(x, weights=None):
+    """Sums (samples, channels) over the pixels, each times its weight (samples, pixels).
+
+    A product with ones, or with the weights, is faster than a reduction.
+    """
+    if weights is None:
+        if x.shape[1] == 1:
+            return x[:, 0]
+        weights = tf.ones([tf.shape(x)[0], tf.shape(x)[1]], x.dtype)
+    return tf.matmul(weights[:, tf.newaxis], x)[:, 0]

@@ -62,6 +62,7 @@ class ChannelLayer(keras.layers.Layer):
         check_axis(axis)
         super().__init__(**kwargs)
         self.axis = axis
+        self.supports_masking = True
 
     def build(self, input_shape):
         rank = len(input_shape)
@@ -117,6 +118,17 @@ class ChannelLayer(keras.layers.Layer):
     def as_statistics(self, value):
         """A tensor or weight (or None) in `statistics_dtype`."""
         return None if value is None else tf.cast(value, self.statistics_dtype)
+
+    def mask_weights(self, inputs, mask):
+        """A mask (or None) as weights (positions,) of `groups.to_rows(inputs)`."""
+        if mask is None:
+            return None
+        if len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                "`mask` must have the shape of the inputs without the channels' axis. Received: "
+                f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
+            )
+        return tf.cast(tf.reshape(mask, [-1]), self.statistics_dtype)
 
     def get_config(self):
         return super().get_config() | {"axis": self.axis}

@@ -1,5 +1,7 @@
 """Batch whitening as a Keras layer."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -54,6 +56,8 @@ class BatchWhitening(base.BatchStatistics):
     Call arguments:
         inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
         training: whether to use and to follow the batch's statistics.
+        mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence:
+            where it is False, the position is whitened but counts in no statistic.
 
     Attributes:
         moving_mean: (channels,).
@@ -127,15 +131,18 @@ class BatchWhitening(base.BatchStatistics):
             self._moving.append(self.add_statistic(name, shape, self._initial_statistic))
             setattr(self, name, self._moving[-1])
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, mask=None):
         rows = groups.to_rows(self.as_statistics(inputs), self.axis)
         gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
+        weights = self.mask_weights(inputs, mask)
         if training and self.trainable:
             y, mean, covariances, matrices = functional.batch_whitening(
                 rows,
                 gamma,
                 beta,
                 group_size=self.group_size,
+                weights=weights,
+                expected_rows=self._expected_rows(inputs),
                 sum_replicas=self.sum_replicas,
                 **self._whitening,
             )
@@ -158,6 +165,12 @@ class BatchWhitening(base.BatchStatistics):
         if self.estimate == "matrix":
             return moving
         return functional.moving_matrices(moving, **self._whitening)
+
+    def _expected_rows(self, inputs):
+        """How many rows there are, if need be in a batch of Keras' default size."""
+        batch, *others = inputs.shape
+        pixels = math.prod(size or 1 for size in others) // self._channels
+        return (batch or 32) * pixels
 
     @property
     def _whitening(self):

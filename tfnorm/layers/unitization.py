@@ -45,6 +45,9 @@ class Unitization(base.BatchStatistics):
         inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
         training: whether to use and to follow the batch's mean and variance. The sample's norm is
             always its own.
+        mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence:
+            where it is False, the position is scaled but counts in no statistic, nor in the
+            sample's norm and its number of pixels.
 
     Attributes:
         alpha: (channels,).
@@ -91,14 +94,18 @@ class Unitization(base.BatchStatistics):
                 "moving_variance", shape, self.moving_variance_initializer
             )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, mask=None):
         x = groups.to_samples(self.as_statistics(inputs), self.axis)
         alpha = self.as_statistics(self.alpha)
         gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
         gamma = tf.ones_like(alpha) if gamma is None else gamma
         beta = tf.zeros_like(alpha) if beta is None else beta
+        weights = self.mask_weights(inputs, mask)
+        if weights is not None:
+            weights = tf.reshape(weights, tf.shape(x)[:2])
         if not self.normalize:
-            y = gamma * functional.practical_unitization(x, alpha, self.epsilon) + beta
+            y = functional.practical_unitization(x, alpha, self.epsilon, weights=weights)
+            y = gamma * y + beta
         elif training and self.trainable:
             y, mean, variance = functional.batch_unitization(
                 x,
@@ -106,6 +113,7 @@ class Unitization(base.BatchStatistics):
                 gamma,
                 beta,
                 epsilon=self.epsilon,
+                weights=weights,
                 sum_replicas=self.sum_replicas,
             )
             self.follow([self.moving_mean, self.moving_variance], [mean, variance])
@@ -118,6 +126,7 @@ class Unitization(base.BatchStatistics):
                 gamma,
                 beta,
                 epsilon=self.epsilon,
+                weights=weights,
             )
         rows = tf.reshape(y, [-1, self._channels])
         return tf.cast(groups.from_rows(rows, inputs, self.axis), self.compute_dtype)
