@@ -4,6 +4,7 @@ import typing
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import tfnorm
 
@@ -12,13 +13,15 @@ class Row(typing.NamedTuple):
     """A layer, how to make it, and the shape of its input without the batch axis.
 
     The channels are the last of `shape`; the sizes before them may vary from call to call.
-    `has_axis` is whether the layer takes an argument `axis`.
+    `has_axis` is whether the layer takes an argument `axis`. `num_classes` is None for a layer that
+    is called without labels.
     """
 
     name: str
     make: typing.Callable[..., keras.layers.Layer]
     shape: tuple[int, ...] = (3, 4, 5)
     has_axis: bool = True
+    num_classes: int | None = None
 
     @property
     def layer_class(self):
@@ -30,6 +33,23 @@ class Row(typing.NamedTuple):
         raw = np.random.default_rng(seed).normal(0.5, 1.0, size=(batch, *shape))
         return raw.astype(np.float32)
 
+    def arguments(self, x, positions=1):
+        """What the layer is called with, a list: x, and a label for each sample if it takes any.
+
+        As many samples as `positions` in a row have the same label.
+        """
+        x = tf.convert_to_tensor(x)
+        if self.num_classes is None:
+            return [x]
+        return [x, tf.range(tf.shape(x)[0]) // positions % self.num_classes]
+
+    def model(self, layer, shape):
+        """The layer in a functional model, of a list as `arguments` gives it."""
+        inputs = [keras.Input(shape)]
+        if self.num_classes is not None:
+            inputs.append(keras.Input((), dtype="int32"))
+        return keras.Model(inputs, layer(*inputs))
+
 
 def _layer(cls, **options):
     return lambda **others: cls(**(options | others))
@@ -40,9 +60,16 @@ def _whitening(method, estimate):
     return _layer(tfnorm.BatchWhitening, method=method, estimate=estimate, group_size=2)
 
 
-def _spectral(make_layer):
-    return lambda **others: tfnorm.SpectralNormalization(make_layer(), **others)
+def _spectral(cls, *args):
+    return lambda **others: tfnorm.SpectralNormalization(cls(*args), **others)
 
+
+CLASSES = 3
+CONDITIONAL = {
+    "conditional_center_scale": (tfnorm.ConditionalCenterScale, CLASSES),
+    "conditional_coloring": (tfnorm.ConditionalColoring, CLASSES),
+    "factorized_coloring": (tfnorm.FactorizedColoring, CLASSES, 2),
+}
 
 ROWS = [
     *(
@@ -58,16 +85,26 @@ ROWS = [
     ),
     Row("center_scale", _layer(tfnorm.CenterScale, gamma_initializer="random_normal")),
     Row("coloring", _layer(tfnorm.Coloring, group_size=2)),
-    Row("spectral_dense", _spectral(lambda: keras.layers.Dense(3)), (5,), has_axis=False),
-    Row("spectral_conv", _spectral(lambda: keras.layers.Conv2D(3, 3)), has_axis=False),
+    *(
+        Row(name, lambda cls=cls, args=args, **others: cls(*args, **others), num_classes=CLASSES)
+        for name, (cls, *args) in CONDITIONAL.items()
+    ),
+    Row("spectral_dense", _spectral(keras.layers.Dense, 3), (5,), has_axis=False),
+    Row("spectral_conv", _spectral(keras.layers.Conv2D, 3, 3), has_axis=False),
+    Row("spectral_center_scale", _spectral(tfnorm.CenterScale), has_axis=False),
     Row("spectral_coloring", _spectral(tfnorm.Coloring), has_axis=False),
+    Row("spectral_coloring_in_groups", _spectral(tfnorm.Coloring, 2), has_axis=False),
+    *(
+        Row(f"spectral_{name}", _spectral(*made_with), has_axis=False, num_classes=CLASSES)
+        for name, made_with in CONDITIONAL.items()
+    ),
 ]
 
 
 def trained(layer, row):
-    """Moves the state of a layer or model from where it starts: by three calls, and at random."""
+    """Moves the state of a layer from where it starts: by three calls, and at random."""
     for seed in range(3):
-        layer(row.inputs(seed=seed), training=True)
+        layer(*row.arguments(row.inputs(seed=seed)), training=True)
     rng = np.random.default_rng(0)
     for weight in layer.trainable_weights:
         weight.assign(weight + rng.normal(scale=0.1, size=weight.shape))

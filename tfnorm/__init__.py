@@ -1,10 +1,15 @@
 """Normalization layers for Keras 3 on TensorFlow: batch whitening and unitization."""
 
 from tfnorm import functional
+from tfnorm.conversion import replace_batch_normalization
+from tfnorm.folding import fold_normalization
 from tfnorm.layers import (
     BatchWhitening,
     CenterScale,
     Coloring,
+    ConditionalCenterScale,
+    ConditionalColoring,
+    FactorizedColoring,
     SpectralNormalization,
     Unitization,
 )
@@ -15,7 +20,12 @@ __all__ = [
     "BatchWhitening",
     "CenterScale",
     "Coloring",
+    "ConditionalCenterScale",
+    "ConditionalColoring",
+    "FactorizedColoring",
     "SpectralNormalization",
     "Unitization",
+    "fold_normalization",
     "functional",
+    "replace_batch_normalization",
 ]

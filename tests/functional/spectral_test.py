@@ -65,6 +65,18 @@ def test_gradient_at_convergence_is_that_of_the_norm():
     assert gradients.relative_error(gradient, truth) < 1e-9
 
 
+@pytest.mark.parametrize("iterations", [0, 1, 3])
+def test_a_stack_is_its_matrices(iterations):
+    rng = np.random.default_rng(0)
+    matrices, vectors = rng.normal(size=(2, 3, 6, 4)), rng.normal(size=(2, 3, 6))
+    sigmas, found = spectral_norm(tf.constant(matrices), tf.constant(vectors), iterations)
+    assert sigmas.shape == (2, 3)
+    for i in np.ndindex(2, 3):
+        sigma, u = spectral_norm(tf.constant(matrices[i]), tf.constant(vectors[i]), iterations)
+        assert np.isclose(sigmas[i], sigma, rtol=1e-13)
+        np.testing.assert_allclose(found[i], u, rtol=1e-13)
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e-8, 1e8, 1e12])
 def test_scale_of_the_matrix(scale):
     """In float32: W / sigma does not depend on it, however small W has become."""

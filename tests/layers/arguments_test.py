@@ -6,8 +6,27 @@ import keras
 import numpy as np
 import pytest
 
-from tfnorm import BatchWhitening, CenterScale, Coloring, SpectralNormalization, Unitization
+from tfnorm import (
+    BatchWhitening,
+    CenterScale,
+    Coloring,
+    ConditionalCenterScale,
+    ConditionalColoring,
+    FactorizedColoring,
+    SpectralNormalization,
+    Unitization,
+)
 
+# Layers of channels, and what they cannot be made without.
+NEEDED = {
+    BatchWhitening: {},
+    Unitization: {},
+    CenterScale: {},
+    Coloring: {},
+    ConditionalCenterScale: {"num_classes": 3},
+    ConditionalColoring: {"num_classes": 3},
+    FactorizedColoring: {"num_classes": 3, "rank": 2},
+}
 # Layer, its arguments, and the received half of the message.
 REFUSED = [
     (BatchWhitening, {"method": "zac"}, "Received: method='zac'"),
@@ -34,8 +53,14 @@ REFUSED = [
     ),
     *(
         (cls, {"axis": value}, f"Received: axis={value!r}")
-        for cls in (BatchWhitening, Unitization, CenterScale, Coloring)
+        for cls in NEEDED
         for value in (0, "last", (1,), None, True)
+    ),
+    *(
+        (cls, {name: value}, f"Received: {name}={value!r}")
+        for cls, needed in NEEDED.items()
+        for name in needed
+        for value in (0, -1, 2.0, "4", None, True)
     ),
     *(
         (SpectralNormalization, {"power_iterations": value}, f"Received: power_iterations={value}")
@@ -56,11 +81,11 @@ def error_of(function, *args, **kwargs):
 
 @pytest.mark.parametrize("cls, arguments, received", REFUSED)
 def test_constructor(cls, arguments, received):
-    args = [keras.layers.Dense(2)] if cls is SpectralNormalization else []
-    assert error_of(cls, *args, **arguments).endswith(received)
+    needed = NEEDED.get(cls, {"layer": keras.layers.Dense(2)})
+    assert error_of(cls, **(needed | arguments)).endswith(received)
 
 
-@pytest.mark.parametrize("cls", [BatchWhitening, Unitization, CenterScale, Coloring])
+@pytest.mark.parametrize("cls", NEEDED)
 @pytest.mark.parametrize(
     "axis, input_shape",
     [
@@ -75,22 +100,23 @@ def test_constructor(cls, arguments, received):
     ],
 )
 def test_build(cls, axis, input_shape):
-    message = error_of(cls(axis=axis).build, input_shape)
+    message = error_of(cls(axis=axis, **NEEDED[cls]).build, input_shape)
     assert message.endswith(f"input_shape={input_shape}")
 
 
-@pytest.mark.parametrize("layer", [keras.layers.ReLU(), keras.layers.BatchNormalization()])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.ReLU(),
+        keras.layers.BatchNormalization(),
+        CenterScale(scale=False),
+        ConditionalCenterScale(3, scale=False),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
 def test_spectral_normalization_of_a_layer_without_a_kernel(layer):
     message = error_of(SpectralNormalization(layer).build, (8, 4))
     assert f"Received: layer=<{type(layer).__name__} name={layer.name}" in message
-
-
-@pytest.mark.parametrize("group_size", [2, 3])
-def test_spectral_normalization_of_a_coloring_in_groups(group_size):
-    layer = SpectralNormalization(Coloring(group_size=group_size))
-    message = error_of(layer.build, (8, 4))
-    assert message.endswith(f"group_size={group_size}")
-    SpectralNormalization(Coloring(group_size=4)).build((8, 4))
 
 
 def test_the_methods_in_the_message_are_those_that_there_are():
@@ -120,6 +146,17 @@ def test_the_ends_of_the_ranges_are_allowed(arguments):
         assert getattr(layer, name) == value
 
 
+KERNEL = {
+    "kernel_initializer": keras.initializers.HeNormal(seed=1),
+    "kernel_regularizer": keras.regularizers.L1(0.1),
+    "kernel_constraint": keras.constraints.NonNeg(),
+}
+KERNEL_AND_BIAS = KERNEL | {
+    "use_bias": False,
+    "bias_initializer": keras.initializers.Constant(2.0),
+    "bias_regularizer": keras.regularizers.L2(0.2),
+    "bias_constraint": keras.constraints.UnitNorm(),
+}
 COMMON = {
     "axis": 1,
     "center": False,
@@ -144,16 +181,17 @@ NOT_THE_DEFAULTS = {
     Unitization: BATCH_STATISTICS | {"alpha_initializer": "ones", "normalize": False},
     BatchWhitening: BATCH_STATISTICS
     | {"method": "cd", "group_size": 3, "iterations": 7, "estimate": "matrix", "device": "cpu"},
-    Coloring: {
-        "group_size": 3,
+    Coloring: KERNEL_AND_BIAS | {"axis": 1, "group_size": 3},
+    ConditionalCenterScale: COMMON | {"num_classes": 4},
+    ConditionalColoring: KERNEL_AND_BIAS | {"axis": 1, "num_classes": 4},
+    FactorizedColoring: KERNEL
+    | {
         "axis": 1,
-        "use_bias": False,
-        "kernel_initializer": keras.initializers.HeNormal(seed=1),
-        "bias_initializer": keras.initializers.Constant(2.0),
-        "kernel_regularizer": keras.regularizers.L1(0.1),
-        "bias_regularizer": keras.regularizers.L2(0.2),
-        "kernel_constraint": keras.constraints.NonNeg(),
-        "bias_constraint": keras.constraints.UnitNorm(),
+        "num_classes": 4,
+        "rank": 3,
+        "class_matrix_initializer": keras.initializers.Constant(2.0),
+        "class_matrix_regularizer": keras.regularizers.L2(0.2),
+        "class_matrix_constraint": keras.constraints.UnitNorm(),
     },
     SpectralNormalization: {"layer": keras.layers.Dense(3), "power_iterations": 4},
 }
@@ -164,17 +202,17 @@ def test_every_argument_survives_the_config(cls):
     arguments = NOT_THE_DEFAULTS[cls]
     config = cls(**arguments).get_config()
     assert set(config) == {*arguments, "name", "trainable", "dtype"}
-    needed = {"layer": keras.layers.Dense(2)} if cls is SpectralNormalization else {}
-    default = cls(**needed).get_config()
+    default = cls(**NEEDED.get(cls, {"layer": keras.layers.Dense(2)})).get_config()
     again = cls.from_config(cls(**arguments).get_config()).get_config()
     for name in arguments:
         assert config[name] != default[name], name
         assert again[name] == config[name], name
 
 
-@pytest.mark.parametrize("cls", [BatchWhitening, Unitization, CenterScale, Coloring])
+@pytest.mark.parametrize("cls", NEEDED)
 def test_another_number_of_channels_is_refused(cls):
-    layer = cls()
+    layer = cls(**NEEDED[cls])
     layer.build((None, 4))
+    labels = [np.zeros(3, np.int32)] if "num_classes" in NEEDED[cls] else []
     with pytest.raises(ValueError, match=r"incompatible.*\(3, 5\)"):
-        layer(np.zeros((3, 5), np.float32))
+        layer(np.zeros((3, 5), np.float32), *labels)

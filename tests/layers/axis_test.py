@@ -18,14 +18,14 @@ SPATIAL = [(), (6,), (3, 2), (2, 3, 1)]
 every_rank = pytest.mark.parametrize("spatial", SPATIAL, ids=lambda s: f"rank {len(s) + 2}")
 
 
-def step(layer, x, dy):
-    """Outputs in training and inference, the input gradient, and the weights afterwards."""
-    x, dy = tf.constant(x), tf.constant(dy)
+def step(layer, inputs, dy):
+    """Outputs in training and inference, and the gradient of the first input."""
+    x, *labels = inputs
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = layer(x, training=True)
-    gradient = tape.gradient(y, x, output_gradients=dy)
-    return [value.numpy() for value in (y, gradient, layer(x, training=False))]
+        y = layer(x, *labels, training=True)
+    gradient = tape.gradient(y, x, output_gradients=tf.constant(dy))
+    return [value.numpy() for value in (y, gradient, layer(x, *labels, training=False))]
 
 
 def pair(row, **options):
@@ -48,8 +48,8 @@ def test_channels_first_is_channels_last_transposed(row, spatial):
     x = row.inputs(spatial=spatial).astype(np.float64)
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row, axis=1)
-    expected = step(layers[0], x, dy)
-    found = step(layers[1], np.moveaxis(x, -1, 1), np.moveaxis(dy, -1, 1))
+    expected = step(layers[0], row.arguments(x), dy)
+    found = step(layers[1], row.arguments(np.moveaxis(x, -1, 1)), np.moveaxis(dy, -1, 1))
     for value, truth in zip(found, expected, strict=True):
         np.testing.assert_allclose(np.moveaxis(value, 1, -1), truth, rtol=1e-9, atol=1e-10)
     assert_same_weights(layers)
@@ -61,7 +61,7 @@ def test_channels_first_of_unknown_sizes(row):
     layer, eager = pair(row, axis=1)[1], pair(row, axis=1)[1]
     layer.build((None, x.shape[1], None, None))
     function = tf.function(
-        lambda x: layer(x, training=True),
+        lambda x: layer(*row.arguments(x), training=True),
         input_signature=[tf.TensorSpec([None, x.shape[1], None, None], tf.float64)],
     )
     y = function(x.astype(np.float64))
@@ -71,7 +71,8 @@ def test_channels_first_of_unknown_sizes(row):
         None,
         None,
     ]
-    np.testing.assert_allclose(y, eager(x, training=True), rtol=1e-10, atol=1e-11)
+    expected = eager(*row.arguments(x), training=True)
+    np.testing.assert_allclose(y, expected, rtol=1e-10, atol=1e-11)
 
 
 @every_row
@@ -79,7 +80,8 @@ def test_the_same_axis_counted_from_the_front(row):
     x = row.inputs(spatial=(3, 2)).astype(np.float64)
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row, axis=3)
-    for value, truth in zip(step(layers[0], x, dy), step(layers[1], x, dy), strict=True):
+    found, expected = (step(layer, row.arguments(x), dy) for layer in layers)
+    for value, truth in zip(found, expected, strict=True):
         np.testing.assert_array_equal(value, truth)
 
 
@@ -93,6 +95,8 @@ def test_positions_are_samples(row, spatial):
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row)
     rows, dy_rows = (value.reshape(-1, value.shape[-1]) for value in (x, dy))
-    for value, truth in zip(step(layers[0], x, dy), step(layers[1], rows, dy_rows), strict=True):
+    found = step(layers[0], row.arguments(x), dy)
+    expected = step(layers[1], row.arguments(rows, len(rows) // len(x)), dy_rows)
+    for value, truth in zip(found, expected, strict=True):
         np.testing.assert_allclose(value.reshape(truth.shape), truth, rtol=1e-10, atol=1e-11)
     assert_same_weights(layers)

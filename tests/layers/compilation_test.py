@@ -12,10 +12,10 @@ JITTED = [row for row in descriptors.ROWS if row.make().supports_jit]
 
 
 def training_step(layer):
-    def step(x, dy):
+    def step(x, labels, dy):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, training=True)
+            y = layer(x, *labels, training=True)
         return y, tape.gradient(y, x, output_gradients=dy)
 
     return step
@@ -61,13 +61,13 @@ def test_layers_that_decompose_keep_their_model_out_of_xla():
     ids=lambda row: row.name,
 )
 def test_jit(row):
-    x = tf.constant(row.inputs())
+    x, *labels = row.arguments(tf.constant(row.inputs()))
     plain, jitted = row.make(), row.make()
-    y, _ = plain(x), jitted(x)
+    y, _ = plain(x, *labels), jitted(x, *labels)
     jitted.set_weights(plain.get_weights())
     dy = np.random.default_rng(5).normal(size=y.shape).astype(np.float32)
-    expected = training_step(plain)(x, dy)
-    found = tf.function(training_step(jitted), jit_compile=True)(x, dy)
+    expected = training_step(plain)(x, labels, dy)
+    found = tf.function(training_step(jitted), jit_compile=True)(x, labels, dy)
     for value, truth in zip(found, expected, strict=True):
         np.testing.assert_allclose(value, truth, rtol=1e-4, atol=1e-5)
     for value, truth in zip(jitted.get_weights(), plain.get_weights(), strict=True):

@@ -10,7 +10,7 @@ import pytest
 
 from tests import descriptors
 
-# Reads DIR/NAME (a SavedModel) and DIR/NAME.npy, writes DIR/NAME_output.npy, for each NAME.
+# Reads DIR/NAME (a SavedModel) and DIR/NAME.npz, writes DIR/NAME_output.npy, for each NAME.
 PROGRAM = """
 import sys
 
@@ -24,7 +24,8 @@ import tensorflow as tf
 folder, *names = sys.argv[1:]
 for name in names:
     loaded = tf.saved_model.load(f"{folder}/{name}")
-    y = loaded.serve(tf.constant(np.load(f"{folder}/{name}.npy")))
+    with np.load(f"{folder}/{name}.npz") as inputs:
+        y = loaded.serve([tf.constant(value) for value in inputs.values()])
     np.save(f"{folder}/{name}_output.npy", y.numpy())
 present = [name for name in sys.modules if name.split(".")[0] in ("tfnorm", "keras", "tf_keras")]
 assert [name for name in present if sys.modules[name] is not None] == [], present
@@ -35,8 +36,7 @@ def model_of(row):
     """The layer with unknown sizes, its state moved from where it starts."""
     keras.utils.set_random_seed(0)
     sizes = [None] * (len(row.shape) - 1)
-    model = keras.Sequential([keras.Input((*sizes, row.shape[-1])), row.make()])
-    return descriptors.trained(model, row)
+    return row.model(descriptors.trained(row.make(), row), (*sizes, row.shape[-1]))
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def outputs(tmp_path_factory):
     for row in descriptors.ROWS:
         model = model_of(row)
         # Another batch size than in training, and other spatial sizes.
-        x = row.inputs(batch=7, seed=9, spatial=[5] * (len(row.shape) - 1))
-        expected[row.name] = model(x).numpy()
-        np.save(folder / f"{row.name}.npy", x)
+        inputs = row.arguments(row.inputs(batch=7, seed=9, spatial=[5] * (len(row.shape) - 1)))
+        expected[row.name] = model(inputs).numpy()
+        np.savez(folder / f"{row.name}.npz", *inputs)
         model.export(folder / row.name, verbose=False)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-c", PROGRAM, str(folder), *expected]

@@ -35,13 +35,13 @@ TRAINING = [
 def test_training(row, value, in_function):
     keras.utils.set_random_seed(0)
     layer = row.make()
-    layer(row.inputs(), training=True)
+    layer(*row.arguments(row.inputs()), training=True)
     before = layer.get_weights()
 
     def train(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, training=True)
+            y = layer(*row.arguments(x), training=True)
         return y, tape.gradient(y, x)
 
     y, _ = (tf.function(train) if in_function else train)(tf.constant(bad_inputs(row, value)))
@@ -49,7 +49,7 @@ def test_training(row, value, in_function):
     for weight, kept in zip(layer.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
     # The next good batch counts as if the bad one had not been.
-    y = layer(row.inputs(seed=1), training=True)
+    y = layer(*row.arguments(row.inputs(seed=1)), training=True)
     assert is_finite(y)
     for weight, kept in zip(layer.weights, before, strict=True):
         assert is_finite(weight.numpy())
@@ -61,8 +61,8 @@ def test_training(row, value, in_function):
 def test_inference_spoils_that_sample_alone(row, value):
     keras.utils.set_random_seed(0)
     layer = row.make()
-    layer(row.inputs(), training=True)
-    good, bad = layer(row.inputs()).numpy(), layer(bad_inputs(row, value)).numpy()
+    layer(*row.arguments(row.inputs()), training=True)
+    good, bad = (layer(*row.arguments(x)).numpy() for x in (row.inputs(), bad_inputs(row, value)))
     others = [0, 1, 3, 4, 5]
     np.testing.assert_array_equal(bad[others], good[others])
     assert not is_finite(bad[2])

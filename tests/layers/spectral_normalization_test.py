@@ -6,82 +6,114 @@ import pytest
 import tensorflow as tf
 
 from tests import gradients, samples
-from tfnorm import Coloring, SpectralNormalization
+from tfnorm import Coloring, ConditionalColoring, FactorizedColoring, SpectralNormalization
 
 RNG = np.random.default_rng(0)
-# The layer, the weight that is normalised, and inputs.
+COLORED, LABELS = RNG.normal(size=(3, 2, 4)), np.array([2, 0, 2])
+# The layer, its inputs, and how many matrices its kernel is.
 LAYERS = {
-    "dense": (lambda: keras.layers.Dense(4, dtype="float64"), "kernel", RNG.normal(size=(7, 5))),
+    "dense": (lambda: keras.layers.Dense(4, dtype="float64"), [RNG.normal(size=(7, 5))], 1),
     "conv": (
         lambda: keras.layers.Conv2D(3, 2, padding="same", dtype="float64"),
-        "kernel",
-        RNG.normal(size=(2, 4, 4, 3)),
+        [RNG.normal(size=(2, 4, 4, 3))],
+        1,
     ),
-    "coloring": (lambda: Coloring(dtype="float64"), "kernel", RNG.normal(size=(3, 2, 4))),
+    "coloring": (lambda: Coloring(dtype="float64"), [COLORED], 1),
     "embedding": (
         lambda: keras.layers.Embedding(6, 3, dtype="float64"),
-        "embeddings",
-        np.array([[0, 1, 5], [2, 2, 3]]),
+        [np.array([[0, 1, 5], [2, 2, 3]])],
+        1,
+    ),
+    "conditional_coloring": (
+        lambda: ConditionalColoring(3, dtype="float64"),
+        [COLORED, LABELS],
+        3,
+    ),
+    "coloring_of_one_class": (
+        lambda: ConditionalColoring(1, dtype="float64"),
+        [COLORED, 0 * LABELS],
+        1,
+    ),
+    "factorized_coloring": (
+        lambda: FactorizedColoring(3, 2, dtype="float64"),
+        [COLORED, LABELS],
+        2,
     ),
 }
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
 
-def with_gap(shape, seed=0):
+def with_gap(shape, largest=4.0, seed=0):
     """A matrix of this shape with singular values 4, 2, 1.9, 1.8, ...: iterations converge."""
     rows, columns = int(np.prod(shape[:-1])), shape[-1]
-    values = np.r_[4.0, 2.0 - 0.1 * np.arange(min(rows, columns) - 1)]
+    values = np.r_[4.0, 2.0 - 0.1 * np.arange(min(rows, columns) - 1)] * largest / 4
     left, right = samples.rotation(rows, seed), samples.rotation(columns, seed + 1)
     return (left[:, : len(values)] * values @ right[:, : len(values)].T).reshape(shape)
 
 
 def make(name, **options):
-    make_layer, attribute, x = LAYERS[name]
+    """The layer, its kernel, and inputs; the largest singular values are 4, 5, ...
+
+    The bias is random and so are other weights.
+    """
+    make_layer, inputs, count = LAYERS[name]
     layer = SpectralNormalization(make_layer(), dtype="float64", **options)
-    layer.build(x.shape)
-    kernel = getattr(layer.layer, attribute)
-    kernel.assign(with_gap(kernel.shape))
-    return layer, kernel, x
+    layer.build(inputs[0].shape)
+    for seed, weight in enumerate(layer.layer.weights):
+        weight.assign(np.random.default_rng(seed).normal(size=weight.shape))
+    kernel = kernel_of(layer.layer)
+    shape = as_matrices(name, kernel.numpy()).shape[1:]
+    matrices = [with_gap(shape, 4.0 + i, seed=2 * i) for i in range(count)]
+    kernel.assign(np.reshape(matrices, kernel.shape))
+    return layer, kernel, inputs
 
 
-def as_matrix(kernel):
-    return np.asarray(kernel).reshape(-1, kernel.shape[-1])
+def kernel_of(layer):
+    return next(weight for weight in layer.weights if weight.name in ("kernel", "embeddings"))
+
+
+def as_matrices(name, kernel):
+    return np.asarray(kernel).reshape(LAYERS[name][2], -1, kernel.shape[-1])
+
+
+def divided(name, kernel, sigmas):
+    """The kernel, each of its matrices by its sigma."""
+    return (as_matrices(name, kernel) / np.reshape(sigmas, (-1, 1, 1))).reshape(kernel.shape)
 
 
 def output_with(name, layer, kernel):
     """The bare layer's output with this kernel, and its gradient with respect to it."""
-    make_layer, attribute, x = LAYERS[name]
+    make_layer, inputs, _ = LAYERS[name]
     bare = make_layer()
-    bare.build(x.shape)
+    bare.build(inputs[0].shape)
     bare.set_weights(layer.layer.get_weights())
-    getattr(bare, attribute).assign(kernel)
+    kernel_of(bare).assign(kernel)
     with tf.GradientTape() as tape:
-        y = bare(x)
+        y = bare(*inputs)
     dy = np.random.default_rng(5).normal(size=y.shape)
-    variable = getattr(bare, attribute).value
-    gradient = tape.gradient(y, variable, output_gradients=dy)
+    gradient = tape.gradient(y, kernel_of(bare).value, output_gradients=dy)
     return y.numpy(), dy, tf.convert_to_tensor(gradient).numpy()
 
 
 @every_layer
 def test_divides_by_the_largest_singular_value(name):
-    layer, kernel, x = make(name)
+    layer, kernel, inputs = make(name)
     before = kernel.numpy()
     for _ in range(30):
-        y = layer(x, training=True)
-    sigma = np.linalg.norm(as_matrix(before), 2)
-    assert np.isclose(sigma, 4.0)
-    expected, *_ = output_with(name, layer, before / sigma)
+        y = layer(*inputs, training=True)
+    sigmas = np.linalg.norm(as_matrices(name, before), 2, axis=(1, 2))
+    np.testing.assert_allclose(sigmas, 4.0 + np.arange(len(sigmas)))
+    expected, *_ = output_with(name, layer, divided(name, before, sigmas))
     np.testing.assert_allclose(y, expected, atol=1e-12)
-    np.testing.assert_allclose(layer(x, training=False), expected, atol=1e-12)
+    np.testing.assert_allclose(layer(*inputs, training=False), expected, atol=1e-12)
 
 
 @every_layer
 def test_calls_leave_the_kernel_alone(name):
-    layer, kernel, x = make(name)
+    layer, kernel, inputs = make(name)
     before = layer.layer.get_weights()
     for training in (True, True, False):
-        layer(x, training=training)
+        layer(*inputs, training=training)
         for value, kept in zip(layer.layer.get_weights(), before, strict=True):
             np.testing.assert_array_equal(value, kept)
 
@@ -89,26 +121,38 @@ def test_calls_leave_the_kernel_alone(name):
 @every_layer
 def test_gradient_is_that_of_miyato_et_al(name):
     """(G - <G, W_bar> u v^T) / sigma, G the gradient with respect to W_bar = W / sigma."""
-    layer, kernel, x = make(name)
+    layer, kernel, inputs = make(name)
     layer.vector.assign(np.random.default_rng(3).normal(size=layer.vector.shape))
-    w = as_matrix(kernel.numpy())
+    matrices = as_matrices(name, kernel.numpy())
     # One iteration, far from convergence: u and v are what it has found.
-    v = w.T @ layer.vector.numpy()
-    v /= np.linalg.norm(v)
-    u = w @ v / np.linalg.norm(w @ v)
-    sigma = u @ w @ v
-    _, dy, of_normalised = output_with(name, layer, kernel.numpy() / sigma)
+    found = [
+        one_iteration(w, vector)
+        for w, vector in zip(matrices, np.atleast_2d(layer.vector.numpy()), strict=True)
+    ]
+    normalised = divided(name, kernel.numpy(), [sigma for sigma, *_ in found])
+    _, dy, of_normalised = output_with(name, layer, normalised)
     with tf.GradientTape() as tape:
-        y = layer(x, training=True)
-    gradient = tf.convert_to_tensor(tape.gradient(y, kernel.value, output_gradients=dy))
-    g = as_matrix(of_normalised)
-    expected = (g - np.sum(g * w / sigma) * np.outer(u, v)) / sigma
-    np.testing.assert_allclose(as_matrix(gradient.numpy()), expected, atol=1e-12)
-    np.testing.assert_allclose(layer.vector.numpy(), u, atol=1e-13)
+        y = layer(*inputs, training=True)
+    gradient = tf.convert_to_tensor(tape.gradient(y, kernel.value, output_gradients=dy)).numpy()
+    expected = [
+        (g - np.sum(g * w / sigma) * np.outer(u, v)) / sigma
+        for g, w, (sigma, u, v) in zip(
+            as_matrices(name, of_normalised), matrices, found, strict=True
+        )
+    ]
+    np.testing.assert_allclose(as_matrices(name, gradient), expected, atol=1e-12)
+    np.testing.assert_allclose(np.atleast_2d(layer.vector), [u for _, u, _ in found], atol=1e-13)
+
+
+def one_iteration(w, vector):
+    """sigma, u and v of Algorithm 1."""
+    v = w.T @ vector / np.linalg.norm(w.T @ vector)
+    u = w @ v / np.linalg.norm(w @ v)
+    return u @ w @ v, u, v
 
 
 def test_gradient_at_convergence_by_differences():
-    layer, kernel, x = make("dense", power_iterations=60)
+    layer, kernel, (x,) = make("dense", power_iterations=60)
     bias, dy = layer.layer.bias.numpy(), np.random.default_rng(5).normal(size=(7, 4))
     with tf.GradientTape() as tape:
         y = layer(x, training=True)
@@ -121,18 +165,21 @@ def test_gradient_at_convergence_by_differences():
 
 @every_layer
 def test_inference_uses_the_vector_and_keeps_it(name):
-    layer, kernel, x = make(name)
+    layer, kernel, inputs = make(name)
     vector = np.random.default_rng(3).normal(size=layer.vector.shape)  # of no length in particular
     layer.vector.assign(vector)
-    sigma = np.linalg.norm(as_matrix(kernel.numpy()).T @ vector) / np.linalg.norm(vector)
-    expected, *_ = output_with(name, layer, kernel.numpy() / sigma)
+    sigmas = [
+        np.linalg.norm(w.T @ u) / np.linalg.norm(u)
+        for w, u in zip(as_matrices(name, kernel.numpy()), np.atleast_2d(vector), strict=True)
+    ]
+    expected, *_ = output_with(name, layer, divided(name, kernel.numpy(), sigmas))
     for arguments in ({"training": False}, {}):
-        np.testing.assert_allclose(layer(x, **arguments), expected, atol=1e-12)
+        np.testing.assert_allclose(layer(*inputs, **arguments), expected, atol=1e-12)
         np.testing.assert_array_equal(layer.vector.numpy(), vector)
 
 
 def test_power_iterations_are_calls():
-    (often, _, x), (once, *_) = make("dense", power_iterations=3), make("dense")
+    (often, _, (x,)), (once, *_) = make("dense", power_iterations=3), make("dense")
     once.vector.assign(often.vector)
     often(x, training=True)
     for _ in range(3):
@@ -145,11 +192,19 @@ def test_what_is_trained():
     assert [w.name for w in layer.trainable_weights] == ["kernel", "bias"]
     assert [w.name for w in layer.non_trainable_weights] == ["vector"]
     assert layer.vector.shape == (5,)
-    assert make("conv")[0].vector.shape == (12,)
+    shapes = {name: make(name)[0].vector.shape for name in LAYERS if name != "dense"}
+    assert shapes == {
+        "conv": (12,),
+        "coloring": (4,),
+        "embedding": (6,),
+        "conditional_coloring": (3, 4),
+        "coloring_of_one_class": (4,),
+        "factorized_coloring": (2, 4),
+    }
 
 
 def test_a_zero_kernel_gives_a_finite_output_and_gradient():
-    layer, kernel, x = make("dense")
+    layer, kernel, (x,) = make("dense")
     kernel.assign(np.zeros(kernel.shape))
     with tf.GradientTape() as tape:
         y = layer(x, training=True)
@@ -159,7 +214,7 @@ def test_a_zero_kernel_gives_a_finite_output_and_gradient():
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
 def test_a_kernel_without_a_vector_does_not_spoil_the_next(value):
-    layer, kernel, x = make("dense")
+    layer, kernel, (x,) = make("dense")
     before = kernel.numpy()
     kernel.assign(np.full(kernel.shape, value))
     layer(x, training=True)
@@ -177,3 +232,18 @@ def test_a_frozen_layer_keeps_its_vector():
     before = layer.vector.numpy()
     layer(x, training=True)
     np.testing.assert_array_equal(layer.vector.numpy(), before)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_class_without_a_vector_does_not_spoil_the_others(value):
+    layer, kernel, inputs = make("conditional_coloring")
+    before = kernel.numpy()
+    kernel.assign(np.where(np.arange(3)[:, None, None] == 0, value, before))
+    vectors = layer.vector.numpy()
+    for _ in range(30):
+        y = layer(*inputs, training=True)
+    np.testing.assert_array_equal(layer.vector.numpy()[0], vectors[0])
+    expected, *_ = output_with(
+        "conditional_coloring", layer, divided("conditional_coloring", before, [4.0, 5.0, 6.0])
+    )
+    np.testing.assert_allclose(y.numpy()[[0, 2]], expected[[0, 2]], atol=1e-12)

@@ -1,8 +1,13 @@
 """Two replicas with half of the batch each: as one device with all of it, or each for itself."""
 
+import contextlib
+import json
+import os
 import pathlib
+import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,15 +16,64 @@ import tensorflow as tf
 from tests.layers import two_replicas
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SECONDS = 300
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """What the program of two replicas wrote."""
-    path = tmp_path_factory.mktemp("replicas") / "found.npz"
-    command = [sys.executable, "-m", "tests.layers.two_replicas", str(path)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
+def two_workers():
+    """TF_CONFIG of two processes on this machine, at ports that are free."""
+    with socket.socket() as first, socket.socket() as second:
+        for each in (first, second):
+            each.bind(("127.0.0.1", 0))
+        workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in (first, second)]
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    configs = [{"cluster": {"worker": workers}, "task": task} for task in tasks]
+    return [{"TF_CONFIG": json.dumps(config)} for config in configs]
+
+
+# What each process of a strategy finds in its environment.
+ENVIRONMENTS = {"mirrored": lambda: [{}], "multi_worker": two_workers}
+
+
+def run_together(command, environments, folder):
+    """Runs a process per environment, and kills them all when one of them fails or time is up."""
+    logs = [folder / f"{i}.log" for i in range(len(environments))]
+    processes = []
+    with contextlib.ExitStack() as stack:
+        for environment, path in zip(environments, logs, strict=True):
+            log = stack.enter_context(path.open("w"))
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | environment, stdout=log, stderr=log
+            )
+            stack.callback(process.kill)
+            processes.append(process)
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            codes = [process.poll() for process in processes]
+            if any(codes) or None not in codes:
+                break
+            time.sleep(0.1)
+    assert not any(process.wait() for process in processes), "\n".join(map(read_end, logs))
+
+
+def read_end(path):
+    return path.read_text("utf-8", "replace")[-5000:]
+
+
+def test_no_process_outlives_one_that_fails(tmp_path):
+    program = "import os, time; os.environ['FAILS'] == 'yes' and exit('it failed'); time.sleep(99)"
+    start = time.monotonic()
+    with pytest.raises(AssertionError, match="it failed"):
+        run_together([sys.executable, "-c", program], [{"FAILS": "no"}, {"FAILS": "yes"}], tmp_path)
+    assert time.monotonic() - start < 50
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def found(request, tmp_path_factory):
+    """What the program of two replicas wrote, under one strategy and the other."""
+    folder = tmp_path_factory.mktemp(request.param)
+    path = folder / "found.npz"
+    command = [sys.executable, "-m", "tests.layers.two_replicas", str(path), request.param]
+    run_together(command, ENVIRONMENTS[request.param](), folder)
     with np.load(path) as values:
         return dict(values)
 

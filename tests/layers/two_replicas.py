@@ -1,8 +1,9 @@
-"""Training calls on two replicas: python -m tests.layers.two_replicas FILE.npz
+"""Training calls on two replicas: python -m tests.layers.two_replicas FILE.npz STRATEGY
 
-A program of its own, because TensorFlow's logical devices are set before it does anything else. It
-writes what `on_replicas` returns for each layer, under "NAME/WHAT", with two CPU devices of which
-each has half of the batch.
+A program of its own, because TensorFlow's devices are set before it does anything else. It writes
+what `on_replicas` returns for each layer, under "NAME/WHAT". Each replica has half of the batch.
+They are two devices of one process ("mirrored"), or two processes that find each other by TF_CONFIG
+("multi_worker"), of which the first one writes.
 """
 
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfnorm
+from tfnorm.training import strategies
 
 CHANNELS = 5
 
@@ -71,10 +73,14 @@ def on_replicas(strategy, make):
     """
     with strategy.scope():
         layer = set_up(make)
+    moving = moving_of(layer)
 
     @tf.function
     def run(x, dy):
-        return strategy.run(training_step, (layer, x, dy))
+        return strategy.run(lambda x, dy: stacked(training_step(layer, x, dy)), (x, dy))
+
+    def gather(tensors):
+        return [strategy.gather(tensor, axis=0).numpy() for tensor in tensors]
 
     steps = []
     for x, dy in zip(*batches(), strict=True):
@@ -86,27 +92,33 @@ def on_replicas(strategy, make):
             )
             for value in (x, dy)
         ]
-        parts = [strategy.experimental_local_results(value) for value in run(*halves)]
-        y, dx = (np.concatenate(values) for values in parts[:2])
+        y, dx, *gradients = gather(run(*halves))
         # The weights' gradients are those of the replica's part, and the optimizer sums them.
-        steps.append([y, dx, *(np.sum(values, axis=0) for values in parts[2:])])
+        gradients = [np.sum(gradient, axis=0) for gradient in gradients]
+        steps.append([np.concatenate(y), np.concatenate(dx), *gradients])
     result = {str(i): np.stack(values) for i, values in enumerate(zip(*steps, strict=True))}
-    for name, weight in moving_of(layer).items():
-        result[name] = np.stack(strategy.experimental_local_results(weight.value))
-    return result
+    values = gather(strategy.run(lambda: stacked(moving.values())))
+    return result | dict(zip(moving, values, strict=True))
 
 
-def main(path):
+def stacked(values):
+    """With an axis for the replica in front, along which `Strategy.gather` puts them together."""
+    return [tf.convert_to_tensor(value)[tf.newaxis] for value in values]
+
+
+def main(path, strategy_name):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     # One strategy for all: those of a second one would mix up their reductions with the first's.
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = strategies.make_strategy(strategy_name)
+    assert strategy.num_replicas_in_sync == 2
     results = {}
     for name, make in (SYNCHRONIZED | APART).items():
         for what, value in on_replicas(strategy, make).items():
             results[f"{name}/{what}"] = value
-    np.savez(path, **results)
+    if strategies.is_chief(strategy):
+        np.savez(path, **results)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -80,3 +80,16 @@ def test_losses_are_looked_at_before_each_of_the_periods():
         with pytest.raises(UserError, match=f"step {step}"):
             actions.FiniteLosses([5, 7], 100)(step, {"loss": float("inf")})
     actions.FiniteLosses([5, 7], 100)(6, {"loss": float("inf")})
+
+
+def test_all_leave_where_any_is_interrupted():
+    asked, saved = [], []
+
+    def agree(interrupted):
+        asked.append(bool(interrupted))
+        return len(asked) == 3
+
+    with pytest.raises(UserError, match="Interrupted at step 3 of 9"):
+        loop.run(lambda *_: {}, itertools.repeat(0), [], 0, 9, saved.append, agree)
+    assert asked == [False] * 3
+    assert saved == [3]

@@ -62,7 +62,7 @@ def batch_whitening(
             n = tf.maximum(counted, 1.0)
             mean = sums / n
             # Centred before the product: E[xx] - mean mean^T loses all digits to a large mean.
-            centred = layout.split(tf.nn.bias_add(rows, -mean[0]))
+            centred = layout.subtract(layout.split(rows), layout.split(mean))
             (gram,) = sum_replicas([layout.gram(_weighted(centred, weights), centred)])
             covariance = gram / n
             w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)

@@ -204,8 +204,14 @@ class ConvolutionLayout:
         return tf.reshape(y, [-1, self.block.channels])
 
     def _image(self, rows):
-        """Rows as the pixels of one image in one column."""
-        return tf.reshape(rows, [1, -1, 1, self.block.channels])
+        """Rows as the pixels of one image, which oneDNN is fastest at if it is 8 pixels wide."""
+        n = rows.shape[0]
+        if n is None:
+            n = tf.shape(rows)[0]
+            width = tf.where(n % 8 == 0, 8, 1)
+        else:
+            width = 8 if n % 8 == 0 else 1
+        return tf.reshape(rows, [1, n // width, width, self.block.channels])
 
 
 @functools.cache

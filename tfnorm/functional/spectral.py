@@ -1,4 +1,4 @@
-"""The largest singular value of a matrix by power iteration."""
+"""The largest singular values of matrices by power iteration."""
 
 import tensorflow as tf
 
@@ -11,12 +11,13 @@ def spectral_norm(matrix, u, iterations=1):
     Adversarial Networks", ICLR 2018, Algorithm 1 and equation (9).
 
     Args:
-        matrix: W, (rows, columns).
-        u: (rows,), the left vector of the last call, of any length but 0.
+        matrix: W, (..., rows, columns): one matrix, or a stack of them.
+        u: (..., rows), the left vector of the last call, of any length but 0.
         iterations: power iterations; 0 keeps u's direction.
 
     Returns:
-        `(sigma, u)`: sigma, a scalar; u, (rows,), of length 1 (0 if W is 0), without gradient.
+        `(sigma, u)`: sigma, (...), a scalar for one matrix; u, (..., rows), of length 1 (0 where W
+        is 0), without gradient.
     """
     held = tf.stop_gradient(matrix)
     u = _unit(u)
@@ -26,9 +27,9 @@ def spectral_norm(matrix, u, iterations=1):
             v = _unit(tf.linalg.matvec(held, u, transpose_a=True))
         u = _unit(tf.linalg.matvec(held, v))
     u, v = tf.stop_gradient(u), tf.stop_gradient(v)
-    return tf.tensordot(u, tf.linalg.matvec(matrix, v), 1), u
+    return tf.reduce_sum(u * tf.linalg.matvec(matrix, v), axis=-1), u
 
 
 def _unit(x):
     """x / ||x||, and 0 for 0; the default epsilon would leave vectors below 1e-6 short."""
-    return tf.math.l2_normalize(x, epsilon=1e-30)
+    return tf.math.l2_normalize(x, axis=-1, epsilon=1e-30)

@@ -93,10 +93,15 @@ class ChannelLayer(keras.layers.Layer):
         """float32, or float64 for float64 input: what statistics and matrices are kept in."""
         return "float64" if self.compute_dtype == "float64" else "float32"
 
+    @property
+    def channel_shape(self):
+        """The shape of a weight that has a number for each channel."""
+        return (self._channels,)
+
     def add_channel_weight(self, name, initializer, regularizer=None, constraint=None):
         return self.add_weight(
             name=name,
-            shape=(self._channels,),
+            shape=self.channel_shape,
             initializer=initializer,
             regularizer=regularizer,
             constraint=constraint,

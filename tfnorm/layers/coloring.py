@@ -30,18 +30,80 @@ class CenterScale(base.ScaleAndShift):
     """
 
     def call(self, inputs):
-        shape = [1] * inputs.shape.rank
-        shape[self.axis] = self._channels
-        y = inputs
-        if self.gamma is not None:
-            y = y * tf.reshape(tf.cast(self.gamma, self.compute_dtype), shape)
-        if self.beta is not None:
-            y = y + tf.reshape(tf.cast(self.beta, self.compute_dtype), shape)
-        return y
+        gamma, beta = (
+            None if weight is None else tf.cast(weight, self.compute_dtype)
+            for weight in (self.gamma, self.beta)
+        )
+        return scale_and_shift(inputs, gamma, beta, self.axis)
+
+
+def scale_and_shift(x, gamma, beta, axis):
+    """gamma * x + beta, each None, (channels,), or (batch, channels) with a row for each sample."""
+    shape = [-1] + [1] * (x.shape.rank - 1)
+    shape[axis] = x.shape[axis]
+    y = x if gamma is None else x * tf.reshape(gamma, shape)
+    return y if beta is None else y + tf.reshape(beta, shape)
+
+
+class KernelAndBias(base.ChannelLayer):
+    """A layer with Dense's arguments for its `kernel` and `bias`."""
+
+    def __init__(
+        self,
+        axis=-1,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(axis=axis, **kwargs)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+
+    def add_kernel(self, name, shape, initializer):
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+
+    def add_bias(self):
+        """The bias, or None without one."""
+        if not self.use_bias:
+            return None
+        return self.add_weight(
+            name="bias",
+            shape=self.channel_shape,
+            initializer=self.bias_initializer,
+            regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint,
+        )
+
+    def get_config(self):
+        return super().get_config() | {
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+        }
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
-class Coloring(base.ChannelLayer):
+class Coloring(KernelAndBias):
     """Mixes channels by a learned matrix, a 1x1 convolution: `y = K^T x + b` at each position.
 
     The recovery of a whitening that can give back any covariance. Initialised as a convolution is,
@@ -66,29 +128,10 @@ class Coloring(base.ChannelLayer):
             (1, rest, rest) if there is a smaller last group.
     """
 
-    def __init__(
-        self,
-        group_size=None,
-        axis=-1,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
-    ):
+    def __init__(self, group_size=None, axis=-1, use_bias=True, **kwargs):
         base.check_group_size(group_size)
-        super().__init__(axis=axis, **kwargs)
+        super().__init__(axis=axis, use_bias=use_bias, **kwargs)
         self.group_size = group_size
-        self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -96,24 +139,11 @@ class Coloring(base.ChannelLayer):
         for block, name in zip(
             groups.blocks(self._channels, self.group_size), ("kernel", "kernel_last"), strict=False
         ):
-            kernel = self.add_weight(
-                name=name,
-                shape=(block.groups, block.size, block.size),
-                initializer=functools.partial(self._initial_kernel, block.start),
-                regularizer=self.kernel_regularizer,
-                constraint=self.kernel_constraint,
-            )
-            setattr(self, name, kernel)
-            self._kernels.append(kernel)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self._channels,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            shape = (block.groups, block.size, block.size)
+            initializer = functools.partial(self._initial_kernel, block.start)
+            self._kernels.append(self.add_kernel(name, shape, initializer))
+            setattr(self, name, self._kernels[-1])
+        self.bias = self.add_bias()
 
     def call(self, inputs):
         rows = groups.to_rows(inputs, self.axis)
@@ -142,13 +172,4 @@ class Coloring(base.ChannelLayer):
         return tf.stack(matrices)
 
     def get_config(self):
-        return super().get_config() | {
-            "group_size": self.group_size,
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
-            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
-        }
+        return super().get_config() | {"group_size": self.group_size}

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tqdm
 
 from tfnorm.training import plots
-from tfnorm.training.program import UserError
+from tfnorm.training.program import Diverged, UserError
 
 
 def every(period, last_step, action):
@@ -45,12 +45,12 @@ class FiniteLosses:
             self.look()
 
     def look(self):
-        """Raises `UserError` if a loss since the last look is not finite."""
+        """Raises `Diverged` if a loss since the last look is not finite."""
         kept, self._kept = self._kept, []
         for step, logs in kept:
             for name, value in logs.items():
                 if not math.isfinite(float(value)):
-                    raise UserError(
+                    raise Diverged(
                         f"{name} is {float(value)} at step {step}: the run stops, and its last "
                         "checkpoint is from before. A smaller learning rate may help."
                     )

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+import typing
 
 import numpy as np
 import tensorflow as tf
@@ -62,8 +63,15 @@ def load_images(name, split, data_dir=None, image_size=None):
     return _prepared(name, split, data_dir, image_size)
 
 
-def image_channels(name, data_dir=None):
-    """The number of channels of a dataset's images, which need not be there.
+class Kind(typing.NamedTuple):
+    """What a dataset's images are: channels, and classes."""
+
+    channels: int
+    num_classes: int
+
+
+def image_kind(name, data_dir=None):
+    """The `Kind` of a dataset's images, which need not be there.
 
     Args:
         name: see `load_images`.
@@ -74,7 +82,7 @@ def image_channels(name, data_dir=None):
         UserError: if there is no such dataset, or it is not of labelled images.
     """
     if name == "digits":
-        return 1
+        return Kind(1, 10)
     if data_dir:
         builder = _builder(name, data_dir)
     else:
@@ -84,7 +92,8 @@ def image_channels(name, data_dir=None):
             builder = tfds.builder(name)
         except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
             raise UserError(f"There is no dataset {name!r} without --data_dir.") from error
-    return _image_shape(name, builder.info.features, image_size=1)[2]
+    features = builder.info.features
+    return Kind(_image_shape(name, features, image_size=1)[2], features["label"].num_classes)
 
 
 def _digits(split, image_size):

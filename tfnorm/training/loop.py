@@ -6,7 +6,7 @@ import signal
 from tfnorm.training.program import UserError
 
 
-def run(take_step, batches, actions, first_step, last_step, on_interrupt):
+def run(take_step, batches, actions, first_step, last_step, on_interrupt, agree=bool):
     """Takes steps, and after each of them the actions.
 
     Args:
@@ -16,6 +16,8 @@ def run(take_step, batches, actions, first_step, last_step, on_interrupt):
         first_step: steps that were taken before.
         last_step: steps to take in all.
         on_interrupt: `f(step)`, called where Ctrl-C or SIGTERM came, before the program leaves.
+        agree: `f(interrupted) -> bool`, asked after each step: of several processes that step
+            together none may leave alone, see `strategies.agreement`.
 
     Raises:
         UserError: the run was interrupted.
@@ -25,7 +27,7 @@ def run(take_step, batches, actions, first_step, last_step, on_interrupt):
             logs = take_step(step, next(batches))
             for action in actions:
                 action(step + 1, logs)
-            if interrupted and step + 1 < last_step:
+            if agree(interrupted) and step + 1 < last_step:
                 on_interrupt(step + 1)
                 raise UserError(
                     f"Interrupted at step {step + 1} of {last_step}, which is saved. "

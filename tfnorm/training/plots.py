@@ -44,25 +44,156 @@ def write_curves(path, rows, panels, logarithmic=()):
             leaves that curve out there.
         logarithmic: titles of panels whose values are positive, and are drawn on such a scale.
     """
-    import io
+    points = {
+        title: {
+            name.replace("_", " "): [
+                (row["step"], row[name]) for row in rows if row.get(name) is not None
+            ]
+            for name in names
+        }
+        for title, names in panels.items()
+    }
+    write_lines(path, points, "step", logarithmic=logarithmic)
 
+
+def write_lines(path, panels, x_label, y_label=None, *, logarithmic=(), powers_of_2=False):
+    """Draws lines, one panel above the other, as PNG.
+
+    Args:
+        path: the file.
+        panels: dict from a panel's title to a dict from a line's label to its points (x, y).
+        x_label, y_label: what the axes are, with their units.
+        logarithmic: titles of panels whose y are positive, and are drawn on such a scale.
+        powers_of_2: whether x are sizes that double, and are drawn so.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3 * len(panels)), layout="constrained")
-    for i, (title, names) in enumerate(panels.items()):
+    for i, (title, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(len(panels), 1, i + 1)
-        for name in names:
-            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+        for label, points in lines.items():
             if points:
-                axes.plot(*zip(*points, strict=True), marker="." if len(points) < 50 else "")
-                axes.lines[-1].set_label(name.replace("_", " "))
+                marker = "." if len(points) < 50 else ""
+                axes.plot(*zip(*points, strict=True), marker=marker, label=label)
         axes.set_title(title)
-        axes.set_xlabel("step")
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label or "")
         axes.grid(alpha=0.3)
         if title in logarithmic:
             axes.set_yscale("log")
+        if powers_of_2:
+            axes.set_xscale("log", base=2)
+            ticks = sorted({x for points in lines.values() for x, _ in points})
+            axes.set_xticks(ticks, [str(tick) for tick in ticks])
         if len(axes.lines) > 1:
             axes.legend()
+    _write(path, figure)
+
+
+def write_boxes(path, boxes, panels, y_label, missing="missing"):
+    """Draws how values are spread: quartiles, whiskers to the ends, and each value as a point.
+
+    Args:
+        path: the file.
+        boxes: dict from a label on the x axis to a dict from a series, which has a colour, to its
+            values, a list with None where there is none.
+        panels: dict from a panel's title to the range of y that it shows, (low, high), or None for
+            all; they are drawn one above the other.
+        y_label: what the values are, with their unit.
+        missing: what a None is, said with their number above a box that has some.
+    """
+    from matplotlib.figure import Figure
+
+    names = _series(boxes)
+    figure = Figure(figsize=(max(8, 1.2 * len(boxes) + 2), 4 * len(panels)), layout="constrained")
+    for i, (title, limits) in enumerate(panels.items()):
+        axes = figure.add_subplot(len(panels), 1, i + 1)
+        for x, width, series, values in _places(boxes, names):
+            colour = f"C{names.index(series)}"
+            there = [value for value in values if value is not None]
+            if there:
+                axes.boxplot(
+                    [there],
+                    positions=[x],
+                    widths=0.7 * width,
+                    whis=(0, 100),
+                    patch_artist=True,
+                    boxprops={"facecolor": colour, "alpha": 0.3},
+                    medianprops={"color": colour, "linewidth": 2},
+                )
+                axes.plot([x] * len(there), there, ".", color=colour, markersize=5)
+            if len(there) < len(values):
+                axes.text(
+                    x,
+                    1.01,
+                    f"{len(values) - len(there)}\n{missing}",
+                    transform=axes.get_xaxis_transform(),
+                    horizontalalignment="center",
+                    fontsize=7,
+                    color=colour,
+                )
+        _name(axes, title, boxes, names, y_label)
+        if limits is not None:
+            axes.set_ylim(limits)
+    _write(path, figure)
+
+
+def write_bars(path, panels, y_label):
+    """Draws numbers as bars, one panel above the other, as PNG.
+
+    Args:
+        path: the file.
+        panels: dict from a panel's title to a dict from a label on the x axis to a dict from a
+            series, which has a colour, to its number, or None.
+        y_label: what the numbers are, with their unit.
+    """
+    from matplotlib.figure import Figure
+
+    widest = max(len(bars) for bars in panels.values())
+    figure = Figure(figsize=(max(8, 0.9 * widest + 2), 3.2 * len(panels)), layout="constrained")
+    for i, (title, bars) in enumerate(panels.items()):
+        axes = figure.add_subplot(len(panels), 1, i + 1)
+        names = _series(bars)
+        for x, width, series, number in _places(bars, names):
+            if number is not None:
+                drawn = axes.bar(x, number, 0.9 * width, color=f"C{names.index(series)}")
+                axes.bar_label(drawn, fmt="%.3g", fontsize=8)
+        axes.margins(y=0.12)
+        _name(axes, title, bars, names, y_label)
+    _write(path, figure)
+
+
+def _series(groups):
+    """The names of the series in all groups, in order."""
+    return list(dict.fromkeys(name for group in groups.values() for name in group))
+
+
+def _places(groups, names):
+    """Where things stand side by side around each group's integer: (x, width, series, thing)."""
+    width = 0.8 / len(names)
+    for position, group in enumerate(groups.values()):
+        left = position - width * (len(group) - 1) / 2
+        for i, (name, thing) in enumerate(group.items()):
+            yield left + i * width, width, name, thing
+
+
+def _name(axes, title, groups, names, y_label):
+    """Puts on axes what they show: `groups` by the integers, and `names` by their colours."""
+    from matplotlib.patches import Patch
+
+    axes.set_title(title, pad=24)
+    axes.set_xticks(range(len(groups)), list(groups))
+    axes.set_xlim(-0.6, len(groups) - 0.4)
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.3, axis="y")
+    if len(names) > 1:
+        patches = [Patch(color=f"C{i}", alpha=0.6, label=name) for i, name in enumerate(names)]
+        axes.legend(handles=patches)
+
+
+def _write(path, figure):
+    import io
+
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)
     write_whole(path, picture.getvalue())

@@ -18,6 +18,10 @@ class UserError(Exception):
     """
 
 
+class Diverged(UserError):
+    """A run cannot go on because its numbers are not finite: what it was configured for failed."""
+
+
 def run(main, usage, define):
     """Runs a program: parses its flags, calls `main()`, and turns a user's mistake into one line.
 

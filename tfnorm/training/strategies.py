@@ -37,3 +37,21 @@ def is_chief(strategy):
         return True
     has_chief = "chief" in resolver.cluster_spec().jobs
     return resolver.task_type == "worker" and resolver.task_id == 0 and not has_chief
+
+
+def agreement(strategy):
+    """Makes `f(said) -> bool`: whether any of the processes that train together says so.
+
+    With several processes, all have to ask, at the same point of their work.
+    """
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return bool
+
+    @tf.function
+    def sum_over_processes(value):
+        return strategy.reduce(
+            tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, (value,)), None
+        )
+
+    return lambda said: bool(sum_over_processes(tf.constant(float(bool(said)))) > 0)
