@@ -1,8 +1,8 @@
-"""The generator's random inputs: functions of the seed and of what they are for."""
+"""A run's random numbers: functions of the seed and of what they are for."""
 
 import tensorflow as tf
 
-STREAMS = ("training", "fixed", "evaluation")
+STREAMS = ("training", "fixed", "evaluation", "penalty")
 
 
 def latents(seed, stream, index, count, size):
@@ -17,21 +17,43 @@ def latents(seed, stream, index, count, size):
     Returns:
         (count, size), float32.
     """
+    return tf.random.stateless_normal([count, size], _key(seed, stream, index))
+
+
+def uniforms(seed, stream, index, shape):
+    """As `latents`, uniform in [0, 1) and of any shape."""
+    return tf.random.stateless_uniform(shape, _key(seed, stream, index))
+
+
+def labels(seed, stream, index, count, num_classes):
+    """As `latents`, labels from 0 to `num_classes` - 1, int32 (count,), each as likely."""
+    key = tf.random.experimental.stateless_fold_in(_key(seed, stream, index), _LABELS)
+    return tf.random.stateless_uniform([count], key, maxval=num_classes, dtype=tf.int32)
+
+
+# Labels are other numbers than the latents that they come with.
+_LABELS = 1
+
+
+def _key(seed, stream, index):
     own_seed = len(STREAMS) * seed + STREAMS.index(stream)
-    seeds = tf.stack([tf.constant(own_seed, tf.int64), tf.cast(index, tf.int64)])
-    return tf.random.stateless_normal([count, size], seeds)
+    return tf.stack([tf.constant(own_seed, tf.int64), tf.cast(index, tf.int64)])
 
 
-def evaluation_samples(generate, seed, size, count, batch_size=200):
+def evaluation_samples(generate, seed, size, count, batch_size=200, num_classes=None):
     """Yields `count` samples in batches, the same ones each time.
 
     Args:
-        generate: from latents (batch_size, size) to images (batch_size, h, w, channels).
+        generate: from latents (batch_size, size), and labels (batch_size,) if there are classes, to
+            images (batch_size, h, w, channels).
         seed: of the run.
         size: of a latent.
         count: samples altogether.
         batch_size: samples in a batch.
+        num_classes: of a conditional generator, which gets each with the same chance.
     """
     for start in range(0, count, batch_size):
-        images = generate(latents(seed, "evaluation", start, batch_size, size))
-        yield images.numpy()[: count - start]
+        inputs = [latents(seed, "evaluation", start, batch_size, size)]
+        if num_classes is not None:
+            inputs.append(labels(seed, "evaluation", start, batch_size, num_classes))
+        yield generate(*inputs).numpy()[: count - start]

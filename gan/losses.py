@@ -6,6 +6,8 @@ A loss takes logits (n, 1) and is a mean over the samples.
 import functools
 import typing
 
+import tensorflow as tf
+
 from gan.tfgan import tfgan
 
 _losses = tfgan.losses.wargs
@@ -28,4 +30,20 @@ LOSSES = {
         functools.partial(_losses.modified_discriminator_loss, label_smoothing=0.0),
         _losses.modified_generator_loss,
     ),
+    # mean((real - 1)^2) + mean(generated^2); mean((generated - 1)^2). tensorflow-gan halves them.
+    "least_squares": Loss(
+        functools.partial(
+            _losses.least_squares_discriminator_loss, real_weights=2.0, generated_weights=2.0
+        ),
+        functools.partial(_losses.least_squares_generator_loss, weights=2.0),
+    ),
+    # mean(generated) - mean(real); -mean(generated).
+    "wasserstein": Loss(_losses.wasserstein_discriminator_loss, _losses.wasserstein_generator_loss),
 }
+
+
+def class_loss(logits, labels):
+    """Cross-entropy of class logits (n, classes) with labels (n,), a mean over the samples."""
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+    )

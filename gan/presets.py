@@ -27,17 +27,33 @@ class Config:
         "paper", "Networks", "The network as the paper prints it, or as its authors released it."
     )
     generator_filters: int = field(
-        256, "Networks", "Channels after the generator's first deconvolution, a multiple of 4."
+        256, "Networks", "The generator's width, after its first deconvolution or block."
     )
     discriminator_filters: int = field(
-        256, "Networks", "Channels of the discriminator's last convolution, a multiple of 8."
+        256, "Networks", "The discriminator's width, of its last convolution or block."
+    )
+
+    conditional: str = field(
+        "none", "Networks", "How the networks know of classes: projection, or acgan's classifier."
+    )
+    discriminator_norm: str = field(
+        "none", "Networks", "The discriminator's normalization, with scale and shift."
+    )
+    discriminator_spectral: bool = field(
+        True, "Networks", "Whether the discriminator's layers are spectrally normalised."
+    )
+    generator_spectral: bool = field(
+        False, "Networks", "Whether the generator's are, but for deconvolutions."
     )
 
     norm: str = field("itn", "Normalization", "The generator's normalization.")
     recovery: str = field(
         "scale_shift",
         "Normalization",
-        "What follows the normalization: gamma and beta, or a matrix.",
+        "What follows the normalization: gamma and beta, or a matrix; with classes, theirs.",
+    )
+    coloring_rank: int = field(
+        4, "Normalization", "Matrices that the classes of a factorized coloring mix."
     )
     group_size: int | None = field(
         None, "Normalization", "Channels that are whitened together; none: all of a layer."
@@ -58,6 +74,10 @@ class Config:
     )
 
     loss: str = field("hinge", "Training", "Adversarial loss.")
+    gradient_penalty: str = field(
+        "none", "Training", "Where the discriminator's gradient is held to length 1."
+    )
+    gradient_penalty_weight: float = field(10.0, "Training", "Of the gradient penalty.")
     steps: int = field(100_000, "Training", "Generator updates.")
     batch_size: int = field(64, "Training", "Images in a batch, over all replicas.")
     n_dis: int = field(1, "Training", "Discriminator updates before each generator update.")
@@ -69,6 +89,12 @@ class Config:
     )
     beta1: float = field(0.0, "Training", "Adam's weight of the old first moment.")
     beta2: float = field(0.9, "Training", "Adam's weight of the old second moment.")
+    ema_decay: float = field(
+        0.0,
+        "Training",
+        "Weight of the old value in the average of the generator's weights that samples are "
+        "taken with, in [0, 1); 0: the weights themselves.",
+    )
     seed: int = field(0, "Training", "Of initial weights, data order and latents.")
 
     features: str = field(
@@ -100,10 +126,15 @@ class Config:
             raise ValueError(
                 f"`learning_rate` must be positive. Received: learning_rate={self.learning_rate}"
             )
-        for name in ("beta1", "beta2"):
+        for name in ("beta1", "beta2", "ema_decay"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={value}")
+        if not self.gradient_penalty_weight >= 0:
+            raise ValueError(
+                "`gradient_penalty_weight` must not be negative. "
+                f"Received: gradient_penalty_weight={self.gradient_penalty_weight}"
+            )
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"`seed` must be in [0, 2^31). Received: seed={self.seed}")
         if self.eval_samples < 2:
@@ -117,6 +148,7 @@ _POSITIVE = (
     "steps",
     "batch_size",
     "n_dis",
+    "coloring_rank",
     "generator_batch_multiple",
     "log_every",
     "eval_every",
@@ -125,6 +157,30 @@ _POSITIVE = (
 
 # What may differ between two starts of the same run.
 FREE = ("data_dir", "log_every", "eval_every", "checkpoint_every")
+
+# Section C.2.2: 100 epochs of 1,000 steps, coloring, group sizes as the authors' scripts have them.
+_LARGE_DCGAN = Config(
+    arch="large_dcgan",
+    generator_filters=512,
+    discriminator_filters=512,
+    recovery="coloring",
+)
+_LARGE_RESNET = Config(
+    arch="resnet",
+    generator_filters=256,
+    discriminator_filters=128,
+    recovery="coloring",
+    iterations=7,
+    n_dis=5,
+    generator_batch_multiple=2,
+    steps=50_000,
+)
+_LARGE_NORMS = {
+    "bn": {"norm": "bn"},
+    "cd": {"norm": "cd"},
+    "zca": {"norm": "zca", "group_size": 64},
+    "itn": {"norm": "itn"},
+}
 
 PRESETS = {
     # Ours: a GAN of the paper's kind that two CPU cores train in minutes.
@@ -145,4 +201,24 @@ PRESETS = {
     # Table VII at a setting of Table II.
     "cifar10_dcgan": Config(),
     "mnist_dcgan": Config(dataset="mnist", image_size=28),
+    # Section C.2.2: tables VIII and IX.
+    **{
+        f"large_dcgan_{norm}": dataclasses.replace(_LARGE_DCGAN, **whitening)
+        for norm, whitening in _LARGE_NORMS.items()
+    },
+    **{
+        f"large_resnet_{norm}": dataclasses.replace(_LARGE_RESNET, **whitening)
+        for norm, whitening in _LARGE_NORMS.items()
+    },
+    # Conditional: cWC, and its factorised form.
+    "cifar10_resnet_cwc": dataclasses.replace(
+        _LARGE_RESNET, norm="zca", group_size=64, conditional="projection"
+    ),
+    "cifar10_resnet_cwc_sa": dataclasses.replace(
+        _LARGE_RESNET,
+        norm="zca",
+        group_size=64,
+        conditional="projection",
+        recovery="factorized_coloring",
+    ),
 }

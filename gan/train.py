@@ -4,6 +4,7 @@ from absl import flags
 
 from gan import networks, presets, run
 from gan.losses import LOSSES
+from gan.penalties import PENALTIES
 from tfnorm.layers.batch_whitening import ESTIMATES
 from tfnorm.layers.by_name import NORMS, RECOVERIES
 from tfnorm.training import program
@@ -29,6 +30,9 @@ CHOICES = {
     "estimate": ESTIMATES,
     "device": ["cpu", "gpu"],
     "loss": list(LOSSES),
+    "gradient_penalty": list(PENALTIES),
+    "conditional": list(networks.CONDITIONALS),
+    "discriminator_norm": list(NORMS),
     "strategy": list(STRATEGIES),
 }
 

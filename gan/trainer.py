@@ -4,9 +4,15 @@ import keras
 import tensorflow as tf
 
 from gan import networks
-from gan.latents import evaluation_samples, latents
-from gan.losses import LOSSES
+from gan.latents import evaluation_samples, latents, uniforms
+from gan.losses import LOSSES, class_loss
+from gan.penalties import PENALTIES, gradient_penalty
+from tfnorm.folding import fold_normalization
 from tfnorm.layers.by_name import norm_factory
+
+# Weights of the AC-GAN's cross-entropy, of real images for the discriminator, and of generated
+# ones for the generator, as its authors have them.
+_CLASS_WEIGHTS = (1.0, 0.1)
 
 
 class Trainer:
@@ -18,44 +24,33 @@ class Trainer:
 
     Args:
         config: a `presets.Config`.
-        channels: of the images.
+        kind: channels and classes of the images, a `datasets.Kind`.
         strategy: a `tf.distribute` strategy.
 
     Raises:
         ValueError: the configuration asks for a network that there is not.
     """
 
-    def __init__(self, config, channels, strategy):
+    def __init__(self, config, kind, strategy):
         self.config = config
         self.strategy = strategy
         self._loss = LOSSES[config.loss]
+        self._penalty_points = PENALTIES[config.gradient_penalty]
+        self.num_classes = None if config.conditional == "none" else kind.num_classes
         replicas = strategy.num_replicas_in_sync
         if config.batch_size % replicas:
             raise ValueError(
                 f"`batch_size` must be a multiple of the {replicas} replicas. "
                 f"Received: batch_size={config.batch_size}"
             )
-        arch = networks.ARCHITECTURES[config.arch]
         keras.utils.set_random_seed(config.seed)
-        shared = {
-            "image_size": config.image_size,
-            "channels": channels,
-            "variant": config.variant,
-        }
-        norm = norm_factory(
-            config.norm,
-            config.recovery,
-            group_size=config.group_size,
-            iterations=config.iterations,
-            estimate=config.estimate,
-            epsilon=config.epsilon,
-            momentum=config.norm_momentum,
-            device=config.device,
-            synchronized=config.synchronized,
-        )
         with strategy.scope():
-            self.generator = arch.generator(norm, filters=config.generator_filters, **shared)
-            self.discriminator = arch.discriminator(filters=config.discriminator_filters, **shared)
+            self.generator = _generator(config, kind)
+            self.discriminator = _discriminator(config, kind)
+            self.average = None
+            if config.ema_decay:
+                self.average = _generator(config, kind)
+                self.average.set_weights(self.generator.get_weights())
             self.generator_optimizer = self._adam(config.steps)
             self.discriminator_optimizer = self._adam(config.steps * config.n_dis)
             self.generator_optimizer.build(self.generator.trainable_variables)
@@ -64,12 +59,18 @@ class Trainer:
     @property
     def state(self):
         """What a checkpoint has to keep, by name."""
-        return {
+        state = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
         }
+        return state if self.average is None else state | {"average": self.average}
+
+    @property
+    def sampler(self):
+        """The generator that samples are taken with: of averaged weights, if there are."""
+        return self.generator if self.average is None else self.average
 
     def is_finite(self):
         """Whether all weights are finite: the losses of a step are from before its updates."""
@@ -81,95 +82,143 @@ class Trainer:
 
         Args:
             step: steps that were taken before.
-            batch: dict with `images`, of each replica (n_dis, batch, h, w, channels) in [-1, 1].
+            batch: dict with `images`, of each replica (n_dis, batch, h, w, channels) in [-1, 1],
+                and `labels`, (n_dis, batch), if the networks are conditional.
 
         Returns:
             dict of the losses, scalars; the discriminator's is that of its last update.
         """
-        return self._step(tf.constant(step, tf.int64), batch["images"])
+        labels = None if self.num_classes is None else batch["labels"]
+        return self._step(tf.constant(step, tf.int64), batch["images"], labels)
 
     def samples(self, count, batch_size=200):
         """Batches of images (n, h, w, channels) in [-1, 1], `count` in all, the same each time."""
+        size, classes = self._latent_size, self.num_classes
         return evaluation_samples(
-            self._generate, self.config.seed, self._latent_size, count, batch_size
+            self._generate, self.config.seed, size, count, batch_size, num_classes=classes
         )
 
     def fixed_samples(self, count=64):
-        """Images (count, h, w, channels) of the same latents each time."""
-        return self._generate(
-            latents(self.config.seed, "fixed", 0, count, self._latent_size)
-        ).numpy()
+        """Images (count, h, w, channels) of the same latents each time, of the classes in turn."""
+        inputs = [latents(self.config.seed, "fixed", 0, count, self._latent_size)]
+        if self.num_classes is not None:
+            inputs.append(tf.range(count) % self.num_classes)
+        return self._generate(*inputs).numpy()
 
     def export(self, path):
-        """Writes the generator as a SavedModel: latent (n, 128) to images in [-1, 1]."""
+        """Writes the generator as a SavedModel, its normalizations folded away where they can be.
+
+        `serving_default(latent[, labels])`, (n, 128) and int32 (n,), gives `images` in [-1, 1].
+        """
+        folded, _ = fold_normalization(self.sampler)
         archive = keras.export.ExportArchive()
-        archive.track(self.generator)
+        archive.track(folded)
+        signature = [tf.TensorSpec([None, self._latent_size], name="latent")]
+        if self.num_classes is not None:
+            signature.append(tf.TensorSpec([None], tf.int32, name="labels"))
         archive.add_endpoint(
             "serve",
-            lambda latent: {"images": self.generator(latent, training=False)},
-            input_signature=[tf.TensorSpec(self.generator.input_shape, name="latent")],
+            lambda *inputs: {"images": folded(_one_or_list(inputs), training=False)},
+            input_signature=signature,
         )
         archive.write_out(str(path), verbose=False)
 
     @tf.function
-    def _step(self, step, images):
-        losses = self.strategy.run(self._replica_step, (step, images))
+    def _step(self, step, images, labels):
+        losses = self.strategy.run(self._replica_step, (step, images, labels))
+        if self.average is not None:
+            decay = self.config.ema_decay
+            for mean, weight in zip(self.average.weights, self.generator.weights, strict=True):
+                mean.assign(decay * mean + (1.0 - decay) * weight)
         return {
             name: self.strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
             for name, loss in losses.items()
         }
 
-    def _replica_step(self, step, images):
+    def _replica_step(self, step, images, labels):
         config = self.config
         first = step * (config.n_dis + 1)
+        of_update = None
         for update in range(config.n_dis):
-            latent = self._replica_latent(first + update, config.batch_size)
-            discriminator_loss = self._update_discriminator(images[update], latent)
-        latent = self._replica_latent(
-            first + config.n_dis, config.batch_size * config.generator_batch_multiple
-        )
-        generator_loss = self._update_generator(latent)
+            of_update = None if labels is None else labels[update]
+            discriminator_loss = self._update_discriminator(
+                images[update], of_update, first + update
+            )
+        multiple = config.generator_batch_multiple
+        if of_update is not None:  # generated images are of the last real ones' classes
+            of_update = tf.tile(of_update, [multiple])
+        generator_loss = self._update_generator(of_update, first + config.n_dis)
         return {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
 
-    def _update_discriminator(self, real, latent):
+    def _update_discriminator(self, real, labels, index):
+        latent = self._latent(index, self.config.batch_size)
         # The generator's batch statistics are used here, and followed in its own updates only.
         with keras.StatelessScope():
-            generated = self.generator(latent, training=True)
+            generated = self._generated(latent, labels)
         with tf.GradientTape() as tape:
-            loss = self._loss.discriminator(
-                self.discriminator(real, training=True),
-                self.discriminator(generated, training=True),
-            )
+            of_real, classes = self._discriminate(real, labels)
+            of_generated, _ = self._discriminate(generated, labels)
+            loss = self._loss.discriminator(of_real, of_generated)
+            if classes is not None:
+                loss += _CLASS_WEIGHTS[0] * class_loss(classes, labels)
+            if self._penalty_points is not None:
+                loss += self._penalty(real, generated, labels, index)
             loss = loss / self.strategy.num_replicas_in_sync  # optimizers sum over replicas
         variables = self.discriminator.trainable_variables
         self.discriminator_optimizer.apply(_gradient(tape, loss, variables), variables)
         return loss
 
-    def _update_generator(self, latent):
+    def _update_generator(self, labels, index):
+        latent = self._latent(index, self.config.batch_size * self.config.generator_batch_multiple)
         with tf.GradientTape() as tape:
-            generated = self.generator(latent, training=True)
+            generated = self._generated(latent, labels)
             # Likewise spectral normalization's vectors, in the discriminator's updates only.
             with keras.StatelessScope():
-                logits = self.discriminator(generated, training=True)
-            loss = self._loss.generator(logits) / self.strategy.num_replicas_in_sync
+                logits, classes = self._discriminate(generated, labels)
+            loss = self._loss.generator(logits)
+            if classes is not None:
+                loss += _CLASS_WEIGHTS[1] * class_loss(classes, labels)
+            loss = loss / self.strategy.num_replicas_in_sync
         variables = self.generator.trainable_variables
         self.generator_optimizer.apply(_gradient(tape, loss, variables), variables)
         return loss
 
-    def _replica_latent(self, index, count):
+    def _penalty(self, real, generated, labels, index):
+        height, width, channels = real.shape[1:]
+        shape = [self.config.batch_size, height, width, channels + 1]
+        uniform = self._share(uniforms(self.config.seed, "penalty", index, shape))
+        points = self._penalty_points(real, generated, uniform)
+        # The discriminator as it is: its state follows images, not points in between.
+        with keras.StatelessScope():
+            penalty = gradient_penalty(lambda x: self._discriminate(x, labels)[0], points)
+        return self.config.gradient_penalty_weight * penalty
+
+    def _generated(self, latent, labels):
+        return self.generator(_one_or_list([latent, labels]), training=True)
+
+    def _discriminate(self, images, labels):
+        """Logits (n, 1), and class logits (n, classes) of an AC-GAN's discriminator, or None."""
+        projected = labels if self.config.conditional == "projection" else None
+        outputs = self.discriminator(_one_or_list([images, projected]), training=True)
+        return outputs if self.config.conditional == "acgan" else (outputs, None)
+
+    def _latent(self, index, count):
         """This replica's share of the global batch's latents."""
+        return self._share(latents(self.config.seed, "training", index, count, self._latent_size))
+
+    def _share(self, numbers):
+        """This replica's run of numbers (global batch, ...), as it has one of the images."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        share = count // self.strategy.num_replicas_in_sync
-        latent = latents(self.config.seed, "training", index, count, self._latent_size)
-        return tf.reshape(latent, [-1, share, latent.shape[-1]])[replica]
+        count = numbers.shape[0] // self.strategy.num_replicas_in_sync
+        return numbers[replica * count : (replica + 1) * count]
 
     @property
     def _latent_size(self):
-        return self.generator.input_shape[-1]
+        return networks.LATENT_SIZE
 
     @tf.function
-    def _generate(self, latent):
-        return self.generator(latent, training=False)
+    def _generate(self, *inputs):
+        return self.sampler(_one_or_list(inputs), training=False)
 
     def _adam(self, steps):
         config = self.config
@@ -178,6 +227,66 @@ class Trainer:
             beta_1=config.beta1,
             beta_2=config.beta2,
         )
+
+
+def _generator(config, kind):
+    norm = norm_factory(
+        config.norm,
+        config.recovery,
+        num_classes=None if config.conditional == "none" else kind.num_classes,
+        rank=config.coloring_rank,
+        spectral=config.generator_spectral,
+        group_size=config.group_size,
+        iterations=config.iterations,
+        estimate=config.estimate,
+        epsilon=config.epsilon,
+        momentum=config.norm_momentum,
+        device=config.device,
+        synchronized=config.synchronized,
+    )
+    return networks.ARCHITECTURES[config.arch].generator(
+        norm,
+        filters=config.generator_filters,
+        num_classes=None if config.conditional == "none" else kind.num_classes,
+        spectral=config.generator_spectral,
+        **_shared(config, kind),
+    )
+
+
+def _discriminator(config, kind):
+    norm = None
+    if config.discriminator_norm != "none":
+        norm = norm_factory(
+            config.discriminator_norm,
+            group_size=config.group_size,
+            iterations=config.iterations,
+            epsilon=config.epsilon,
+            momentum=config.norm_momentum,
+            device=config.device,
+            synchronized=config.synchronized,
+        )
+    return networks.ARCHITECTURES[config.arch].discriminator(
+        norm=norm,
+        filters=config.discriminator_filters,
+        num_classes=None if config.conditional == "none" else kind.num_classes,
+        conditional=config.conditional,
+        spectral=config.discriminator_spectral,
+        **_shared(config, kind),
+    )
+
+
+def _shared(config, kind):
+    return {
+        "image_size": config.image_size,
+        "channels": kind.channels,
+        "variant": config.variant,
+    }
+
+
+def _one_or_list(inputs):
+    """What a Keras model is called with: the inputs that there are, in a list if several."""
+    given = [value for value in inputs if value is not None]
+    return given[0] if len(given) == 1 else given
 
 
 def _gradient(tape, loss, variables):

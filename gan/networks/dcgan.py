@@ -1,4 +1,4 @@
-"""The DCGAN of Table VII: the table's rows, and the fold that builds them.
+"""The DCGAN of Table VII: the table's rows, and the fold that builds them, and Table VIII's.
 
 Reference: Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
 supplement, section C.2.1. What the table leaves out follows the authors' code: LeakyReLU of slope
@@ -10,133 +10,209 @@ import typing
 
 import keras
 
-from tfnorm.layers import SpectralNormalization
+from gan.networks import heads, images
+from gan.networks.images import START
+from gan.networks.images import VARIANTS as VARIANTS
 
 
 class Conv(typing.NamedTuple):
-    """A row of the table: square kernel, stride, and `filters` divided by what is the width."""
+    """A row of a table: square kernel, stride and width."""
 
     kernel: int
     stride: int
-    divisor: int
+    width: int
 
 
-LATENT_SIZE = 128
-LEAK = 0.3
+class Table(typing.NamedTuple):
+    """Rows of a DCGAN for images of 32 pixels; the discriminator's by variant."""
 
-# Image size: the size of the first feature map, and how many deconvolutions double it.
-START = {28: (7, 2), 32: (4, 3)}
+    generator: tuple[Conv, ...]
+    discriminator: dict[str, tuple[Conv, ...]]
 
-# Table VII (a): dense 4 x 4 x F, then these, then 3x3 to the image and tanh.
-GENERATOR = (Conv(4, 2, 1), Conv(4, 2, 2), Conv(4, 2, 4))
+
+# Table VII (a): dense 4 x 4 x 256, then these, then 3x3 to the image and tanh.
+GENERATOR = (
+    Conv(4, 2, 256),
+    Conv(4, 2, 128),
+    Conv(4, 2, 64),
+)
 
 # Table VII (b): these, then dense to 1. The authors released 4x4 convolutions where the stride
 # is 2, which the table prints for the large network only.
 DISCRIMINATOR = {
     "paper": (
-        Conv(3, 1, 8),
-        Conv(3, 2, 4),
-        Conv(3, 1, 4),
-        Conv(3, 2, 2),
-        Conv(3, 1, 2),
-        Conv(3, 2, 1),
-        Conv(3, 1, 1),
+        Conv(3, 1, 32),
+        Conv(3, 2, 64),
+        Conv(3, 1, 64),
+        Conv(3, 2, 128),
+        Conv(3, 1, 128),
+        Conv(3, 2, 256),
+        Conv(3, 1, 256),
     ),
     "released": (
-        Conv(3, 1, 8),
-        Conv(4, 2, 4),
-        Conv(3, 1, 4),
-        Conv(4, 2, 2),
-        Conv(3, 1, 2),
-        Conv(4, 2, 1),
-        Conv(3, 1, 1),
+        Conv(3, 1, 32),
+        Conv(4, 2, 64),
+        Conv(3, 1, 64),
+        Conv(4, 2, 128),
+        Conv(3, 1, 128),
+        Conv(4, 2, 256),
+        Conv(3, 1, 256),
     ),
 }
 
-VARIANTS = tuple(DISCRIMINATOR)
+TABLE = Table(GENERATOR, DISCRIMINATOR)
+
+LEAK = 0.3
 
 
-def generator(norm, image_size=32, channels=3, filters=256, variant="paper"):
+def generator(
+    norm,
+    *,
+    image_size=32,
+    channels=3,
+    filters=None,
+    variant="paper",
+    num_classes=None,
+    spectral=False,
+    table=TABLE,
+):
     """The generator: latent (n, 128) to images (n, size, size, channels) in [-1, 1].
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x, labels=None)`.
-        image_size: a key of `START`.
+        image_size: a key of `START`. 28 leaves out the table's last deconvolution; 64 and 128 go on
+            as it ends, with half the width each time: F/8, and F/16.
         channels: of the images, 1 or 3.
-        filters: F, the width of the first deconvolution; a multiple of 4.
+        filters: F, the width of the first deconvolution; None: the table's. A multiple of 4, or of
+            8 for images of 64 pixels, 16 for 128.
         variant: "paper" normalises after each deconvolution, as printed; "released" before each,
             and once more before the last convolution.
+        num_classes: number of classes; None: not conditional. With classes the model takes
+            [latent, labels], labels int32 (n,), which all normalizations but the last are given.
+        spectral: whether the dense layer and the convolution are spectrally normalised;
+            deconvolutions never are, and colorings as the factory says.
+        table: a `Table`.
 
     Returns:
         A Keras model.
     """
-    check(image_size, channels, variant)
-    if filters < 1 or filters % 4:
-        raise ValueError(
-            f"The generator's filters must be a positive multiple of 4. Received: filters={filters}"
-        )
-    size, stages = START[image_size]
-    rows = GENERATOR[:stages]
+    check(
+        image_size=image_size,
+        channels=channels,
+        variant=variant,
+        generator_filters=filters,
+        num_classes=num_classes,
+        table=table,
+    )
+    size = START[image_size].size
+    rows = _generator_rows(table, image_size, filters)
     before = variant == "released"
-    sites = iter([f"norm_{i + 1}" for i in range(stages + before)])
+    sites = [f"norm_{i + 1}" for i in range(len(rows) + before)]
+    latent, labels = heads.latent_and_labels(num_classes)
+    remaining = iter(sites)
 
     def normalize(x):
-        return keras.layers.ReLU()(norm(next(sites))(x))
+        site = next(remaining)
+        return keras.layers.ReLU()(norm(site)(x, None if site == sites[-1] else labels))
 
-    latent = keras.Input((LATENT_SIZE,), name="latent")
-    x = keras.layers.Dense(size * size * filters, name="dense")(latent)
-    x = keras.layers.Reshape((size, size, filters))(x)
+    dense = keras.layers.Dense(size * size * rows[0].width, name="dense")
+    x = heads.normalized(dense, spectral)(latent)
+    x = keras.layers.Reshape((size, size, rows[0].width))(x)
     for i, row in enumerate(rows):
         x = normalize(x) if before else x
         x = keras.layers.Conv2DTranspose(
-            filters // row.divisor, row.kernel, row.stride, padding="same", name=f"deconv_{i + 1}"
+            row.width, row.kernel, row.stride, padding="same", name=f"deconv_{i + 1}"
         )(x)
         x = x if before else normalize(x)
     x = normalize(x) if before else x
-    x = keras.layers.Conv2D(channels, 3, padding="same", activation="tanh", name="image")(x)
-    return keras.Model(latent, x, name="generator")
+    image = keras.layers.Conv2D(channels, 3, padding="same", activation="tanh", name="image")
+    x = heads.normalized(image, spectral)(x)
+    return keras.Model(latent if labels is None else [latent, labels], x, name="generator")
 
 
-def discriminator(image_size=32, channels=3, filters=256, variant="paper"):
+def discriminator(
+    *,
+    image_size=32,
+    channels=3,
+    filters=None,
+    variant="paper",
+    norm=None,
+    num_classes=None,
+    conditional="none",
+    spectral=True,
+    table=TABLE,
+):
     """The discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
 
     Args:
-        image_size, channels, variant: see `generator`.
-        filters: the width of the last convolution; a multiple of 8.
+        image_size: see `generator`. 64 and 128 repeat the table's last two rows, once and twice:
+            the last feature map is 4x4 as for 32. For 28 it is 4x4 too, and for 48, 6x6.
+        channels, variant, table: see `generator`.
+        filters: the width of the last convolution; None: the table's. A multiple of 8.
+        norm: factory of normalizations as the generator's, or None. There is one after each
+            convolution but the first, without labels.
+        num_classes, conditional: see `heads.discriminator`. A projection compares labels to the sum
+            over positions, as a ResNet does: the table's score is of the flattened features, which
+            vectors of the last width do not fit.
+        spectral: whether all layers are spectrally normalised, but for class logits.
 
     Returns:
-        A Keras model, spectrally normalised throughout.
+        A Keras model.
     """
-    check(image_size, channels, variant)
-    if filters < 1 or filters % 8:
-        raise ValueError(
-            "The discriminator's filters must be a positive multiple of 8. "
-            f"Received: filters={filters}"
-        )
+    check(
+        image_size=image_size,
+        channels=channels,
+        variant=variant,
+        discriminator_filters=filters,
+        num_classes=num_classes,
+        conditional=conditional,
+        table=table,
+    )
     image = keras.Input((image_size, image_size, channels), name="image")
     x = image
-    for i, row in enumerate(DISCRIMINATOR[variant]):
+    for i, row in enumerate(_discriminator_rows(table, image_size, filters, variant)):
         conv = keras.layers.Conv2D(
-            filters // row.divisor, row.kernel, row.stride, padding="same", name=f"conv_{i + 1}"
+            row.width, row.kernel, row.stride, padding="same", name=f"conv_{i + 1}"
         )
-        x = SpectralNormalization(conv, name=f"spectral_{i + 1}")(x)
+        x = heads.normalized(conv, spectral, name=f"spectral_{i + 1}")(x)
+        x = norm(f"norm_{i + 1}")(x) if norm and i else x
         x = keras.layers.LeakyReLU(LEAK)(x)
-    x = keras.layers.Flatten()(x)
-    dense = keras.layers.Dense(1, name="dense")
-    return keras.Model(
-        image, SpectralNormalization(dense, name="spectral_dense")(x), name="discriminator"
+    return heads.discriminator(
+        image,
+        keras.layers.Flatten()(x),
+        keras.ops.sum(x, axis=(1, 2)),
+        num_classes=num_classes,
+        conditional=conditional,
+        spectral=spectral,
     )
 
 
-def check(image_size, channels, variant):
-    """Raises `ValueError` if there is no such network: see `generator`."""
-    if channels not in (1, 3):
-        raise ValueError(f"Images must have 1 or 3 channels. Received: channels={channels}")
-    if image_size not in START:
-        raise ValueError(
-            f"`image_size` must be one of {sorted(START)}. Received: image_size={image_size!r}"
-        )
-    if variant not in VARIANTS:
-        raise ValueError(
-            f"`variant` must be one of {list(VARIANTS)}. Received: variant={variant!r}"
-        )
+def check(
+    *,
+    image_size=32,
+    channels=3,
+    variant="paper",
+    generator_filters=None,
+    discriminator_filters=None,
+    num_classes=None,
+    conditional="none",
+    table=TABLE,
+):
+    """Raises `ValueError` if there are no such networks: see `generator`, `discriminator`."""
+    images.check(image_size, channels, variant, num_classes, conditional)
+    _generator_rows(table, image_size, generator_filters)
+    _discriminator_rows(table, image_size, discriminator_filters, variant)
+
+
+def _generator_rows(table, image_size, filters):
+    stages = START[image_size].stages
+    rows = list(table.generator[:stages])
+    while len(rows) < stages:
+        rows.append(rows[-1]._replace(width=rows[-1].width // 2))
+    return images.scaled("generator", rows, filters, printed=table.generator[0].width)
+
+
+def _discriminator_rows(table, image_size, filters, variant):
+    rows = table.discriminator[variant]
+    rows += rows[-2:] * (START[image_size].stages - 3)
+    return images.scaled("discriminator", rows, filters, printed=rows[-1].width)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan.losses import LOSSES
+from gan.losses import LOSSES, class_loss
 
 REAL = np.array([[0.3], [2.0], [-1.5]])
 GENERATED = np.array([[-0.2], [-3.0], [0.7]])
@@ -23,6 +23,11 @@ EXPECTED = {
         softplus(-REAL).mean() + softplus(GENERATED).mean(),
         softplus(-GENERATED).mean(),
     ),
+    "least_squares": (
+        ((REAL - 1) ** 2).mean() + (GENERATED**2).mean(),
+        ((GENERATED - 1) ** 2).mean(),
+    ),
+    "wasserstein": (GENERATED.mean() - REAL.mean(), -GENERATED.mean()),
 }
 
 
@@ -33,3 +38,10 @@ def test_a_loss_is_its_definition(name):
     loss = tf.function(LOSSES[name].discriminator)(real, generated)
     np.testing.assert_allclose(loss, discriminator, rtol=1e-6)
     np.testing.assert_allclose(LOSSES[name].generator(generated), generator, rtol=1e-6)
+
+
+def test_class_loss_is_the_cross_entropy():
+    logits, labels = np.array([[0.1, 2.0, -1.0], [0.5, 0.0, 0.3]]), np.array([1, 2])
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    found = class_loss(tf.constant(logits, tf.float32), tf.constant(labels))
+    np.testing.assert_allclose(found, -np.log(shares[[0, 1], labels]).mean(), rtol=1e-6)

@@ -19,7 +19,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from gan import presets
 from gan.trainer import Trainer
 from tfnorm.training.batches import input_fn
-from tfnorm.training.datasets import load_images
+from tfnorm.training.datasets import Kind, load_images
 from tfnorm.training.strategies import make_strategy
 
 config = dataclasses.replace(
@@ -29,7 +29,7 @@ config = dataclasses.replace(
 images = load_images("digits", "train", image_size=28)
 for name in ("default", "mirrored"):
     strategy = make_strategy(name)
-    trainer = Trainer(config, 1, strategy)
+    trainer = Trainer(config, Kind(1, 10), strategy)
     batches = strategy.distribute_datasets_from_function(input_fn(images, 16, 2, config.seed))
     losses = [
         {key: float(value) for key, value in trainer.step(step, batch).items()}

@@ -2,12 +2,16 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gan import presets
+from gan.latents import latents, uniforms
+from gan.penalties import PENALTIES
 from gan.trainer import Trainer
+from tfnorm.training.datasets import Kind
 
 CONFIG = dataclasses.replace(
     presets.PRESETS["quickstart"],
@@ -22,12 +26,13 @@ CONFIG = dataclasses.replace(
 
 def make(strategy=None, **changes):
     config = dataclasses.replace(CONFIG, **changes)
-    return Trainer(config, 1, strategy or tf.distribute.get_strategy())
+    return Trainer(config, Kind(1, 10), strategy or tf.distribute.get_strategy())
 
 
 def batch(step, n_dis=2, size=8):
     images = np.random.default_rng(step).uniform(-1, 1, (n_dis, size, 28, 28, 1))
-    return {"images": tf.constant(images, tf.float32)}
+    labels = np.random.default_rng(step).integers(10, size=(n_dis, size))
+    return {"images": tf.constant(images, tf.float32), "labels": tf.constant(labels, tf.int32)}
 
 
 def values(model, trainable):
@@ -39,6 +44,14 @@ def changed(before, after):
     return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
 
 
+@pytest.fixture(autouse=True)
+def eagerly():
+    """A few steps each take less time than tracing one."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def trainer():
     return make()
@@ -46,20 +59,20 @@ def trainer():
 
 def test_generator_statistics_move_in_generator_updates_only(trainer):
     before = values(trainer.generator, False), values(trainer.generator, True)
-    trainer._update_discriminator(batch(0)["images"][0], tf.random.normal([8, 128]))
+    trainer._update_discriminator(batch(0)["images"][0], None, 0)
     assert not any(changed(before[0], values(trainer.generator, False)))
     assert not any(changed(before[1], values(trainer.generator, True)))
-    trainer._update_generator(tf.random.normal([8, 128]))
+    trainer._update_generator(None, 0)
     assert all(changed(before[0], values(trainer.generator, False)))
     assert all(changed(before[1], values(trainer.generator, True)))
 
 
 def test_spectral_vectors_move_in_discriminator_updates_only(trainer):
     before = values(trainer.discriminator, False), values(trainer.discriminator, True)
-    trainer._update_generator(tf.random.normal([8, 128]))
+    trainer._update_generator(None, 0)
     assert not any(changed(before[0], values(trainer.discriminator, False)))
     assert not any(changed(before[1], values(trainer.discriminator, True)))
-    trainer._update_discriminator(batch(0)["images"][0], tf.random.normal([8, 128]))
+    trainer._update_discriminator(batch(0)["images"][0], None, 0)
     assert all(changed(before[0], values(trainer.discriminator, False)))
     assert any(changed(before[1], values(trainer.discriminator, True)))
 
@@ -105,7 +118,134 @@ def test_the_exported_generator_computes_what_the_generator_does(tmp_path, train
     serve = tf.saved_model.load(str(tmp_path / "generator"))
     latent = tf.random.normal([3, 128])
     images = serve.signatures["serving_default"](latent=latent)["images"]
-    np.testing.assert_allclose(images, trainer.generator(latent), atol=1e-6)
+    np.testing.assert_allclose(images, trainer.generator(latent), atol=1e-5)
+
+
+def operations(path):
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    return [op.type for op in serve.graph.get_operations()]
+
+
+def test_the_exported_generator_is_folded(tmp_path):
+    """No matrix is computed when it is served, and none is applied for itself."""
+    make(norm="cd", recovery="coloring").export(tmp_path / "folded")
+    make(norm="none").export(tmp_path / "plain")
+    found = operations(tmp_path / "folded")
+    assert "Cholesky" not in str(found)
+    assert found.count("MatMul") == operations(tmp_path / "plain").count("MatMul")
+    assert "BatchMatMulV2" not in found
+
+
+CONDITIONAL = [
+    {"conditional": "projection"},
+    {"conditional": "acgan"},
+    {"conditional": "projection", "recovery": "coloring", "generator_spectral": True},
+    {"conditional": "acgan", "recovery": "factorized_coloring"},
+]
+
+
+@pytest.mark.parametrize(
+    "options", CONDITIONAL, ids=lambda value: "-".join(map(str, value.values()))
+)
+def test_conditional(options, tmp_path):
+    # The gradients of a hinge loss may cancel in a bias.
+    trainer = make(loss="non_saturating", **options)
+    before = values(trainer.generator, True), values(trainer.discriminator, True)
+    losses = trainer.step(0, batch(0))
+    assert all(np.isfinite(loss) for loss in losses.values())
+    # But for the rows of classes that were not in the batch, everything learns.
+    assert all(changed(before[0], values(trainer.generator, True)))
+    assert all(changed(before[1], values(trainer.discriminator, True)))
+    images = trainer.fixed_samples(20)
+    assert images.shape == (20, 28, 28, 1)
+    trainer.export(tmp_path / "generator")
+    serve = tf.saved_model.load(str(tmp_path / "generator")).signatures["serving_default"]
+    latent, labels = tf.random.normal([3, 128]), tf.constant([1, 5, 5])
+    np.testing.assert_allclose(
+        serve(latent=latent, labels=labels)["images"],
+        trainer.generator([latent, labels]),
+        atol=1e-5,
+    )
+    assert len(np.concatenate(list(trainer.samples(5)))) == 5
+
+
+def fresh(**options):
+    """A trainer without spectral normalization, and its first real and generated images."""
+    trainer = make(discriminator_spectral=False, **options)
+    real = batch(0)
+    latent = latents(trainer.config.seed, "training", 0, 8, 128)
+    labels = None if trainer.num_classes is None else real["labels"][0]
+    with keras.StatelessScope():
+        generated = trainer._generated(latent, labels)
+    return trainer, real["images"][0], labels, generated
+
+
+def hinge(of_real, of_generated):
+    return np.maximum(0, 1 - of_real).mean() + np.maximum(0, 1 + of_generated).mean()
+
+
+def cross_entropy(logits, labels):
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return -np.log(shares[np.arange(len(labels)), labels]).mean()
+
+
+def test_ac_gan_adds_the_cross_entropies():
+    trainer, real, labels, generated = fresh(conditional="acgan")
+    (of_real, classes), (of_generated, others) = (
+        [value.numpy() for value in trainer.discriminator(x)] for x in (real, generated)
+    )
+    expected = hinge(of_real, of_generated) + cross_entropy(classes, labels.numpy())
+    of_generator = -of_generated.mean() + 0.1 * cross_entropy(others, labels.numpy())
+    assert float(trainer._update_generator(labels, 0)) == pytest.approx(of_generator, rel=1e-4)
+    trainer, *_ = fresh(conditional="acgan")
+    assert float(trainer._update_discriminator(real, labels, 0)) == pytest.approx(expected, 1e-4)
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
+def test_the_penalty_is_added_with_its_weight(name):
+    trainer, real, _, generated = fresh(gradient_penalty=name, gradient_penalty_weight=3.0)
+    uniform = uniforms(trainer.config.seed, "penalty", 0, [8, 28, 28, 2])
+    points = PENALTIES[name](real, generated, uniform)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        logits = trainer.discriminator(points)
+    slopes = np.sqrt((tape.gradient(logits, points).numpy() ** 2).sum((1, 2, 3)))
+    of_real, of_generated = (trainer.discriminator(x).numpy() for x in (real, generated))
+    expected = hinge(of_real, of_generated) + 3.0 * ((1 - slopes) ** 2).mean()
+    assert float(trainer._update_discriminator(real, None, 0)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_penalty_moves_no_spectral_vector():
+    vectors = []
+    for penalty in ("none", "wgan_gp"):
+        trainer = make(gradient_penalty=penalty)
+        trainer._update_discriminator(batch(0)["images"][0], None, 0)
+        vectors.append([w.numpy() for w in trainer.discriminator.non_trainable_weights])
+    for one, other in zip(*vectors, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_average_follows_the_generator():
+    trainer = make(ema_decay=0.75)
+    expected = trainer.generator.get_weights()
+    for step in range(3):
+        trainer.step(step, batch(step))
+        expected = [
+            0.75 * mean + 0.25 * new
+            for mean, new in zip(expected, trainer.generator.get_weights(), strict=True)
+        ]
+    for mean, truth in zip(trainer.average.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(mean, truth, atol=1e-6)
+    assert "average" in trainer.state
+    latent = tf.random.normal([2, 128])
+    np.testing.assert_allclose(trainer._generate(latent), trainer.average(latent), atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["bn", "itn"])
+def test_a_normalised_discriminator(norm):
+    trainer = make(discriminator_norm=norm)
+    assert any("moving" in weight.path for weight in trainer.discriminator.weights)
+    assert all(np.isfinite(loss) for loss in trainer.step(0, batch(0)).values())
 
 
 @pytest.mark.parametrize("change", [{"norm": "mine"}, {"generator_filters": 3}, {"group_size": 0}])

@@ -1,0 +1,216 @@
+"""The ResNet of Table IX: the table's rows, and the fold that builds them.
+
+Reference: Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
+supplement, section C.2.2. The ResBlock follows Siarohin et al., "Whitening and Coloring Batch
+Transform for GANs", ICLR 2019, as released, and so does what the table leaves out: He uniform
+kernels in blocks, Glorot uniform ones in dense layers and the last convolution, biases everywhere.
+"""
+
+import typing
+
+import keras
+
+from gan.networks import heads, images
+from gan.networks.images import START
+
+
+class Block(typing.NamedTuple):
+    """A row of the table, a ResBlock: "up", "down" or "same", and its width."""
+
+    resample: str
+    width: int
+
+
+# Table IX (a): dense 4 x 4 x 256, then these, then a normalization, ReLU, 3x3 to the image, tanh.
+GENERATOR = (
+    Block("up", 256),
+    Block("up", 256),
+    Block("up", 256),
+)
+
+# Ours, for more stages than the table has: the same again, and half the width twice for 128 pixels.
+GENERATOR_OF_STAGES = {
+    2: GENERATOR[:2],
+    3: GENERATOR,
+    4: (*GENERATOR, Block("up", 256)),
+    5: (*GENERATOR, Block("up", 128), Block("up", 64)),
+}
+
+# Table IX (b): these, then ReLU, global sum pooling, dense to 1.
+DISCRIMINATOR = (
+    Block("down", 128),
+    Block("down", 128),
+    Block("same", 128),
+    Block("same", 128),
+)
+
+
+def generator(
+    norm,
+    *,
+    image_size=32,
+    channels=3,
+    filters=None,
+    variant="paper",
+    num_classes=None,
+    spectral=False,
+):
+    """The generator: latent (n, 128) to images (n, size, size, channels) in [-1, 1].
+
+    Args:
+        norm: factory of normalizations, `norm(name) -> f(x, labels=None)`. Two are in each block,
+            each before a ReLU and a convolution, and one, the last, is after all blocks.
+        image_size: a key of `START`. 28 has two blocks, 64 four of the same width, and 128 five, of
+            which the last two have a half and a quarter of it.
+        channels: of the images, 1 or 3.
+        filters: the width of the blocks; None: the table's 256. A multiple of 4 for 128 pixels.
+        variant: "paper" or "released", which are the same.
+        num_classes: number of classes; None: not conditional. With classes the model takes
+            [latent, labels], labels int32 (n,), which all normalizations but the last are given.
+        spectral: whether the dense layer and the convolutions are spectrally normalised; colorings
+            are as the factory says.
+
+    Returns:
+        A Keras model.
+    """
+    check(
+        image_size=image_size,
+        channels=channels,
+        variant=variant,
+        generator_filters=filters,
+        num_classes=num_classes,
+    )
+    size = START[image_size].size
+    rows = _generator_rows(image_size, filters)
+    latent, labels = heads.latent_and_labels(num_classes)
+
+    def rectify(x, site, labels=labels):
+        return keras.layers.ReLU()(norm(site)(x, labels))
+
+    dense = keras.layers.Dense(size * size * rows[0].width, name="dense")
+    x = heads.normalized(dense, spectral)(latent)
+    x = keras.layers.Reshape((size, size, rows[0].width), name="reshape")(x)
+    for i, row in enumerate(rows):
+        x = _block(x, row, f"block_{i + 1}", rectify, spectral)
+    x = rectify(x, "norm", labels=None)
+    image = keras.layers.Conv2D(channels, 3, padding="same", activation="tanh", name="image")
+    x = heads.normalized(image, spectral)(x)
+    return keras.Model(latent if labels is None else [latent, labels], x, name="generator")
+
+
+def discriminator(
+    *,
+    image_size=32,
+    channels=3,
+    filters=None,
+    variant="paper",
+    norm=None,
+    num_classes=None,
+    conditional="none",
+    spectral=True,
+):
+    """The discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
+
+    Args:
+        image_size: see `generator`. 64 and 128 have the table's first block once and twice more:
+            the last feature map is 8x8 as for 32. For 28 it is 7x7, and for 48, 12x12.
+        channels, variant: see `generator`.
+        filters: the width of all blocks; None: the table's 128.
+        norm: factory of normalizations as the generator's, or None. They are before each ReLU
+            within a block, without labels; the first block has one ReLU.
+        num_classes, conditional: see `heads.discriminator`.
+        spectral: whether all layers are spectrally normalised, but for class logits.
+
+    Returns:
+        A Keras model.
+    """
+    check(
+        image_size=image_size,
+        channels=channels,
+        variant=variant,
+        discriminator_filters=filters,
+        num_classes=num_classes,
+        conditional=conditional,
+    )
+
+    def rectify(x, site):
+        return keras.layers.ReLU()(norm(site)(x) if norm else x)
+
+    image = keras.Input((image_size, image_size, channels), name="image")
+    x = image
+    for i, row in enumerate(_discriminator_rows(image_size, filters)):
+        x = _block(x, row, f"block_{i + 1}", rectify, spectral, of_image=i == 0)
+    pooled = keras.ops.sum(keras.layers.ReLU()(x), axis=(1, 2))
+    return heads.discriminator(
+        image,
+        pooled,
+        pooled,
+        num_classes=num_classes,
+        conditional=conditional,
+        spectral=spectral,
+    )
+
+
+def check(
+    *,
+    image_size=32,
+    channels=3,
+    variant="paper",
+    generator_filters=None,
+    discriminator_filters=None,
+    num_classes=None,
+    conditional="none",
+):
+    """Raises `ValueError` if there are no such networks: see `generator`, `discriminator`."""
+    images.check(image_size, channels, variant, num_classes, conditional)
+    _generator_rows(image_size, generator_filters)
+    _discriminator_rows(image_size, discriminator_filters)
+
+
+def _generator_rows(image_size, filters):
+    rows = GENERATOR_OF_STAGES[START[image_size].stages]
+    return images.scaled("generator", rows, filters, printed=rows[0].width)
+
+
+def _discriminator_rows(image_size, filters):
+    rows = DISCRIMINATOR[:1] * (START[image_size].stages - 3) + DISCRIMINATOR
+    return images.scaled("discriminator", rows, filters, printed=rows[-1].width)
+
+
+def _block(x, row, name, rectify, spectral, of_image=False):
+    """`path + shortcut` of an input: two convolutions, each of what `rectify(x, site)` gives.
+
+    The shortcut is the input itself where its shape stays; else a 1x1 convolution of it, resampled.
+    The block of the image does not rectify it, and resamples it before the 1x1 convolution.
+    """
+
+    def conv(x, kernel, part):
+        layer = keras.layers.Conv2D(
+            row.width, kernel, padding="same", kernel_initializer=he(), name=f"{name}_{part}"
+        )
+        return heads.normalized(layer, spectral)(x)
+
+    def up(x):
+        return keras.layers.UpSampling2D(2)(x) if row.resample == "up" else x
+
+    def down(x):
+        return keras.layers.AveragePooling2D(2)(x) if row.resample == "down" else x
+
+    path = x if of_image else rectify(x, f"{name}_norm_1")
+    path = conv(up(path), 3, "conv_1")
+    path = down(conv(rectify(path, f"{name}_norm_2"), 3, "conv_2"))
+    if of_image:
+        shortcut = conv(down(x), 1, "shortcut")
+    elif row.resample == "same" and x.shape[-1] == row.width:
+        shortcut = x
+    else:
+        shortcut = down(up(conv(x, 1, "shortcut")))
+    return keras.layers.Add(name=name)([path, shortcut])
+
+
+def he():
+    """Uniform with deviation sqrt(4 / (k^2 (in + out))), of a k x k kernel.
+
+    A new one for each kernel: an initializer draws the same numbers each time.
+    """
+    return keras.initializers.VarianceScaling(2.0, "fan_avg", "uniform")
