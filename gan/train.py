@@ -24,7 +24,7 @@ says; --dry_run shows what that is.
 
 CHOICES = {
     "arch": list(networks.ARCHITECTURES),
-    "variant": networks.dcgan.VARIANTS,
+    "variant": networks.VARIANTS,
     "norm": list(NORMS),
     "recovery": list(RECOVERIES),
     "estimate": ESTIMATES,

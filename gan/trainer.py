@@ -290,4 +290,6 @@ def _one_or_list(inputs):
 
 
 def _gradient(tape, loss, variables):
-    return tape.gradient(loss, [variable.value for variable in variables])
+    # Dense: of repeated rows of a sparse one Keras' Adam adds the squares, not the values.
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]

@@ -12,7 +12,6 @@ import keras
 
 from gan.networks import heads, images
 from gan.networks.images import START
-from gan.networks.images import VARIANTS as VARIANTS
 
 
 class Conv(typing.NamedTuple):
@@ -207,7 +206,7 @@ def check(
 def _generator_rows(table, image_size, filters):
     stages = START[image_size].stages
     rows = list(table.generator[:stages])
-    while len(rows) < stages:
+    for _ in range(stages - 3):
         rows.append(rows[-1]._replace(width=rows[-1].width // 2))
     return images.scaled("generator", rows, filters, printed=table.generator[0].width)
 

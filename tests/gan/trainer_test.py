@@ -138,6 +138,7 @@ def test_the_exported_generator_is_folded(tmp_path):
 
 CONDITIONAL = [
     {"conditional": "projection"},
+    {"conditional": "projection", "discriminator_spectral": False},
     {"conditional": "acgan"},
     {"conditional": "projection", "recovery": "coloring", "generator_spectral": True},
     {"conditional": "acgan", "recovery": "factorized_coloring"},
@@ -167,6 +168,18 @@ def test_conditional(options, tmp_path):
         atol=1e-5,
     )
     assert len(np.concatenate(list(trainer.samples(5)))) == 5
+
+
+def test_rows_of_classes_that_come_twice_get_one_gradient():
+    """Adam's second moment is the square of the sum over samples of a class, not the contrary."""
+    trainer = make(conditional="projection", discriminator_spectral=False)
+    trainer._update_discriminator(batch(0)["images"][0], tf.constant([3, 3, 3, 3, 5, 5, 1, 1]), 0)
+    optimizer = trainer.discriminator_optimizer
+    variable = next(w for w in trainer.discriminator.trainable_weights if "embedding" in w.path)
+    index = [w.path for w in trainer.discriminator.trainable_variables].index(variable.path)
+    first, second = optimizer._momentums[index].numpy(), optimizer._velocities[index].numpy()
+    beta1, beta2 = trainer.config.beta1, trainer.config.beta2
+    np.testing.assert_allclose(second / (1 - beta2), (first / (1 - beta1)) ** 2, rtol=1e-4)
 
 
 def fresh(**options):
