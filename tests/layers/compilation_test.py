@@ -52,6 +52,9 @@ def test_layers_that_decompose_keep_their_model_out_of_xla():
     model = keras.Sequential([keras.Input((5,)), BatchWhitening("zca")])
     model.compile("sgd", "mse", jit_compile="auto")
     assert not model.jit_compile
+    with pytest.warns(UserWarning, match="Model doesn't support `jit_compile=True`"):
+        model.compile("sgd", "mse", jit_compile=True)
+    assert not model.jit_compile
 
 
 # What the moving average follows makes no other graph, and compiling takes seconds.

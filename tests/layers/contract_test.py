@@ -68,26 +68,34 @@ def test_save_and_load(row, tmp_path):
     assert [w.name for w in loaded.weights] == [w.name for w in model.weights]
 
 
+# Of a number by each dtype.
+ROUNDING = {tf.bfloat16: 1 / 256, tf.float16: 1 / 2048}
+
+
+@pytest.mark.parametrize("low", [tf.bfloat16, tf.float16], ids=lambda dtype: dtype.name)
 @every_row
-def test_mixed_precision(row):
-    layer, exact = layer_of(row, "mixed_bfloat16"), descriptors.trained(layer_of(row), row)
+def test_mixed_precision(row, low):
+    layer, exact = layer_of(row, f"mixed_{low.name}"), descriptors.trained(layer_of(row), row)
     layer.set_weights(exact.get_weights())
     assert {weight.dtype for weight in layer.weights} == {"float32"}
     x = row.inputs()
     for training in (True, False):
         y = layer(*row.arguments(x), training=training)
-        assert y.dtype == tf.bfloat16
-        rounded = tf.cast(tf.cast(x, tf.bfloat16), tf.float32)
+        assert y.dtype == low
+        rounded = tf.cast(tf.cast(x, low), tf.float32)
         expected = exact(*row.arguments(rounded), training=training).numpy()
-        # bfloat16 rounds to one part in 256; a sum of products is rounded by its largest part.
+        # A sum of products is rounded by its largest part.
         np.testing.assert_allclose(
-            tf.cast(y, tf.float32), expected, rtol=1 / 128, atol=np.abs(expected).max() / 128
+            tf.cast(y, tf.float32),
+            expected,
+            rtol=2 * ROUNDING[low],
+            atol=2 * ROUNDING[low] * np.abs(expected).max(),
         )
     for weight, value, expected in zip(
         layer.weights, layer.get_weights(), exact.get_weights(), strict=True
     ):
         # The vector is that of the kernel as Keras casts it for the call.
-        tolerance = 1 / 256 if weight.name.startswith("vector") else 1e-5
+        tolerance = ROUNDING[low] if weight.name.startswith("vector") else 1e-5
         np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance)
 
 
@@ -158,6 +166,34 @@ def test_empty_batch(row):
     for weight, value in zip(layer.weights, before, strict=True):
         if not weight.name.startswith("vector"):  # which follow the kernel, not the batch
             np.testing.assert_array_equal(weight.numpy(), value)
+
+
+@every_row
+def test_gradient_of_a_gradient(row):
+    """As a gradient penalty takes it, against differences of the gradient."""
+    layer = layer_of(row, "float64")
+    # Each call in training moves spectral normalization's vector.
+    training = "spectral" not in row.name
+    x = tf.constant(row.inputs(), tf.float64)
+    shape = layer(*row.arguments(x)).shape
+    rng = np.random.default_rng(1)
+    dy, v = rng.normal(size=shape), rng.normal(size=x.shape)
+
+    def first(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(*row.arguments(x), training=training)
+        return tape.gradient(y, x, output_gradients=tf.constant(dy))
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        gradient = first(x)
+    second = tape.gradient(gradient, x, output_gradients=tf.constant(v))
+    second = tf.zeros_like(x) if second is None else second  # of a linear layer
+    step = 1e-5
+    slope = (first(x + step * v) - first(x - step * v)) / (2 * step)
+    scale = max(1.0, float(tf.norm(slope)))
+    assert np.isclose(np.sum(second * v), np.sum(slope * v), rtol=1e-5, atol=1e-6 * scale)
 
 
 @every_row
