@@ -49,6 +49,19 @@ RULES = (
         allow=("keras", "tensorflow", "tfnorm.functional", "tfnorm.layers"),
     ),
     Rule(
+        "folding and conversion use the layers",
+        ("tfnorm/folding/", "tfnorm/conversion.py"),
+        deny=(ANYTHING, "tensorflow.keras"),
+        allow=(
+            "keras",
+            "tensorflow",
+            "numpy",
+            "tfnorm.functional",
+            "tfnorm.layers",
+            "tfnorm.folding",
+        ),
+    ),
+    Rule(
         "training knows no layer",
         ("tfnorm/training/",),
         deny=("tfnorm",),
@@ -198,6 +211,8 @@ VIOLATIONS = (
     ("functional is", "tfnorm/functional/a.py", "from ..layers import x", "tfnorm.layers.x"),
     ("layers use", "tfnorm/layers/a.py", "from absl import logging", "absl.logging"),
     ("layers use", "tfnorm/layers/a.py", "def f():\n    import scipy.linalg", "scipy.linalg"),
+    ("folding and", "tfnorm/folding/a.py", "from tfnorm import training", "tfnorm.training"),
+    ("folding and", "tfnorm/conversion.py", "import scipy", "scipy"),
     ("training knows", "tfnorm/training/a.py", "from tfnorm import layers", "tfnorm.layers"),
     ("training knows", "tfnorm/training/a.py", "import tfnorm", "tfnorm"),
     ("training knows", "tfnorm/training/a.py", "import tfnorm.functional.x", "tfnorm.functional.x"),

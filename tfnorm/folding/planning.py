@@ -120,19 +120,10 @@ def _spectral_normalization(wrapper, x):
     wrapped = wrapper.layer
     layer = type(wrapped).from_config(wrapped.get_config() | {"name": wrapper.name})
     layer.build_from_config(wrapped.get_build_config())
-    normalised = {id(kernel): value for kernel, value in _normalised_kernels(wrapper)}
+    normalised = {id(kernel): value for kernel, value in wrapper.normalised_kernels()}
     layer.set_weights([normalised.get(id(weight), weight) for weight in wrapped.weights])
     known = ROLES[type(layer)](layer, x)[1] if type(layer) in ROLES else {}
     return layer, known or {"rest": layer}
-
-
-def _normalised_kernels(wrapper):
-    kernels = [keras.ops.cast(kernel, wrapper._vector_dtype) for kernel in wrapper._kernels]
-    sigmas = wrapper._sigmas(kernels, training=False)
-    for variable, kernel, sigma in zip(wrapper._kernels, kernels, sigmas, strict=True):
-        # A sigma for each entry of the first axis, or one for all.
-        sigma = keras.ops.reshape(sigma, [-1] + [1] * (len(kernel.shape) - 1))
-        yield variable, keras.ops.divide_no_nan(kernel, sigma)
 
 
 # What stands in the place of a layer of a class: the layer, and fields of `Site`.
