@@ -79,6 +79,7 @@ def test_layout_against_numpy(layout, dtype, rtol, count=3, size=2, n=7):
 
 def test_layout_for_training_by_size(monkeypatch):
     small, large = groups.Block(0, 16, 16), groups.Block(0, 1, 256)
+    others = groups.Block(0, 32, 8), groups.Block(0, 8, 32)
     many, few = tf.zeros([4096, 256]), tf.zeros([3, 256])
 
     def chosen(block, rows, **options):
@@ -90,6 +91,7 @@ def test_layout_for_training_by_size(monkeypatch):
         assert chosen(small, many, expected_rows=1) is fast
         assert chosen(small, few) is groups.BatchedLayout
         assert chosen(large, many) is groups.DenseLayout
+        assert {chosen(other, many) for other in others} == {groups.BatchedLayout}
         assert chosen(small, tf.cast(many, tf.float64)) is groups.BatchedLayout
     monkeypatch.setattr(groups, "has_grouped_convolution", lambda: True)
 
@@ -118,6 +120,7 @@ def test_convolution_equals_batched_products(method, monkeypatch):
     found = []
     for many in (1, 10**9):
         monkeypatch.setattr(groups, "_MANY", many)
+        monkeypatch.setattr(groups, "_CONVOLUTION_SIZE", 4)
         y = batch_whitening(tf.constant(x), gamma, None, method=method, group_size=4, epsilon=0.05)
         found.append([y[0], *gradients.by_tape(first, [x], v, "float32")])
     for value, truth in zip(*map(tf.nest.flatten, found), strict=True):
@@ -129,7 +132,7 @@ def test_without_one_dnn_there_is_no_grouped_convolution():
     program = (
         "import tensorflow as tf; from tfnorm.functional import batch_whitening, groups\n"
         "assert not groups.has_grouped_convolution()\n"
-        "groups._MANY = 1\n"
+        "groups._MANY, groups._CONVOLUTION_SIZE = 1, 2\n"
         "x = tf.random.normal([9, 6])\n"
         "with tf.GradientTape() as tape:\n"
         "    tape.watch(x); y = batch_whitening(x, None, None, group_size=2)[0]\n"

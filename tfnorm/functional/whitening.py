@@ -16,9 +16,6 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-# Channels of a group up to which Newton's iteration is faster in float64.
-_SMALL = 32
-
 
 def whitening_matrix(covariance, method="itn", epsilon=1e-3, iterations=5, device=None):
     """The whitening matrix W of each covariance, differentiable in closed form.
@@ -159,13 +156,8 @@ def itn(covariance, epsilon, iterations, device):
 
     The derivative of a polynomial in a symmetric matrix is its own adjoint, so that the pullback is
     the forward derivative of the recursion at dL/dW, and the trace terms of (9).
-
-    Small matrices are computed in float64: setting up a product takes oneDNN, which there is for
-    float32, longer than the product takes.
     """
-    dtype = covariance.dtype
-    inside = tf.float64 if covariance.shape[-1] <= _SMALL else dtype
-    s = _shifted(tf.cast(covariance, inside), epsilon)
+    s = _shifted(covariance, epsilon)
     trace = tf.linalg.trace(s)[..., tf.newaxis, tf.newaxis]
     identity = _identity_like(s)
     q = s / trace
@@ -180,7 +172,6 @@ def itn(covariance, epsilon, iterations, device):
     inverse_root = tf.math.rsqrt(trace)
 
     def pullback(gradient):
-        gradient = tf.cast(gradient, inside)
         dq = 0.5 * inverse_root * (gradient + _transpose(gradient))
         dp = None
         for k, (q, t, p) in enumerate(steps):
@@ -194,10 +185,10 @@ def itn(covariance, epsilon, iterations, device):
         dp = dp + _transpose(dp)
         of_scale = tf.reduce_sum(dp * s, [-2, -1], keepdims=True) / tf.square(trace)
         of_root = tf.reduce_sum(gradient * last, [-2, -1], keepdims=True) * inverse_root / trace
-        return tf.cast(dp / trace - (of_scale + of_root) * identity, dtype)
+        return dp / trace - (of_scale + of_root) * identity
 
     last = p
-    return tf.cast(p * inverse_root, dtype), pullback
+    return p * inverse_root, pullback
 
 
 WHITENERS = {"pca": pca, "zca": zca, "cd": cd, "itn": itn}
