@@ -109,7 +109,7 @@ def main():
         write_whole(out / "benchmark.json", json.dumps(report, indent=2) + "\n")
         panels = _panels(results)
         if panels:
-            labels = ("channels in a group", "forward + backward, BatchNormalization = 1")
+            labels = ("channels in a group", "times BatchNormalization's")
             plots.write_lines(out / "group_size.png", panels, *labels, powers_of_2=True)
 
 
@@ -232,7 +232,8 @@ def _panels(results):
     panels = {}
     for row in results:
         if row["group_size"] is not None:
-            lines = panels.setdefault("x".join(map(str, row["shape"])), {})
+            shape = "x".join(map(str, row["shape"]))
+            lines = panels.setdefault(f"{shape}, forward + backward", {})
             lines.setdefault(row["layer"], []).append((row["group_size"], row["forward_backward"]))
     return panels
 
