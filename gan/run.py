@@ -1,8 +1,10 @@
 """A run: from a configuration to a directory with all that came of it."""
 
 import dataclasses
+import time
 import typing
 
+import numpy as np
 import tensorflow as tf
 
 from gan import presets
@@ -11,11 +13,12 @@ from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.statistics import reference_statistics
 from gan.trainer import Trainer
 from tfnorm.layers.by_name import normalization_sites
-from tfnorm.training import actions, loop, plots
+from tfnorm.training import actions, loop, plots, timing
 from tfnorm.training.batches import input_fn
-from tfnorm.training.datasets import Images, image_channels, load_images
-from tfnorm.training.program import UserError
+from tfnorm.training.datasets import Images, image_kind, load_images
+from tfnorm.training.program import Diverged, UserError
 from tfnorm.training.run_directory import History, whole_directory
+from tfnorm.training.strategies import agreement
 
 
 class Parts(typing.NamedTuple):
@@ -42,9 +45,9 @@ def make_trainer(config, strategy):
     """The `Trainer` for the images of the dataset; raises `UserError` if there cannot be one."""
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    channels = image_channels(config.dataset, config.data_dir)
+    kind = image_kind(config.dataset, config.data_dir)
     try:
-        return Trainer(config, channels, strategy)
+        return Trainer(config, kind, strategy)
     except (ValueError, tf.errors.ResourceExhaustedError) as error:
         raise UserError(str(error)) from error
 
@@ -69,12 +72,22 @@ def statistics(images, config, features):
 
 
 def measure(sample, reference, features, config):
-    """`evaluate` with progress on the screen, and a `UserError` for samples that are not finite."""
+    """`evaluate` with progress on the screen; raises `Diverged` at a sample that is not finite."""
     progress = actions.Progress("generated images")
     try:
-        return evaluate(sample, reference, features, config.eval_samples, progress)
+        return evaluate(_finite(sample), reference, features, config.eval_samples, progress)
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"The generator's samples cannot be measured: {error}") from error
+
+
+def _finite(sample):
+    def checked(count):
+        for batch in sample(count):
+            if not np.isfinite(batch).all():
+                raise Diverged("The generator's samples are not finite: there is no distance.")
+            yield batch
+
+    return checked
 
 
 def show(config, trainer):
@@ -84,9 +97,10 @@ def show(config, trainer):
     for model in (trainer.generator, trainer.discriminator):
         count = sum(int(tf.size(weight)) for weight in model.trainable_weights)
         print(f"\n{model.name}: {count:,} parameters")
-        for site, kind, channels, group_size in normalization_sites(model):
+        for site, kind, channels, group_size, recovery in normalization_sites(model):
             groups = f", groups of {group_size}" if group_size else ""
-            print(f"  {site}: {kind}, {channels} channels{groups}")
+            recovery = f", {recovery}" if recovery else ""
+            print(f"  {site}: {kind}, {channels} channels{groups}{recovery}")
 
 
 def train(config, strategy, directory):
@@ -98,7 +112,8 @@ def train(config, strategy, directory):
         directory: a `RunDirectory`.
 
     Raises:
-        UserError: the run cannot begin, was interrupted, or has diverged.
+        UserError: the run cannot begin, or was interrupted.
+        Diverged: a loss, a weight or a sample is not finite.
     """
     settings = dataclasses.asdict(config)
     directory.check(settings, presets.FREE)
@@ -153,15 +168,20 @@ def _loop(config, strategy, directory, parts, reference):
     def save(step, logs=None):
         finite.look()
         if not trainer.is_finite():
-            raise UserError(
+            raise Diverged(
                 f"A weight is not finite after step {step}: the run stops, and its last checkpoint "
                 "is from before. A smaller learning rate may help."
             )
         checkpoints(step)
 
     doings.append(actions.every(config.checkpoint_every, last, save))
-    loop.run(trainer.step, _batches(config, strategy, parts, first), doings, first, last, save)
+    batches = timing.Waiting(_batches(config, strategy, parts, first))
+    start = time.monotonic()
+    loop.run(trainer.step, batches, doings, first, last, save, agreement(strategy))
     screen.close()
+    if last > first:
+        share = batches.seconds / (time.monotonic() - start)
+        screen.say(f"Of the time, {share:.2%} was spent waiting for data.")
     return history
 
 
@@ -178,6 +198,16 @@ def _batches(config, strategy, parts, first):
     return iter(strategy.distribute_datasets_from_function(make))
 
 
+def _grids(folder, count=4):
+    """Sample grids from the first to the last, at most `count`, and the steps that they are of."""
+    files = sorted(folder.glob("*.png"))
+    chosen = {round(i * (len(files) - 1) / (count - 1)) for i in range(count)} if files else ()
+    return [
+        (f"step {int(files[i].stem)}", tf.io.decode_png(files[i].read_bytes()).numpy())
+        for i in sorted(chosen)
+    ]
+
+
 def _finish(trainer, directory, history):
     """Draws the curves and writes the generator: a run that has one is complete."""
     panels = {
@@ -185,7 +215,11 @@ def _finish(trainer, directory, history):
         "Fréchet distance": ["frechet_distance"],
     }
     plots.write_curves(
-        directory / "curves.png", history.rows(), panels, logarithmic=["Fréchet distance"]
+        directory / "curves.png",
+        history.rows(),
+        panels,
+        logarithmic=["Fréchet distance"],
+        pictures=_grids(directory / "samples"),
     )
     with whole_directory(directory / "generator") as aside:
         trainer.export(aside)

@@ -37,3 +37,52 @@ def test_curves_are_drawn_where_there_are_values(tmp_path):
     blue = (b[..., 2].astype(int) - b[..., 0]) > 80
     assert blue.sum() > 100
     assert not ((a[..., 2].astype(int) - a[..., 0]) > 80).any()
+
+
+def coloured(path):
+    """How many pixels of each of the first two colours there are, and of any in all."""
+    pixels = tf.io.decode_png(path.read_bytes()).numpy().astype(int)
+    difference = pixels[..., 2] - pixels[..., 0]
+    return (difference > 80).sum(), (difference < -80).sum(), pixels[..., 0].size
+
+
+def test_boxes_have_their_colours_and_say_what_is_missing(tmp_path):
+    whole, cut, empty = (tmp_path / f"{name}.png" for name in ("whole", "cut", "empty"))
+    panels = {"All": (0, None), "Some": (20, 100)}
+    boxes = {"bn": {"a": [25.0, 30.0, 90.0], "b": [40.0, 60.0]}, "cd": {"b": [20.0, 50.0]}}
+    plots.write_boxes(whole, boxes, panels, "FID")
+    blue, orange, size = coloured(whole)
+    assert blue > 100 and orange > 100
+    assert size == coloured(cut_boxes(cut, boxes, panels))[2]
+    plots.write_boxes(empty, {"bn": {"a": [None, None]}}, {"All": (0, None)}, "FID", "diverged")
+    assert coloured(empty)[0] > 20  # the words alone
+
+
+def cut_boxes(path, boxes, panels):
+    boxes = boxes | {"cd": {"b": [20.0, None]}}
+    plots.write_boxes(path, boxes, panels, "FID", missing="diverged")
+    return path
+
+
+def test_bars_are_as_high_as_their_numbers(tmp_path):
+    low, high = tmp_path / "low.png", tmp_path / "high.png"
+    for path, number in ((low, 1.0), (high, 3.0)):
+        panels = {"A": {"bn": {"pass": number}, "itn": {"step": 4.0}, "cd": {"pass": None}}}
+        plots.write_bars(path, panels, "ms")
+    assert coloured(high)[0] > 2 * coloured(low)[0] > 1000
+    assert coloured(high)[1] == coloured(low)[1] > 1000
+
+
+def test_pictures_are_below_the_curves(tmp_path):
+    rows, panels = [{"step": 0, "loss": 1.0}, {"step": 9, "loss": 0.5}], {"Losses": ["loss"]}
+    red = np.zeros((40, 40, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+    sizes = []
+    for pictures in ([], [("step 0", red), ("step 9", red)]):
+        plots.write_curves(tmp_path / "curves.png", rows, panels, pictures=pictures)
+        pixels = tf.io.decode_png((tmp_path / "curves.png").read_bytes(), channels=3).numpy()
+        sizes.append(pixels.shape[0])
+        rows_of_red, columns = np.nonzero((pixels == [255, 0, 0]).all(-1))
+        assert bool(pictures) == bool(len(rows_of_red))
+    assert sizes[1] > sizes[0]
+    assert rows_of_red.min() > sizes[0] * 0.8
+    assert columns.min() < pixels.shape[1] / 2 < columns.max()

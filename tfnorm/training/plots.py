@@ -34,8 +34,8 @@ def write_png(path, pixels):
     write_whole(path, tf.io.encode_png(pixels).numpy())
 
 
-def write_curves(path, rows, panels, logarithmic=()):
-    """Draws values over steps, one panel above the other, as PNG.
+def write_curves(path, rows, panels, logarithmic=(), pictures=()):
+    """Draws values over steps, one panel above the other, and pictures below, as PNG.
 
     Args:
         path: the file.
@@ -43,6 +43,7 @@ def write_curves(path, rows, panels, logarithmic=()):
         panels: dict from a panel's title to the names of the values in it. A row without a value
             leaves that curve out there.
         logarithmic: titles of panels whose values are positive, and are drawn on such a scale.
+        pictures: see `write_lines`.
     """
     points = {
         title: {
@@ -53,10 +54,12 @@ def write_curves(path, rows, panels, logarithmic=()):
         }
         for title, names in panels.items()
     }
-    write_lines(path, points, "step", logarithmic=logarithmic)
+    write_lines(path, points, "step", logarithmic=logarithmic, pictures=pictures)
 
 
-def write_lines(path, panels, x_label, y_label=None, *, logarithmic=(), powers_of_2=False):
+def write_lines(
+    path, panels, x_label, y_label=None, *, logarithmic=(), powers_of_2=False, pictures=()
+):
     """Draws lines, one panel above the other, as PNG.
 
     Args:
@@ -65,12 +68,17 @@ def write_lines(path, panels, x_label, y_label=None, *, logarithmic=(), powers_o
         x_label, y_label: what the axes are, with their units.
         logarithmic: titles of panels whose y are positive, and are drawn on such a scale.
         powers_of_2: whether x are sizes that double, and are drawn so.
+        pictures: pairs of a title and uint8 pixels (height, width, 1 or 3), side by side below.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3 * len(panels)), layout="constrained")
+    heights = [3.0] * len(panels)
+    if pictures:
+        heights.append(8.0 / len(pictures) + 0.4)
+    figure = Figure(figsize=(8, sum(heights)), layout="constrained")
+    places = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     for i, (title, lines) in enumerate(panels.items()):
-        axes = figure.add_subplot(len(panels), 1, i + 1)
+        axes = figure.add_subplot(places[i])
         for label, points in lines.items():
             if points:
                 marker = "." if len(points) < 50 else ""
@@ -87,6 +95,11 @@ def write_lines(path, panels, x_label, y_label=None, *, logarithmic=(), powers_o
             axes.set_xticks(ticks, [str(tick) for tick in ticks])
         if len(axes.lines) > 1:
             axes.legend()
+    for i, (title, pixels) in enumerate(pictures):
+        axes = figure.add_subplot(places[-1].subgridspec(1, len(pictures))[i])
+        axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(title)
+        axes.axis("off")
     _write(path, figure)
 
 
@@ -97,8 +110,8 @@ def write_boxes(path, boxes, panels, y_label, missing="missing"):
         path: the file.
         boxes: dict from a label on the x axis to a dict from a series, which has a colour, to its
             values, a list with None where there is none.
-        panels: dict from a panel's title to the range of y that it shows, (low, high), or None for
-            all; they are drawn one above the other.
+        panels: dict from a panel's title to the range of y that it shows, (low, high), a None in it
+            being the end of the values; they are drawn one above the other.
         y_label: what the values are, with their unit.
         missing: what a None is, said with their number above a box that has some.
     """
@@ -108,6 +121,7 @@ def write_boxes(path, boxes, panels, y_label, missing="missing"):
     figure = Figure(figsize=(max(8, 1.2 * len(boxes) + 2), 4 * len(panels)), layout="constrained")
     for i, (title, limits) in enumerate(panels.items()):
         axes = figure.add_subplot(len(panels), 1, i + 1)
+        axes.set_title(title)
         for x, width, series, values in _places(boxes, names):
             colour = f"C{names.index(series)}"
             there = [value for value in values if value is not None]
@@ -123,6 +137,7 @@ def write_boxes(path, boxes, panels, y_label, missing="missing"):
                 )
                 axes.plot([x] * len(there), there, ".", color=colour, markersize=5)
             if len(there) < len(values):
+                axes.set_title(title, pad=24)
                 axes.text(
                     x,
                     1.01,
@@ -132,9 +147,9 @@ def write_boxes(path, boxes, panels, y_label, missing="missing"):
                     fontsize=7,
                     color=colour,
                 )
-        _name(axes, title, boxes, names, y_label)
-        if limits is not None:
-            axes.set_ylim(limits)
+        _name(axes, boxes, y_label)
+        axes.set_ylim(*limits)
+    _name_colours(figure, names)
     _write(path, figure)
 
 
@@ -149,17 +164,19 @@ def write_bars(path, panels, y_label):
     """
     from matplotlib.figure import Figure
 
+    names = list(dict.fromkeys(name for bars in panels.values() for name in _series(bars)))
     widest = max(len(bars) for bars in panels.values())
     figure = Figure(figsize=(max(8, 0.9 * widest + 2), 3.2 * len(panels)), layout="constrained")
     for i, (title, bars) in enumerate(panels.items()):
         axes = figure.add_subplot(len(panels), 1, i + 1)
-        names = _series(bars)
+        axes.set_title(title)
         for x, width, series, number in _places(bars, names):
             if number is not None:
                 drawn = axes.bar(x, number, 0.9 * width, color=f"C{names.index(series)}")
                 axes.bar_label(drawn, fmt="%.3g", fontsize=8)
         axes.margins(y=0.12)
-        _name(axes, title, bars, names, y_label)
+        _name(axes, bars, y_label)
+    _name_colours(figure, names)
     _write(path, figure)
 
 
@@ -177,18 +194,21 @@ def _places(groups, names):
             yield left + i * width, width, name, thing
 
 
-def _name(axes, title, groups, names, y_label):
-    """Puts on axes what they show: `groups` by the integers, and `names` by their colours."""
-    from matplotlib.patches import Patch
-
-    axes.set_title(title, pad=24)
+def _name(axes, groups, y_label):
+    """Puts the groups' labels at integers, and a grid behind."""
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylabel(y_label)
     axes.grid(alpha=0.3, axis="y")
+    axes.set_axisbelow(True)
+
+
+def _name_colours(figure, names):
+    from matplotlib.patches import Patch
+
     if len(names) > 1:
         patches = [Patch(color=f"C{i}", alpha=0.6, label=name) for i, name in enumerate(names)]
-        axes.legend(handles=patches)
+        figure.legend(handles=patches, loc="outside lower center", ncols=len(names))
 
 
 def _write(path, figure):

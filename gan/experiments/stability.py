@@ -1,0 +1,198 @@
+"""Section C.2.1: how each normalization fares over 15 settings of the optimizer.
+
+Tables II and III and figures II to IV of Huang et al., "An Investigation into the Stochasticity of
+Batch Whitening", CVPR 2020, supplement, and figures 8 and 9 of the paper, which are figures II and
+III in the range from 20 to 100.
+"""
+
+import dataclasses
+import math
+import statistics
+
+from gan import presets
+from gan.experiments import trained
+from gan.experiments.options import chosen, norm_name, whitening
+from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
+from tfnorm.functional import WHITENERS
+from tfnorm.training import plots
+from tfnorm.training.program import UserError
+from tfnorm.training.sweep import Run
+
+__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
+
+FLAGS = ("loss", "norms", "recoveries", "estimates", "settings", *trained.FLAGS)
+
+# Table II; the letters are those of the authors' scripts.
+RATES = {"1e-4": 1e-4, "2e-4": 2e-4, "1e-3": 1e-3}
+ADAM = {
+    "A": {"beta1": 0.0, "beta2": 0.9, "n_dis": 1},
+    "B": {"beta1": 0.5, "beta2": 0.9, "n_dis": 5},
+    "C": {"beta1": 0.5, "beta2": 0.999, "n_dis": 5},
+    "D": {"beta1": 0.5, "beta2": 0.999, "n_dis": 1},
+    "E": {"beta1": 0.9, "beta2": 0.999, "n_dis": 5},
+}
+SETTINGS = {
+    f"{rate}:{letter}": {"learning_rate": learning_rate, **fields}
+    for rate, learning_rate in RATES.items()
+    for letter, fields in ADAM.items()
+}
+
+# What the authors have run: norms, and of which estimates for inference.
+NORMS = {
+    "none": ("covariance",),
+    "bn": ("covariance",),
+    "cd-64": ("covariance",),
+    "cd": ("covariance", "matrix"),
+    "zca-16": ("covariance", "matrix"),
+    "zca-32": ("covariance", "matrix"),
+    "zca-64": ("covariance",),
+    "itn": ("covariance", "matrix"),
+}
+SMALL_NORMS = {name: ("covariance",) for name in ("bn", "cd", "zca-16", "itn")}
+ESTIMATES = ("covariance", "matrix")
+RECOVERIES = {"scale_shift": "scale & shift", "coloring": "coloring"}
+LOSSES = ("hinge", "non_saturating")
+
+# Table III, the best FID with the non-saturating loss.
+PUBLISHED = {
+    "bn": {"scale_shift": 30.26, "coloring": 28.35},
+    "cd": {"scale_shift": 30.40, "coloring": 25.97},
+    "zca-64": {"scale_shift": 29.24, "coloring": 26.78},
+    "itn": {"scale_shift": 29.02, "coloring": 28.24},
+}
+
+
+def runs(options):
+    """One for each norm, estimate, recovery and setting."""
+    config = dataclasses.replace(presets.PRESETS["cifar10_dcgan"], loss=options.loss or LOSSES[0])
+    if options.scale == "small":
+        config = dataclasses.replace(config, **trained.SMALL)
+    config = options.override(config)
+    return [
+        Run(
+            "_".join([norm, *[estimate] * (estimate == "matrix"), recovery, *setting.split(":")]),
+            dataclasses.replace(
+                config, estimate=estimate, recovery=recovery, **whitening(norm), **SETTINGS[setting]
+            ),
+        )
+        for norm, estimate, recovery in _methods(options)
+        for setting in _settings(options.settings)
+    ]
+
+
+def _methods(options):
+    """Norms, estimates and recoveries, where they mean something together."""
+    authors = SMALL_NORMS if options.scale == "small" else NORMS
+    asked = options.estimates and chosen("estimates", options.estimates, ESTIMATES)
+    recoveries = chosen("recoveries", options.recoveries, RECOVERIES)
+    methods = []
+    for name in dict.fromkeys(options.norms or authors):
+        norm = whitening(name)["norm"]
+        for estimate in asked or authors.get(name, ["covariance"]):
+            for recovery in recoveries:
+                # Only whitenings have a matrix, and without a norm there is nothing to recover.
+                has_estimate = estimate == "covariance" or norm in WHITENERS
+                if has_estimate and (recovery == "scale_shift" or norm != "none"):
+                    methods.append((name, estimate, recovery))
+    if not methods:
+        raise UserError("--norms, --recoveries and --estimates leave no run.")
+    return methods
+
+
+def _settings(given):
+    """Names of settings: those given, as 2e-4:A, and all of a given rate or letter."""
+    given = set(chosen("settings", given, [*SETTINGS, *RATES, *ADAM]))
+    return [name for name in SETTINGS if given & {name, *name.split(":")}]
+
+
+def report(outcomes, out):
+    """Table III's rows, and figures II to IV, of the runs' loss and norms."""
+    config = outcomes[0].run.config
+    distance, loss = trained.distance_name(config), config.loss.replace("_", "-")
+    methods = {}
+    for outcome in outcomes:
+        of = outcome.run.config
+        method = (norm_name(of), of.estimate, of.recovery)
+        methods.setdefault(method, []).append((outcome, trained.result(outcome)))
+    out.write(
+        table=(
+            f"With the {loss} loss, the best {distance} of the settings and what comes with it, as "
+            "Table III has it for the non-saturating loss. In the median, a diverged run is worse "
+            "than any other.",
+            [_best(*method, results) for method, results in methods.items()],
+        ),
+        runs=(
+            "All runs.",
+            [_row(*each) for results in methods.values() for each in results],
+        ),
+    )
+    values = {
+        method: [result.distance for _, result in results] for method, results in methods.items()
+    }
+    of_norms, of_estimates = {}, {}
+    for (norm, estimate, recovery), distances in values.items():
+        name = RECOVERIES[recovery]
+        if estimate == "covariance":
+            of_norms.setdefault(norm, {})[name] = distances
+        if (norm, "matrix", recovery) in values:
+            of_estimates.setdefault(f"{norm}\n{name}", {})[f"moving {estimate}"] = distances
+    panels = _panels(config, f"{distance}, {loss} loss, {config.steps:,} steps", values)
+    for file, boxes in (("figure.png", of_norms), ("figure_estimates.png", of_estimates)):
+        if boxes:
+            plots.write_boxes(out / file, boxes, panels, distance, missing="diverged")
+
+
+def _best(norm, estimate, recovery, results):
+    """A row of the table: of one method over the settings."""
+    config = results[0][0].run.config
+    distance, score = trained.distance_name(config), trained.score_name(config)
+    distances = [result.distance for _, result in results]
+    finite = [value for value in distances if value is not None]
+    best, best_result = min(
+        results, key=lambda each: math.inf if each[1].distance is None else each[1].distance
+    )
+    median = statistics.median(math.inf if value is None else value for value in distances)
+    row = {
+        "norm": norm,
+        "estimate": estimate if config.norm in WHITENERS else None,
+        "recovery": RECOVERIES[recovery],
+        f"best {distance}": best_result.distance,
+        score: best_result.score,
+        f"{score} deviation": best_result.deviation,
+        "at": _setting(best.run.config) if finite else None,
+        f"median {distance}": median if math.isfinite(median) else None,
+        "runs": len(results),
+        "diverged": len(results) - len(finite),
+    }
+    if distance == "FID" and config.loss == "non_saturating":
+        known = PUBLISHED.get(norm, {}) if estimate == "covariance" else {}
+        row["FID of Table III"] = known.get(recovery)
+    return row
+
+
+def _row(outcome, result):
+    """A row of the table of all runs."""
+    config = outcome.run.config
+    return {
+        "run": outcome.run.name,
+        "setting": _setting(config),
+        trained.distance_name(config): result.distance,
+        trained.score_name(config): result.score,
+        "state": outcome.state,
+    }
+
+
+def _setting(config):
+    fields = dataclasses.asdict(config).items()
+    return next(name for name, setting in SETTINGS.items() if setting.items() <= fields)
+
+
+def _panels(config, title, values):
+    """The full range, and one that shows the better runs: the paper's, or as much of the best."""
+    panels = {f"{title}: all": (0, None)}
+    finite = [value for each in values.values() for value in each if value is not None]
+    if finite:
+        best = min(finite)
+        low, high = (20, 100) if trained.distance_name(config) == "FID" else (0.75 * best, 4 * best)
+        panels[f"{title}: {low:.3g} to {high:.3g}"] = (low, high)
+    return panels

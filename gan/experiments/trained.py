@@ -1,0 +1,83 @@
+"""What the experiments share whose runs train a GAN: how a run is done and what is read from it."""
+
+import typing
+
+from gan import presets, run
+from gan.metrics.features import INCEPTION
+from tfnorm.training.strategies import make_strategy
+
+PRODUCT = "generator"
+FREE = presets.FREE
+
+# Flags that all of them take, fields of `presets.Config`.
+FLAGS = (
+    "dataset",
+    "data_dir",
+    "image_size",
+    "variant",
+    "generator_filters",
+    "discriminator_filters",
+    "iterations",
+    "epsilon",
+    "norm_momentum",
+    "device",
+    "steps",
+    "batch_size",
+    "seed",
+    "features",
+    "eval_samples",
+    "strategy",
+    "log_every",
+    "eval_every",
+    "checkpoint_every",
+    "deterministic",
+)
+
+# Ours, the small scale: a run takes about a minute on two cores.
+SMALL = {
+    "dataset": "mnist",
+    "image_size": 28,
+    "generator_filters": 32,
+    "discriminator_filters": 32,
+    "batch_size": 32,
+    "steps": 800,
+    "log_every": 100,
+    "eval_every": 1_000_000,  # at the start and at the end
+    "checkpoint_every": 400,
+}
+
+
+class Result(typing.NamedTuple):
+    """What a run came to; None: it has diverged, or its features have no score."""
+
+    distance: float | None
+    score: float | None
+    deviation: float | None
+
+
+def carry_out(config, directory):
+    """Trains as `gan.train` does."""
+    run.train(config, make_strategy(config.strategy), directory)
+
+
+def result(outcome):
+    """The `Result` of a finished run, from its last evaluation."""
+    if outcome.state != "complete":
+        return Result(None, None, None)
+    row = outcome.last()
+    return Result(row["frechet_distance"], row["inception_score"], row["inception_score_deviation"])
+
+
+def describe(outcome):
+    """A complete run in a few words."""
+    return f"{distance_name(outcome.run.config)} {result(outcome).distance:.4g}"
+
+
+def distance_name(config):
+    """What the distance is called: no other than that of Inception's features is an FID."""
+    return "FID" if config.features == INCEPTION else "Fréchet distance"
+
+
+def score_name(config):
+    """Likewise what the score of the features' logits is called."""
+    return "IS" if config.features == INCEPTION else "classifier score"

@@ -1,0 +1,149 @@
+"""The program as a user runs it: to its report, again, listed, and with a user's mistakes."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).parents[2]
+TINY = [
+    "--name=stability",
+    "--scale=small",
+    "--dataset=digits",
+    "--features=digits",
+    "--steps=2",
+    "--eval_samples=40",
+    "--norms=bn,itn",
+    "--recoveries=coloring",
+    "--settings=2e-4:A",
+    "--generator_filters=8",
+    "--discriminator_filters=8",
+    "--batch_size=8",
+]
+CALLS = {
+    "listed": [*TINY, "--dry_run"],
+    "a share": [*TINY, "--out=X", "--shard=1/2"],
+    "the rest": [*TINY, "--out=X"],
+    "again": [*TINY, "--out=X"],
+    "list of a share": ["--name=stability", "--dry_run", "--shard=2/400"],
+}
+MISTAKES = {
+    (): "--name is required: one of stability",
+    ("--name=speed",): "must be one of stability",
+    ("--name=cost",): "--out is required",
+    (*TINY, "--out=X", "--steps=3"): "steps: 2 there, 3 now",
+    (*TINY, "--out=X", "--loss=non_saturating"): "'hinge' there",
+    (*TINY, "--out=gan"): "not empty",
+    (*TINY, "--out=README.md"): "README.md",
+    (*TINY, "--out=Y", "--shard=3/2"): "shard=3/2",
+    (*TINY, "--out=Y", "--norms=bn-16"): "Received: bn-16",
+    (*TINY, "--out=Y", "--settings=2e-3"): "Received: 2e-3",
+    (*TINY, "--out=Y", "--eval_samples=1"): "eval_samples=1",
+    (*TINY, "--out=Y", "--loss=wasserstein"): "must be one of hinge, non_saturating",
+    (*TINY, "--out=Y", "--archs=resnet"): "--archs is not a flag of stability",
+    (*TINY, "--out=Y", "--strategy=multi_worker"): "must be one of default, mirrored",
+    ("--name=cost", "--out=Y", "--features=digits"): "--features is not a flag of cost",
+    ("--name=large", "--out=X"): "'stability' there, 'large' now",
+    (*TINY, "--out=Z", "--dataset=mnist"): "Run bn_coloring_2e-4_A: Dataset 'mnist'",
+}
+
+# Each in a fork of a process that has imported the program.
+PROGRAM = """
+import json, os, sys
+from gan import experiment
+from tfnorm.training import program
+
+for number, arguments in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        for name in (1, 2):
+            os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_CREAT | os.O_WRONLY), name)
+        sys.argv = ["gan.experiment", *arguments]
+        try:
+            program.run(experiment.main, experiment.USAGE, experiment.define_flags)
+        except SystemExit as left:
+            sys.stdout.flush()
+            os._exit(left.code or 0)  # without taking TensorFlow down first, which takes seconds
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("experiment")
+
+
+@pytest.fixture(scope="module")
+def answers(folder):
+    """Exit code, standard output and standard error of each call, by its name or arguments."""
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    calls = {**CALLS, **{arguments: arguments for arguments in MISTAKES}}
+    places = {f"--out={name}": f"--out={folder / name}" for name in "XYZ"}
+    arguments = [[places.get(word, word) for word in words] for words in calls.values()]
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(arguments), str(folder)],
+        cwd=ROOT,
+        env=environment | {"XDG_CACHE_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    codes = [int(code) for code in process.stdout.split()]
+    said = [[(folder / f"{i}.{name}").read_text() for name in (1, 2)] for i in range(len(calls))]
+    return dict(zip(calls, zip(codes, said, strict=True), strict=True))
+
+
+def lines(answers, name):
+    code, (out, error) = answers[name]
+    assert (code, error) == (0, "")
+    return out.splitlines()
+
+
+def test_runs_are_listed_one_a_line(answers):
+    bn, itn = lines(answers, "listed")
+    assert bn == "bn_coloring_2e-4_A norm=bn"
+    assert itn == "itn_coloring_2e-4_A norm=itn"
+    assert len(lines(answers, "list of a share")) <= 1
+
+
+def test_shares_come_together_in_a_report(answers, folder):
+    first, there, left = lines(answers, "a share")
+    assert first.startswith("run 1/1 ") and "Fréchet distance" in first
+    assert there == "1 of 2 runs are there."
+    assert "the same command" in left
+    second, there, wrote = lines(answers, "the rest")
+    assert second.startswith("run ") and second.split()[2] != first.split()[2]
+    assert there == "2 of 2 runs are there."
+    assert "table.md" in wrote
+    out = folder / "X"
+    text = (out / "table.md").read_text()
+    for said in ("gan.experiment --name=stability", "seed: 0", "TensorFlow 2.", " cores"):
+        assert said in text
+    assert "reduced from the paper's" in text
+    assert "steps 2 in place of 100000" in text and "2 of 345 runs" in text
+    for name in ("bn", "itn"):
+        run = f"{name}_coloring_2e-4_A"
+        history = (out / "runs" / run / "metrics.jsonl").read_text().splitlines()
+        assert f"{json.loads(history[-1])['frechet_distance']:#.4g}" in text
+        assert "step 2/2" in (out / "logs" / f"{run}.txt").read_text()
+    assert tf.io.decode_png((out / "figure.png").read_bytes()).shape[0] > 400
+
+
+def test_again_it_only_draws(answers):
+    there, wrote = lines(answers, "again")
+    assert there == "2 of 2 runs are there."
+    assert "table.md" in wrote
+
+
+def test_a_users_mistake_is_one_line(answers, folder):
+    for arguments, said in MISTAKES.items():
+        code, (_, error) = answers[arguments]
+        (line,) = error.splitlines()
+        assert code == 1
+        assert line.startswith("error: ") and said in line, line
+    assert not (folder / "Y").exists()
+    assert not (folder / "Z" / "runs").exists()

@@ -1,0 +1,48 @@
+"""The experiment with larger networks: its runs are the presets."""
+
+import json
+
+import tensorflow as tf
+
+from gan import presets
+from gan.experiments import large, trained
+from gan.experiments.options import Options
+from tfnorm.training.report import Report
+from tfnorm.training.run_directory import RunDirectory
+from tfnorm.training.sweep import Outcome
+
+
+def test_the_runs_are_the_presets():
+    runs = {run.name: run.config for run in large.runs(Options())}
+    assert runs == {
+        f"{arch}_{norm}": presets.PRESETS[f"{family}_{norm.removesuffix('-64')}"]
+        for arch, family in (("large_dcgan", "large_dcgan"), ("resnet", "large_resnet"))
+        for norm in ("bn", "cd", "zca-64", "itn")
+    }
+
+
+def test_the_flags_choose():
+    runs = large.runs(Options(scale="small", archs=["resnet"], norms=["itn-16"]))
+    ((name, config),) = runs
+    assert name == "resnet_itn-16"
+    assert (config.group_size, config.steps) == (16, trained.SMALL["steps"])
+
+
+def test_the_report_has_each_run(tmp_path):
+    outcomes = []
+    for i, run in enumerate(large.runs(Options())):
+        directory = RunDirectory(tmp_path / run.name)
+        directory.path.mkdir()
+        row = {"step": 9, "frechet_distance": 20.0 + i, "inception_score": None}
+        row["inception_score_deviation"] = None
+        (directory / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+        outcomes.append(Outcome(run, "diverged" if i == 3 else "complete", directory))
+    large.report(outcomes, Report(tmp_path, "large", []))
+    lines = (tmp_path / "table.csv").read_text().splitlines()
+    assert lines[0] == "architecture,norm,FID,IS,IS deviation,state"
+    assert lines[3:6] == [
+        "large_dcgan,zca-64,22.0,,,complete",
+        "large_dcgan,itn,,,,diverged",
+        "resnet,bn,24.0,,,complete",
+    ]
+    assert tf.io.decode_png((tmp_path / "figure.png").read_bytes()).shape[0] > 400

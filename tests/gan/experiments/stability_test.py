@@ -1,0 +1,158 @@
+"""The stability experiment: its runs are the authors', and its report is of their numbers."""
+
+import collections
+import csv
+import dataclasses
+import json
+
+import pytest
+import tensorflow as tf
+
+from gan import presets
+from gan.experiments import stability, trained
+from gan.experiments.options import Options
+from tfnorm.training.program import UserError
+from tfnorm.training.report import Report
+from tfnorm.training.sweep import Sweep
+
+
+def names(**options):
+    return [run.name for run in stability.runs(Options(**options))]
+
+
+def test_the_settings_are_table_ii():
+    fields = ("learning_rate", "beta1", "beta2", "n_dis")
+    settings = {tuple(setting[name] for name in fields) for setting in stability.SETTINGS.values()}
+    betas = [(0, 0.9, 1), (0.5, 0.9, 5), (0.5, 0.999, 1), (0.5, 0.999, 5), (0.9, 0.999, 5)]
+    assert settings == {(rate, *each) for rate in (0.0001, 0.0002, 0.001) for each in betas}
+    assert len(stability.SETTINGS) == 15
+
+
+def test_the_default_is_what_the_authors_have_run():
+    runs = stability.runs(Options())
+    assert len({run.name for run in runs}) == len(runs) == 15 * 15 + 15 * 8
+    paper = dataclasses.asdict(presets.PRESETS["cifar10_dcgan"])
+    varied = {"norm", "group_size", "recovery", "estimate", "learning_rate", "beta1", "beta2"}
+    for run in runs:
+        for name, value in dataclasses.asdict(run.config).items():
+            assert name in varied | {"n_dis"} or value == paper[name]
+    of = collections.Counter(
+        (run.config.norm, run.config.group_size, run.config.estimate) for run in runs
+    )
+    covariance = {("none", None): 15, ("bn", None): 30, ("cd", 64): 30, ("cd", None): 30}
+    covariance |= {("itn", None): 30} | {("zca", size): 30 for size in (16, 32, 64)}
+    matrix = dict.fromkeys([("cd", None), ("itn", None), ("zca", 16), ("zca", 32)], 30)
+    assert of == {(*key, "covariance"): count for key, count in covariance.items()} | {
+        (*key, "matrix"): count for key, count in matrix.items()
+    }
+
+
+def test_a_name_says_what_a_run_is():
+    runs = {run.name: run.config for run in stability.runs(Options(loss="non_saturating"))}
+    config = runs["zca-16_matrix_coloring_1e-3_C"]
+    assert (config.norm, config.group_size, config.estimate) == ("zca", 16, "matrix")
+    assert (config.recovery, config.loss) == ("coloring", "non_saturating")
+    assert (config.learning_rate, config.beta1, config.beta2, config.n_dis) == (1e-3, 0.5, 0.999, 5)
+    assert runs["bn_scale_shift_2e-4_A"].loss == "non_saturating"
+
+
+def test_the_flags_choose():
+    one = {"norms": ["itn"], "recoveries": ["coloring"], "estimates": ["covariance"]}
+    assert names(**one, settings=["2e-4:A"]) == ["itn_coloring_2e-4_A"]
+    assert names(**one, settings=["2e-4", "1e-3:A"]) == [
+        *(f"itn_coloring_2e-4_{letter}" for letter in "ABCDE"),
+        "itn_coloring_1e-3_A",
+    ]
+    assert names(**one, settings=["D"]) == [f"itn_coloring_{r}_D" for r in ("1e-4", "2e-4", "1e-3")]
+    # Only whitenings have a matrix; nothing is to be recovered where nothing is normalised.
+    few = {"norms": ["none", "bn", "zca-8"], "settings": ["1e-4:A"]}
+    assert names(**few, estimates=["matrix"]) == [
+        "zca-8_matrix_scale_shift_1e-4_A",
+        "zca-8_matrix_coloring_1e-4_A",
+    ]
+    assert names(**few, recoveries=["coloring"]) == ["bn_coloring_1e-4_A", "zca-8_coloring_1e-4_A"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"norms": ["layer"]}, "Received: layer"),
+        ({"norms": ["zca-0"]}, "Received: zca-0"),
+        ({"norms": ["bn-16"]}, "Received: bn-16"),
+        ({"norms": ["zca-"]}, "Received: zca-"),
+        ({"settings": ["2e-4:F", "A"]}, "Received: 2e-4:F"),
+        ({"recoveries": ["color"]}, "Received: color"),
+        ({"norms": ["bn"], "estimates": ["matrix"]}, "leave no run"),
+    ],
+)
+def test_what_there_is_not_is_refused(options, said):
+    with pytest.raises(UserError, match=said):
+        stability.runs(Options(**options))
+
+
+def test_the_small_scale_is_one_table_that_flags_override():
+    def override(config):
+        return dataclasses.replace(config, steps=7)
+
+    runs = stability.runs(Options(scale="small", override=override))
+    assert len(runs) == 4 * 2 * 15
+    for run in runs:
+        for name, value in trained.SMALL.items():
+            assert getattr(run.config, name) == (7 if name == "steps" else value)
+
+
+RESULTS = {
+    "bn_scale_shift_2e-4_A": (40.0, 7.0),
+    "bn_scale_shift_2e-4_D": (30.0, 7.5),
+    "bn_coloring_2e-4_A": None,
+    "bn_coloring_2e-4_D": None,
+    "zca-64_scale_shift_2e-4_A": None,
+    "zca-64_scale_shift_2e-4_D": (29.0, 8.0),
+    "zca-64_coloring_2e-4_A": (28.0, None),
+    "zca-64_coloring_2e-4_D": (300.0, 2.0),
+}
+
+
+@pytest.fixture
+def report(tmp_path):
+    options = {"norms": ["bn", "zca-64"], "settings": ["2e-4:A", "2e-4:D"]}
+    runs = stability.runs(Options(**options, loss="non_saturating"))
+    assert [run.name for run in runs] == list(RESULTS)
+    for run in runs:
+        directory = tmp_path / "runs" / run.name
+        directory.mkdir(parents=True)
+        (directory / "config.json").write_text(json.dumps(dataclasses.asdict(run.config)))
+        result = RESULTS[run.name]
+        if result is None:
+            (directory / "diverged.json").write_text('{"message": "nan"}')
+            continue
+        rows = [(0, 500.0, 1.0, 0.1), (100_000, *result, 0.2)]
+        keys = ("step", "frechet_distance", "inception_score", "inception_score_deviation")
+        rows = [json.dumps(dict(zip(keys, row, strict=True))) for row in rows]
+        (directory / "metrics.jsonl").write_text("\n".join(rows) + "\n")
+        (directory / "generator").mkdir()
+    sweep = Sweep(tmp_path, stability.PRODUCT, stability.FREE)
+    stability.report(sweep.outcomes(runs), Report(tmp_path, "stability", ["seed: 0"]))
+    return tmp_path
+
+
+def test_the_table_has_the_best_and_counts_what_diverged(report):
+    with open(report / "table.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = ("norm", "recovery", "best FID", "IS", "at", "median FID", "runs", "diverged")
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("bn", "scale & shift", "30.0", "7.5", "2e-4:D", "35.0", "2", "0"),
+        ("bn", "coloring", "", "", "", "", "2", "2"),
+        ("zca-64", "scale & shift", "29.0", "8.0", "2e-4:D", "", "2", "1"),
+        ("zca-64", "coloring", "28.0", "", "2e-4:A", "164.0", "2", "0"),
+    ]
+    assert [row["FID of Table III"] for row in rows] == ["30.26", "28.35", "29.24", "26.78"]
+    text = (report / "table.md").read_text()
+    assert "* seed: 0" in text
+    assert "| zca-64_scale_shift_2e-4_A | 2e-4:A | - | - | diverged |" in text
+
+
+def test_the_figure_is_a_picture(report):
+    shape = tf.io.decode_png((report / "figure.png").read_bytes()).shape
+    assert shape[0] > 400 and shape[1] > 400
+    assert not (report / "figure_estimates.png").exists()

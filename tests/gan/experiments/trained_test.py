@@ -1,0 +1,56 @@
+"""Runs that train, in a sweep: one that diverges is recorded as such, and another goes on."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan import presets, run
+from gan.experiments import trained
+from gan.metrics.features import INCEPTION, FeatureNetwork
+from gan.metrics.statistics import reference_statistics
+from tfnorm.training.datasets import load_images
+from tfnorm.training.program import Diverged
+from tfnorm.training.sweep import Run, Sweep
+
+CONFIG = dataclasses.replace(
+    presets.PRESETS["quickstart"],
+    generator_filters=8,
+    discriminator_filters=8,
+    batch_size=8,
+    image_size=28,
+    steps=3,
+    eval_samples=40,
+    learning_rate=3e38,
+)
+
+
+def test_a_run_that_diverges_is_recorded(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sweep = Sweep(tmp_path, trained.PRODUCT, trained.FREE)
+    runs = [Run("too_fast", CONFIG)]
+    sweep.carry_out(runs, trained.carry_out, trained.describe)
+    (outcome,) = sweep.outcomes(runs)
+    assert outcome.state == "diverged"
+    assert trained.result(outcome) == (None, None, None)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("run 1/1 too_fast: diverged: ")
+    message = json.loads((outcome.directory / "diverged.json").read_text())["message"]
+    assert message in line
+
+
+def test_samples_that_are_not_finite_are_a_divergence(tmp_path):
+    images = load_images("digits", "test", image_size=8)
+    features = FeatureNetwork("mean", "0", lambda x: (tf.reduce_mean(x, [1, 2]), None))
+    reference = reference_statistics(images, 10, features, cache_dir=tmp_path)
+    with pytest.raises(Diverged, match="not finite"):
+        run.measure(lambda count: [np.full([10, 8, 8, 1], np.nan)], reference, features, CONFIG)
+
+
+def test_only_inceptions_distance_is_an_fid():
+    names = trained.distance_name, trained.score_name
+    assert [name(CONFIG) for name in names] == ["Fréchet distance", "classifier score"]
+    config = dataclasses.replace(CONFIG, features=INCEPTION)
+    assert [name(config) for name in names] == ["FID", "IS"]
