@@ -1,87 +1,304 @@
-"""Evaluates a trained generator: `python -m gan.evaluate --run_dir=DIR`."""
+"""Measures images against images: `python -m gan.evaluate --run_dir=DIR`."""
 
+import dataclasses
 import json
+import pathlib
+import platform
+import typing
 
+import keras
+import numpy as np
 import tensorflow as tf
 from absl import flags
 
+import tfnorm
 from gan import presets, run
 from gan.latents import evaluation_samples
-from gan.metrics.evaluation import describe, training_distance
+from gan.metrics import sources
+from gan.metrics.evaluation import METRICS, compare, table, training_distance
 from gan.metrics.features import load_features
-from tfnorm.training import program
+from gan.metrics.statistics import Statistics, gather
+from tfnorm.training import actions, program
+from tfnorm.training.datasets import image_kind, load_images
 from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import RunDirectory, write_whole
 
 USAGE = """
-Measures the samples of a finished run against the test split of its dataset, writes the numbers to
-evaluation.json in the run's directory, and prints them.
+Measures images against images, prints a table and writes the numbers as JSON.
+
+The samples of a finished run against the test split of its dataset: a flag that is left out is as
+the run has it, and the numbers go to evaluation.json in the run's directory.
 
   python -m gan.evaluate --run_dir=runs/quickstart
 
-A flag that is left out is as the run has it.
+Any images against any others: a flag that is left out is as in the preset cifar10_dcgan, and images
+keep their size.
+
+  python -m gan.evaluate --generated=runs/zca --reference=cifar10:test --data_dir=DATA_DIR
+  python -m gan.evaluate --generated=FOLDER --reference=images.npz --out=evaluation.json
+
+Each side is one of: a run directory, or a SavedModel serving_default(latent[, labels]) -> images in
+[-1, 1], for its samples; a folder of images, and the folders in it; an .npz file of images, uint8
+(n, h, w, 1 or 3), as `images` or `arr_0`, or of statistics of features, `mean` and `covariance` or
+`mu` and `sigma`; a split of a dataset, NAME:SPLIT.
 """
 
+ROWS = 10_000
 FLAGS = ("dataset", "data_dir", "image_size", "features", "eval_samples", "seed")
 
 
 def define_flags():
     """The flags of this program."""
-    program.define_flag("run_dir", str, "Run", "Directory of a run that is complete; required.")
+    program.define_flag("run_dir", str, "Images", "Directory of a run that is complete.")
+    program.define_flag("generated", str, "Images", "What to measure, see above.")
+    program.define_flag("reference", str, "Images", "What to measure it against, see above.")
+    program.define_flag(
+        "num_classes", int, "Images", "Number of classes of a generator that no run tells of."
+    )
     program.define_flags(presets.Config, only=FLAGS)
+    program.define_flag(
+        "metrics", str, "Evaluation", f"Of {','.join(METRICS)}, with commas; left out: all."
+    )
+    program.define_flag(
+        "feature_rows",
+        int,
+        "Evaluation",
+        "Images of each side, the first, that kernel_distance and precision_recall are of. Their "
+        f"features are kept in memory, 4 bytes each. Left out: {ROWS}.",
+    )
+    program.define_flag("out", str, "Evaluation", "JSON file to write the numbers to.")
 
 
 def main():
-    """Reads the flags, evaluates and prints."""
-    if flags.FLAGS.run_dir is None:
-        raise UserError("--run_dir is required: the directory of a run that is complete.")
-    directory = RunDirectory(flags.FLAGS.run_dir)
+    """Reads the flags, measures, prints and writes."""
+    given = flags.FLAGS
+    metrics = _metrics(given.metrics)
+    rows = ROWS if given.feature_rows is None else given.feature_rows
+    for name, least in (("feature_rows", 0), ("num_classes", 1), ("image_size", 1)):
+        value = getattr(given, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name} must be at least {least}. Received: {name}={value}")
+    pair = {"generated": given.generated, "reference": given.reference}
+    if given.run_dir is not None and not any(pair.values()):
+        run_dir = pathlib.Path(given.run_dir)
+        config = _override(_run_config(run_dir))
+        training, test = run.splits(config)
+        options = Options(config.data_dir, config.image_size, given.num_classes, config.seed)
+        generated, reference = _run(run_dir, options), sources.from_split(test)
+        out = given.out or run_dir / "evaluation.json"
+    elif given.run_dir is None and all(pair.values()) and given.dataset is None:
+        config, training, out = _override(presets.Config()), None, given.out
+        options = Options(config.data_dir, given.image_size, given.num_classes, config.seed)
+        generated, reference = (_open(name, spec, options) for name, spec in pair.items())
+    else:
+        raise UserError(
+            "Give --run_dir, a run that is complete, or both of --generated and --reference, and "
+            "with these no --dataset: a split of a dataset is --reference=NAME:SPLIT."
+        )
+    files = all(isinstance(side, Statistics) for side in (generated, reference))
+    features = None if files else load_features(config.features)
+    result, reference = _compare(generated, reference, features, config, metrics, rows)
+    print(table(result))
+    if training is not None:
+        real = run.statistics(training, config, features)
+        result["training_distance"], comparison = training_distance(real, reference)
+        print(comparison)
+    if out is not None:
+        write_whole(out, json.dumps(result, indent=2) + "\n")
+
+
+def _metrics(names):
+    """The names in the text of a flag, once each; None is all."""
+    names = list(METRICS) if names is None else list(dict.fromkeys(names.split(",")))
+    for name in names:
+        if name not in METRICS:
+            raise UserError(
+                f"--metrics must be of {', '.join(METRICS)}, with commas. Received: {name!r}"
+            )
+    return names
+
+
+def _override(config):
     try:
-        config = presets.Config(**directory.config())
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{directory.path} does not fit this program: {error}") from error
-    try:
-        config = program.override(config, FLAGS)
+        return program.override(config, FLAGS)
     except ValueError as error:
         raise UserError(str(error)) from error
-    sample = generator_samples(directory / "generator", config.seed)
-    features = load_features(config.features)
-    training, test = run.splits(config)
-    reference = run.statistics(test, config, features)
-    result = run.measure(sample, reference, features, config)
-    real = run.statistics(training, config, features)
-    result["training_distance"], comparison = training_distance(real, reference)
-    print(describe(result))
-    print(comparison)
-    write_whole(directory / "evaluation.json", json.dumps(result, indent=2) + "\n")
 
 
-def generator_samples(path, seed):
-    """Samples of a generator's SavedModel.
+def _compare(generated, reference, features, config, metrics, rows):
+    """The result that is written of two sides, and the `Statistics` of the reference."""
+    if not any(METRICS[name].needs_rows for name in metrics):
+        rows = 0
+    if features is not None:
+        try:
+            sources.check_comparable((generated, reference), features)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    if getattr(reference, "split", None) is not None and not rows:  # which may be in a file
+        real = run.statistics(reference.split, config, features)
+    else:
+        real = _statistics(reference, features, config, rows)
+    made = _statistics(generated, features, config, rows)
+    try:
+        result = compare(made, real, metrics, config.seed)
+    except ValueError as error:
+        raise UserError(f"{made.name} and {real.name} cannot be compared: {error}") from error
+    result |= {
+        "features": features and features.name,
+        "features_fingerprint": features and features.fingerprint,
+        "seed": config.seed,
+        "versions": {
+            "tfnorm": tfnorm.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    return result, real
 
-    Args:
-        path: a SavedModel with `serving_default(latent) -> images`, (n, d) to (n, h, w, channels)
-            in [-1, 1].
-        seed: of the latents.
 
-    Returns:
-        `f(count)`, a generator of batches of images.
-    """
+def _statistics(side, features, config, rows):
+    """`Statistics` of a `Source`, with progress on the screen."""
+    if isinstance(side, Statistics):
+        return side
+    count = config.eval_samples if side.count is None else min(config.eval_samples, side.count)
+    progress = actions.Progress(f"images of {side.name}")
+    try:
+        return gather(side.batches(count), count, side.name, features, rows, progress)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(f"The images of {side.name} cannot be measured: {error}") from error
+
+
+class Options(typing.NamedTuple):
+    """How a side is opened, as the flags of these names say."""
+
+    data_dir: str | None
+    image_size: int | None
+    num_classes: int | None
+    seed: int
+
+
+class Kind(typing.NamedTuple):
+    """A kind of images: `is_one(spec)` tells it by its path, `open(spec, options)` opens it."""
+
+    is_one: typing.Callable
+    open: typing.Callable
+
+
+def _open(name, spec, options):
+    """The `Source`, or the `Statistics`, that the flag `name` tells of."""
+    for kind in KINDS.values():
+        if kind.is_one(spec):
+            try:
+                return _resized(kind.open(spec, options), options.image_size)
+            except ValueError as error:
+                raise UserError(f"--{name}: {error}") from error
+    there = "" if pathlib.Path(spec).exists() else ", which does not exist"
+    raise UserError(f"--{name} must be one of {', '.join(KINDS)}. Received: {spec!r}{there}")
+
+
+def _run(path, options):
+    path = pathlib.Path(path)
+    _run_config(path)  # a mistake in the path is told as such
+    source = _saved_model(path / "generator", options)
+    return _resized(dataclasses.replace(source, name=path.resolve().name), options.image_size)
+
+
+def _run_config(path):
+    try:
+        return presets.Config(**RunDirectory(path).config())
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} does not fit this program: {error}") from error
+
+
+def _saved_model(path, options):
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        raise UserError(
+            f"There is no generator in {path}: a run writes it when it is complete. Start it again "
+            "to finish it."
+        )
     try:
         # The function does not keep the variables alive: its holder does.
         holder = tf.saved_model.load(str(path))
         serve = holder.signatures["serving_default"]
-        latent_size = serve.structured_input_signature[1]["latent"].shape[1]
-    except (OSError, KeyError) as error:
+        inputs = serve.structured_input_signature[1]
+        if not set(inputs) <= {"latent", "labels"}:
+            raise ValueError(f"its inputs are {sorted(inputs)}")
+        latent_size = int(inputs["latent"].shape[1])
+        size = serve.structured_outputs["images"].shape[1:3]
+    except Exception as error:  # Damaged files surface as one of many types.
+        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"There is no generator in {path}, a SavedModel with serving_default(latent) -> "
-            "images. A run writes it when it is complete: start it again to finish it."
+            f"{path} is no generator ({type(error).__name__}: {reason}): it must be a SavedModel "
+            "with serving_default(latent[, labels]) -> images, (n, d) to (n, h, w, 1 or 3)"
         ) from error
+    classes = _num_classes(path, options) if "labels" in inputs else None
 
-    def generate(latent):
-        return holder.signatures["serving_default"](latent=latent)["images"]
+    def generate(*values):
+        names = ("latent", "labels")[: len(values)]
+        serve = holder.signatures["serving_default"]
+        return serve(**dict(zip(names, values, strict=True)))["images"]
 
-    return lambda count: evaluation_samples(generate, seed, latent_size, count)
+    def sample(count):
+        return evaluation_samples(generate, options.seed, latent_size, count, num_classes=classes)
+
+    size = tuple(size) if size.is_fully_defined() else None
+    return sources.from_generator(path.resolve().name, sample, size)
+
+
+def _num_classes(path, options):
+    """The number of classes of a generator: as the flag says, or the run that it is of."""
+    if options.num_classes is not None:
+        return options.num_classes
+    if not (path.parent / "config.json").is_file():
+        raise UserError(f"The generator in {path} takes labels: give --num_classes.")
+    config = _run_config(path.parent)
+    return image_kind(config.dataset, options.data_dir or config.data_dir).num_classes
+
+
+def _split(spec, options):
+    name, split = spec.rsplit(":", 1)
+    return sources.from_split(load_images(name, split, options.data_dir, options.image_size))
+
+
+def _folder(path, options):
+    def read(file):
+        try:
+            image = tf.io.decode_image(file.read_bytes(), channels=3, expand_animations=False)
+        except tf.errors.OpError as error:
+            raise ValueError(f"{file} is damaged, or no image that TensorFlow reads") from error
+        if options.image_size is not None:
+            image = tf.image.resize(image, [options.image_size] * 2, method="bilinear")
+        return image.numpy()
+
+    return sources.from_folder(path, read, options.seed)
+
+
+def _resized(source, image_size):
+    """The source with its images brought to one size, bilinearly, as `load_images` does."""
+    if image_size is None or isinstance(source, Statistics) or source.size == (image_size,) * 2:
+        return source
+
+    def batches(count):
+        for images in source.batches(count):
+            yield tf.image.resize(images, [image_size] * 2, method="bilinear").numpy()
+
+    return dataclasses.replace(source, batches=batches, size=(image_size,) * 2)
+
+
+# What --generated and --reference may be; the first that fits.
+KINDS = {
+    "a run directory": Kind(lambda spec: (pathlib.Path(spec) / "config.json").is_file(), _run),
+    "a SavedModel": Kind(lambda spec: tf.saved_model.contains_saved_model(spec), _saved_model),
+    "a folder of images": Kind(lambda spec: pathlib.Path(spec).is_dir(), _folder),
+    "an .npz file": Kind(
+        lambda spec: pathlib.Path(spec).is_file() and spec.endswith(".npz"),
+        lambda spec, options: sources.from_npz(spec),
+    ),
+    "a dataset's split as NAME:SPLIT": Kind(lambda spec: ":" in spec, _split),
+}
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Fréchet distance: arithmetic on features, feature networks, reference statistics."""
+"""Metrics: arithmetic on features; feature networks, statistics, and sources of images."""

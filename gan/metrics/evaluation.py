@@ -1,65 +1,147 @@
-"""Generated images against real ones: the Fréchet distance, and the share of each class."""
+"""Generated images against real ones: all metrics from one pass over the images."""
+
+import math
+import typing
 
 import numpy as np
 
 from gan.metrics.features import INCEPTION
-from gan.metrics.frechet import frechet_distance, moments
+from gan.metrics.frechet import frechet_distance
+from gan.metrics.kernel_distance import kernel_distance
+from gan.metrics.precision_recall import NEIGHBOURS, precision_recall
+from gan.metrics.statistics import gather
 
-_MAX_CLASSES = 100
+
+class Metric(typing.NamedTuple):
+    """A metric: `measure(generated, reference, seed)` of two `Statistics`.
+
+    Attributes:
+        keys: names of the values.
+        measure: gives them in this order, or raises `Unavailable`.
+        needs_rows: whether it is of the features of single images.
+    """
+
+    keys: tuple[str, ...]
+    measure: typing.Callable
+    needs_rows: bool = False
+
+
+class Unavailable(Exception):
+    """Why a metric has no value for these images."""
+
+
+def _frechet_distance(generated, reference, seed):
+    return (
+        frechet_distance(
+            generated.mean, generated.covariance, reference.mean, reference.covariance
+        ),
+    )
+
+
+def _inception_score(generated, reference, seed):
+    if isinstance(generated.score, str):
+        raise Unavailable(generated.score)
+    return generated.score
+
+
+def _kernel_distance(generated, reference, seed):
+    rows = _rows(generated, 2), _rows(reference, 2)
+    return kernel_distance(*rows, seed=seed)
+
+
+def _precision_recall(generated, reference, seed):
+    rows = _rows(generated, NEIGHBOURS + 1), _rows(reference, NEIGHBOURS + 1)
+    return precision_recall(*rows)
+
+
+def _rows(statistics, least):
+    if statistics.rows is None:
+        raise Unavailable(f"of {statistics.name} there are no features of single images")
+    if len(statistics.rows) < least:
+        raise Unavailable(f"it needs {least} images or more, and keeps {len(statistics.rows)}")
+    return statistics.rows
+
+
+METRICS = {
+    "frechet_distance": Metric(("frechet_distance",), _frechet_distance),
+    "inception_score": Metric(("inception_score", "inception_score_deviation"), _inception_score),
+    "kernel_distance": Metric(
+        ("kernel_distance", "kernel_distance_deviation"), _kernel_distance, needs_rows=True
+    ),
+    "precision_recall": Metric(("precision", "recall"), _precision_recall, needs_rows=True),
+}
+
+# What a run computes while it trains: what needs no features of single images.
+CHEAP = tuple(name for name, metric in METRICS.items() if not metric.needs_rows)
 
 
 def evaluate(sample, reference, features, count, progress=None):
-    """Compares generated images with real ones.
+    """Compares generated images with real ones by the metrics in `CHEAP`.
 
     Args:
         sample: `sample(count)` yields batches (n, height, width, channels) of generated images in
-            [-1, 1], `count` images altogether. They are clipped and scaled to [0, 255], and not
-            rounded.
+            [-1, 1], `count` images altogether, see `pixels`.
         reference: `Statistics` of the real images, by the same network.
         features: `FeatureNetwork`.
         count: number of images to generate, at least 2.
         progress: called as `progress(done, count)` after each batch.
 
     Returns:
-        A dict that JSON can hold:
-
-        * "frechet_distance": float,
-        * "features": name of the network,
-        * "generated_count", "reference_count": numbers of images,
-        * "reference": dataset and split of the real images, as "digits test",
-        * "class_shares": the fraction of the images that the network takes for each class; only if
-          it gives logits of at most 100 classes.
+        See `compare`; "features" is the name of the network.
 
     Raises:
         ValueError: if `sample` yields another number of images, or a feature is not finite.
     """
-    rows, classes, num_classes = [], [], 0
-    done = 0
-    for batch in sample(count):
-        images = (np.clip(np.asarray(batch, np.float32), -1, 1) + 1) * 127.5
-        row, logits = features(images)
-        rows.append(row)
-        if logits is not None:
-            classes.append(logits.argmax(1))
-            num_classes = logits.shape[1]
-        done += len(images)
-        if progress is not None:
-            progress(done, count)
-    if done != count:
-        raise ValueError(f"`sample` must yield `count` images. Received: {done}, count={count}")
-    mean, covariance = moments(np.concatenate(rows))
-    result = {
-        "frechet_distance": frechet_distance(
-            mean, covariance, reference.mean, reference.covariance
-        ),
-        "features": features.name,
-        "generated_count": count,
-        "reference_count": reference.count,
-        "reference": reference.name,
-    }
-    if 0 < num_classes <= _MAX_CLASSES:
-        counts = np.bincount(np.concatenate(classes), minlength=num_classes)
-        result["class_shares"] = (counts / count).tolist()
+    generated = gather(pixels(sample(count)), count, "samples", features, progress=progress)
+    return compare(generated, reference) | {"features": features.name}
+
+
+def pixels(samples):
+    """Batches of samples in [-1, 1], clipped and scaled to [0, 255], and not rounded."""
+    for batch in samples:
+        yield (np.clip(np.asarray(batch, np.float32), -1, 1) + 1) * 127.5
+
+
+def compare(generated, reference, metrics=CHEAP, seed=0):
+    """The metrics of two sets of images.
+
+    Args:
+        generated, reference: `Statistics` by the same network.
+        metrics: names of some of `METRICS`.
+        seed: of the subsets of the kernel distance.
+
+    Returns:
+        A dict that JSON can hold:
+
+        * of each metric its keys, floats; or None, and "METRIC_reason" says why,
+        * "generated_count", "reference_count": numbers of images; None if not known,
+        * "generated_rows", "reference_rows": of how many of them the features were kept, if it is
+          those that a metric is of,
+        * "generated", "reference": names of the sets, as "digits test",
+        * "class_shares": of the generated images, see `Statistics`, if there are any.
+
+    Raises:
+        ValueError: if the sets differ in their number of features.
+    """
+    result = {}
+    for name in metrics:
+        metric = METRICS[name]
+        try:
+            values = metric.measure(generated, reference, seed)
+        except Unavailable as reason:
+            result |= dict.fromkeys(metric.keys) | {f"{name}_reason": str(reason)}
+            continue
+        for key, value in zip(metric.keys, values, strict=True):
+            result[key] = None if math.isnan(value) else value
+    if result.get("kernel_distance") is not None and result["kernel_distance_deviation"] is None:
+        result["kernel_distance_deviation_reason"] = "a subset is both sets as they are"
+    for side, statistics in (("generated", generated), ("reference", reference)):
+        result[side] = statistics.name
+        result[f"{side}_count"] = statistics.count
+        if any(METRICS[name].needs_rows for name in metrics):
+            result[f"{side}_rows"] = 0 if statistics.rows is None else len(statistics.rows)
+    if generated.class_shares is not None:
+        result["class_shares"] = generated.class_shares
     return result
 
 
@@ -81,20 +163,62 @@ def training_distance(training, reference):
     )
 
 
-def describe(result):
-    """What a program prints of a result of `evaluate`: a line, and one of class shares if any.
+# What a metric is called: by tensorflow-gan's Inception features, and by others. Only the former
+# are comparable with published ones.
+_TITLES = {
+    "frechet_distance": ("FID", "Fréchet distance"),
+    "inception_score": ("Inception Score", "classifier score"),
+    "kernel_distance": ("KID", "kernel distance"),
+    "precision": ("precision", "precision"),
+    "recall": ("recall", "recall"),
+}
 
-    Only the distance of tensorflow-gan's Inception features is called FID. No other is comparable
-    with published ones.
-    """
-    distance = "FID" if result["features"] == INCEPTION else "Fréchet distance"
-    lines = [
-        f"{distance} {result['frechet_distance']:.4g} ({result['features']} features, "
-        f"{result['generated_count']} generated, {result['reference_count']} real of "
-        f"{result['reference']})"
-    ]
+
+def describe(result):
+    """What a run prints of a result of `evaluate`: a line, and one of class shares if any."""
+    measured = ", ".join(
+        f"{title} {result[key]:.4g}" for key, title in _titles(result) if result[key] is not None
+    )
+    line = (
+        f"{measured} ({result['features']} features, {result['generated_count']} generated, "
+        f"{result['reference_count']} real of {result['reference']})"
+    )
+    return "\n".join([line, *_class_shares(result)])
+
+
+def table(result):
+    """What `gan.evaluate` prints of a result of `compare` with the key "features"."""
+    rows = [("", "value", "deviation")]
+    for key, title in _titles(result):
+        value, deviation = result[key], result.get(f"{key}_deviation")
+        if value is None:
+            metric = next(name for name in METRICS if key in METRICS[name].keys)
+            rows.append((title, "none", f"({result[f'{metric}_reason']})"))
+        else:
+            rows.append((title, f"{value:.4g}", "" if deviation is None else f"{deviation:.2g}"))
+    width = max(len(title) for title, *_ in rows)
+    lines = [f"{title:{width}}  {value:>9}  {last}".rstrip() for title, value, last in rows]
+    sides = [f"{side}: {_side(result, side)}" for side in ("generated", "reference")]
+    head = [*sides, f"features: {result['features'] or 'as in the files'}", ""]
+    return "\n".join([*head, *lines, "", *_class_shares(result)]).rstrip()
+
+
+def _titles(result):
+    others = result["features"] != INCEPTION
+    return [(key, titles[others]) for key, titles in _TITLES.items() if key in result]
+
+
+def _side(result, side):
+    count, rows = result[f"{side}_count"], result.get(f"{side}_rows")
+    text = "statistics" if count is None else f"{count} images"
+    if rows and rows != count:
+        text += f", {rows} of them for neighbours and kernels"
+    return f"{result[side]}, {text}"
+
+
+def _class_shares(result):
     shares = result.get("class_shares")
-    if shares:
-        listed = " ".join(f"{label}:{share:.1%}" for label, share in enumerate(shares))
-        lines.append(f"Class shares by {result['features']}: {listed}")
-    return "\n".join(lines)
+    if not shares:
+        return []
+    listed = " ".join(f"{label}:{share:.1%}" for label, share in enumerate(shares))
+    return [f"Class shares by {result['features']}: {listed}"]

@@ -10,6 +10,55 @@ This is the squared distance, as in the literature on generative models. Covaria
 
 import numpy as np
 
+from gan.metrics import checks
+
+
+class Moments:
+    """Mean and covariance of rows that come in parts; memory O(d^2), whatever their number.
+
+    Two sets a and b have together (Chan, Golub & LeVeque, 1979, equation 2.1)
+
+        mean = mean_a + (mean_b - mean_a) n_b / n
+        M = M_a + M_b + (mean_b - mean_a)(mean_b - mean_a)^T n_a n_b / n,
+
+    with M the sum of the outer products of the centred rows: nothing large is subtracted from
+    something large, as it is in E(x x^T) - mean mean^T.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self._mean = None
+        self._scatter = None
+
+    def update(self, rows):
+        """Adds rows, (m, d), m at least 1, finite."""
+        mean, centered = _centered(rows)
+        self._add(len(centered), mean, centered.T @ centered)
+
+    def merge(self, other):
+        """Adds the rows that another `Moments` has seen."""
+        if other.count:
+            self._add(other.count, other._mean, other._scatter)
+
+    def result(self):
+        """Mean, float64 (d,), and covariance, float64 (d, d), over n - 1."""
+        if self.count < 2:
+            raise ValueError(
+                f"A covariance needs at least two samples. Received: count={self.count}"
+            )
+        return self._mean.copy(), self._scatter / (self.count - 1)
+
+    def _add(self, count, mean, scatter):
+        if not self.count:
+            self._mean, self._scatter = np.zeros_like(mean), np.zeros_like(scatter)
+        checks.same_width(len(self._mean), len(mean))
+        total = self.count + count
+        difference = mean - self._mean
+        self._scatter += scatter
+        self._scatter += np.outer(difference, difference * (self.count * count / total))
+        self._mean += difference * (count / total)
+        self.count = total
+
 
 def moments(features):
     """Mean and unbiased covariance of the rows of `features`.
@@ -23,21 +72,21 @@ def moments(features):
     Raises:
         ValueError: if `features` are of another shape, fewer than two, or not finite.
     """
-    mean, centered = _centered(features)
-    covariance = centered.T @ centered / (len(centered) - 1)
-    return mean, covariance
+    found = Moments()
+    found.update(features)
+    return found.result()
 
 
 def trace_sqrt_product(cov_a, cov_b):
     """tr((S_a S_b)^{1/2}) of two covariances, float64 (d, d), positive semidefinite.
 
-    S_a S_b has the eigenvalues of the symmetric S_a^{1/2} S_b S_a^{1/2}; the square roots of those
-    are summed. Eigenvalues that are zero but for rounding count as zero: their square roots, of
-    about 1e-8, would otherwise add up.
+    With S_a = F F^T, S_a S_b has the eigenvalues of the symmetric F^T S_b F; the square roots of
+    those are summed. Eigenvalues that are zero but for rounding count as zero: their square roots,
+    of about 1e-8, would otherwise add up.
     """
     values, vectors = np.linalg.eigh(cov_a)
-    root = (vectors * np.sqrt(_nonnegative(values))) @ vectors.T
-    product = root @ cov_b @ root
+    factor = vectors * np.sqrt(_nonnegative(values))
+    product = factor.T @ cov_b @ factor
     return float(np.sum(np.sqrt(_nonnegative(np.linalg.eigvalsh((product + product.T) / 2)))))
 
 
@@ -57,7 +106,7 @@ def frechet_distance(mean_a, cov_a, mean_b, cov_b):
     """
     mean_a, cov_a = _gaussian(mean_a, cov_a, "a")
     mean_b, cov_b = _gaussian(mean_b, cov_b, "b")
-    _same_width(len(mean_a), len(mean_b))
+    checks.same_width(len(mean_a), len(mean_b))
     trace = trace_sqrt_product(cov_a, cov_b)
     return _distance(mean_a, np.trace(cov_a), mean_b, np.trace(cov_b), trace)
 
@@ -81,15 +130,19 @@ def frechet_distance_of_features(features_a, features_b):
     Raises:
         ValueError: if shapes do not match, a set has fewer than two rows, or a value is not finite.
     """
-    mean_a, rows_a = _centered(features_a)
-    mean_b, rows_b = _centered(features_b)
-    _same_width(len(mean_a), len(mean_b))
+    mean_a, rows_a = _centered(features_a, least=2)
+    mean_b, rows_b = _centered(features_b, least=2)
+    checks.same_width(len(mean_a), len(mean_b))
     if min(len(rows_a), len(rows_b)) >= len(mean_a):
-        return frechet_distance(*moments(features_a), *moments(features_b))
+        return frechet_distance(mean_a, _covariance(rows_a), mean_b, _covariance(rows_b))
     rows_a /= np.sqrt(len(rows_a) - 1)
     rows_b /= np.sqrt(len(rows_b) - 1)
     trace = np.sum(np.linalg.svd(rows_a @ rows_b.T, compute_uv=False))
     return _distance(mean_a, np.sum(rows_a**2), mean_b, np.sum(rows_b**2), trace)
+
+
+def _covariance(centered):
+    return centered.T @ centered / (len(centered) - 1)
 
 
 def _distance(mean_a, trace_a, mean_b, trace_b, trace_sqrt):
@@ -102,15 +155,11 @@ def _nonnegative(values):
     return np.where(values > tolerance, values, 0.0)
 
 
-def _centered(features):
-    features = np.asarray(features, np.float64)
-    if features.ndim != 2 or features.shape[1] == 0:
-        raise ValueError(f"`features` must be (samples, features). Received: {features.shape=}")
-    if len(features) < 2:
-        raise ValueError(f"A covariance needs at least two samples. Received: {features.shape=}")
-    _finite(features, "features")
+def _centered(features, least=1):
+    features = checks.rows(features, "features", least).astype(np.float64)
     mean = features.mean(0)
-    return mean, features - mean
+    features -= mean
+    return mean, features
 
 
 def _gaussian(mean, covariance, which):
@@ -120,24 +169,9 @@ def _gaussian(mean, covariance, which):
             f"`mean_{which}` must be (d,) and `cov_{which}` (d, d). "
             f"Received: {mean.shape=}, {covariance.shape=}"
         )
-    _finite(mean, f"mean_{which}")
-    _finite(covariance, f"cov_{which}")
+    checks.finite(mean, f"mean_{which}")
+    checks.finite(covariance, f"cov_{which}")
     asymmetry = np.max(np.abs(covariance - covariance.T))
     if asymmetry > 1e-6 * np.max(np.abs(covariance)):
         raise ValueError(f"`cov_{which}` must be symmetric. Received: {asymmetry=:.3g}")
     return mean, covariance
-
-
-def _finite(values, name):
-    bad = np.size(values) - np.count_nonzero(np.isfinite(values))
-    if bad:
-        raise ValueError(
-            f"`{name}` must be finite. Received: {bad} of {np.size(values)} values are not"
-        )
-
-
-def _same_width(width_a, width_b):
-    if width_a != width_b:
-        raise ValueError(
-            f"Both sets must have the same number of features. Received: {width_a} and {width_b}"
-        )

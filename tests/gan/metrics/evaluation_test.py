@@ -1,11 +1,15 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from gan.metrics.evaluation import describe, evaluate
+from gan.metrics.evaluation import CHEAP, METRICS, compare, describe, evaluate, table
 from gan.metrics.features import FeatureNetwork, load_features
-from gan.metrics.frechet import frechet_distance_of_features
+from gan.metrics.frechet import frechet_distance, frechet_distance_of_features, moments
+from gan.metrics.inception_score import inception_score
+from gan.metrics.kernel_distance import kernel_distance
+from gan.metrics.precision_recall import precision_recall
 from gan.metrics.statistics import Statistics, reference_statistics
 from tfnorm.training.datasets import load_images
 
@@ -46,7 +50,11 @@ def test_the_distance_is_that_of_all_images_scaled():
     expected = np.sum((rows.mean(0) - [100, 110, 120]) ** 2) + np.trace(covariance) + 29 - 2 * trace
     np.testing.assert_allclose(result.pop("frechet_distance"), expected, rtol=1e-5)
     assert result == {
+        "inception_score": None,
+        "inception_score_deviation": None,
+        "inception_score_reason": "the features have no logits",
         "features": "means",
+        "generated": "samples",
         "generated_count": 23,
         "reference_count": 50,
         "reference": "toys test",
@@ -61,6 +69,14 @@ def test_class_shares():
     result = evaluate(sample, REFERENCE, _network(4), 8)
     assert result["class_shares"] == [3 / 8, 0, 5 / 8, 0]
     assert json.loads(json.dumps(result)) == result
+
+
+def test_inception_score_of_the_samples():
+    images = _images(30)
+    result = evaluate(lambda n: iter([images[:7], images[7:]]), REFERENCE, _network(4), 30)
+    expected = inception_score((images[:, 0, :4, 0] + 1) * 127.5)
+    found = result["inception_score"], result["inception_score_deviation"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_many_classes_have_no_shares():
@@ -106,6 +122,106 @@ def test_real_digits_are_near_and_noise_is_far(tmp_path):
     assert far["frechet_distance"] > 10 * near["frechet_distance"]
 
 
+@pytest.fixture
+def sides():
+    random = np.random.default_rng(0)
+    made, real = random.normal(size=(2, 80, 4)).astype(np.float32)
+    return (
+        Statistics(*moments(made), 80, "runs", made[:60], (2.5, 0.25), [0.5, 0.5]),
+        Statistics(*moments(real), 80, "toys test", real),
+    )
+
+
+def test_all_metrics(sides):
+    made, real = sides
+    result = compare(made, real, METRICS, seed=3)
+    assert result["frechet_distance"] == frechet_distance(
+        made.mean, made.covariance, real.mean, real.covariance
+    )
+    kernel = kernel_distance(made.rows, real.rows, seed=3)
+    assert (result["kernel_distance"], result["kernel_distance_deviation"]) == kernel
+    assert (result["precision"], result["recall"]) == precision_recall(made.rows, real.rows)
+    assert (result["inception_score"], result["inception_score_deviation"]) == (2.5, 0.25)
+    others = {
+        "generated": "runs",
+        "generated_count": 80,
+        "generated_rows": 60,
+        "reference": "toys test",
+        "reference_count": 80,
+        "reference_rows": 80,
+        "class_shares": [0.5, 0.5],
+    }
+    keys = [key for metric in METRICS.values() for key in metric.keys]
+    assert result == {key: result[key] for key in keys} | others
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_some_metrics(sides):
+    assert compare(*sides, ["precision_recall"]).keys() == {
+        *("precision", "recall", "generated", "generated_count", "generated_rows"),
+        *("reference", "reference_count", "reference_rows", "class_shares"),
+    }
+    assert CHEAP == ("frechet_distance", "inception_score")
+    assert not {"generated_rows", "precision"} & compare(*sides).keys()
+
+
+def test_a_metric_that_cannot_be_says_why(sides):
+    file = Statistics(sides[1].mean, sides[1].covariance, None, "file")
+    for made, real in [(file, sides[1]), (sides[0], file)]:
+        result = compare(made, real, METRICS)
+        assert result["precision"] is result["kernel_distance_deviation"] is None
+        for name in ("kernel_distance", "precision_recall"):
+            reason = "of file there are no features of single images"
+            assert result[f"{name}_reason"] == reason
+    assert result["inception_score"] == 2.5
+    assert result["reference_count"] is None
+    assert "no logits" in compare(file, file, METRICS)["inception_score_reason"]
+    few = dataclasses.replace(sides[0], rows=sides[0].rows[:3])
+    result = compare(few, sides[1], METRICS)
+    assert result["precision_recall_reason"] == "it needs 4 images or more, and keeps 3"
+    assert result["kernel_distance"] is not None
+
+
+def test_one_subset_has_no_deviation(sides):
+    result = compare(sides[1], sides[1], METRICS)
+    assert result["kernel_distance_deviation"] is None
+    assert result["kernel_distance_deviation_reason"] == "a subset is both sets as they are"
+    json.dumps(result, allow_nan=False)
+    assert result["precision"] == result["recall"] == 1
+    assert result["frechet_distance"] == pytest.approx(0, abs=1e-9)
+
+
+def test_other_features_are_refused(sides):
+    other = Statistics(np.zeros(3), np.eye(3), None, "file")
+    with pytest.raises(ValueError, match="Received: 4 and 3"):
+        compare(sides[0], other)
+
+
+def test_table(sides):
+    result = compare(*sides, METRICS) | {"features": "digits"}
+    lines = table(result).splitlines()
+    assert lines[:3] == [
+        "generated: runs, 80 images, 60 of them for neighbours and kernels",
+        "reference: toys test, 80 images",
+        "features: digits",
+    ]
+    rows = dict(line.split("  ", 1) for line in lines[5:10])
+    assert [line.split()[0] for line in lines[5:10]] == [
+        *("Fréchet", "classifier", "kernel", "precision", "recall")
+    ]
+    assert rows["classifier score"].split() == ["2.5", "0.25"]
+    assert float(rows["kernel distance"].split()[0]) == pytest.approx(
+        result["kernel_distance"], rel=1e-3
+    )
+    assert lines[-1] == "Class shares by digits: 0:50.0% 1:50.0%"
+    text = table(result | {"features": "tfgan_inception"})
+    assert "FID " in text and "Inception Score " in text and "KID " in text
+    file = Statistics(sides[1].mean, sides[1].covariance, None, "file")
+    text = table(compare(file, file, METRICS) | {"features": None})
+    assert "reference: file, statistics" in text
+    assert "none  (of file there are no features of single images)" in text
+
+
 def test_describe():
     result = {
         "frechet_distance": 12.3456,
@@ -118,5 +234,10 @@ def test_describe():
     assert describe(result) == line
     shares = {"class_shares": [0.25, 0.75]}
     assert describe(result | shares) == f"{line}\nClass shares by digits: 0:25.0% 1:75.0%"
+    score = {"inception_score": 4.5678, "inception_score_deviation": 0.1}
+    assert "Fréchet distance 12.35, classifier score 4.568 (digits" in describe(result | score)
+    published = describe(result | score | {"features": "tfgan_inception"})
+    assert published.startswith("FID 12.35, Inception Score 4.568 (tfgan_inc")
+    assert describe(result | {"inception_score": None}) == line
     assert "FID" not in describe(result | {"features": "tfgan_inception-0123"})
     assert describe(result | {"features": "tfgan_inception"}).startswith("FID 12.35 (tfgan_inc")

@@ -3,6 +3,7 @@ import pytest
 import scipy.linalg
 
 from gan.metrics.frechet import (
+    Moments,
     frechet_distance,
     frechet_distance_of_features,
     moments,
@@ -40,6 +41,46 @@ def test_moments_are_unbiased_float64(random):
 def test_moments_of_a_large_mean_keep_their_digits(random):
     features = random.normal(size=(1000, 3))
     np.testing.assert_allclose(moments(features + 1e6)[1], moments(features)[1], rtol=1e-8)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 100])
+def test_moments_in_parts(random, size):
+    # A mean that is large, and that drifts: E(x x^T) - mean mean^T would keep no digit.
+    features = random.normal(size=(100, 5)) + 1e8 + np.arange(100)[:, None]
+    mean, covariance = features.mean(0), np.cov((features - 1e8).T)
+    parts = [features[i : i + size] for i in range(0, 100, size)]
+    updated, halves = Moments(), [Moments(), Moments()]
+    for i, part in enumerate(parts):
+        updated.update(part)
+        halves[i % 2].update(part)
+    halves[0].merge(halves[1])
+    halves[0].merge(Moments())
+    for found in (updated, halves[0]):
+        assert found.count == 100
+        np.testing.assert_allclose(found.result()[0], mean, rtol=1e-14)
+        np.testing.assert_allclose(found.result()[1], covariance, rtol=1e-7)
+    into_nothing = Moments()
+    into_nothing.merge(updated)
+    before = [array.copy() for array in updated.result()]
+    into_nothing.update(parts[0])
+    for array, kept in zip(updated.result(), before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
+def test_bad_parts(random):
+    found = Moments()
+    with pytest.raises(ValueError, match="Received: count=0"):
+        found.result()
+    found.update(random.normal(size=(1, 3)))
+    with pytest.raises(ValueError, match="Received: count=1"):
+        found.result()
+    with pytest.raises(ValueError, match="Received: 3 and 2"):
+        found.update(random.normal(size=(4, 2)))
+    with pytest.raises(ValueError, match="Received: 3 of 3 values"):
+        found.update(np.full([1, 3], np.nan))
+    with pytest.raises(ValueError, match=r"Received: features.shape=\(0, 3\)"):
+        found.update(np.zeros([0, 3]))
+    assert found.count == 1
 
 
 def test_diagonal_gaussians_in_closed_form(random):
@@ -124,7 +165,7 @@ def test_bad_features(random):
     bad = {
         r"Received: features.shape=\(5,\)": good[:, 0],
         r"Received: features.shape=\(5, 0\)": good[:, :0],
-        r"two samples. Received: features.shape=\(1, 3\)": good[:1],
+        r"samples. Received: (count=1|features.shape=\(1, 3\))": good[:1],
         "Received: 1 of 15 values": np.where(np.arange(15).reshape(5, 3) == 7, np.nan, good),
         "Received: 15 of 15 values": good * np.inf,
     }

@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from gan.metrics.features import FeatureNetwork
-from gan.metrics.statistics import reference_statistics
+from gan.metrics.inception_score import inception_score
+from gan.metrics.statistics import batches, gather, reference_statistics
 from tfnorm.training.datasets import Images
 
 
@@ -119,3 +122,79 @@ def test_progress_and_bad_count(images, tmp_path):
     for count in (1, 0, -5):
         with pytest.raises(ValueError, match=f"Received: count={count}"):
             reference_statistics(images, count, _Pixels().network, tmp_path)
+
+
+def _network(width=3, classes=None):
+    """A feature network of NumPy: pixels as features, others as logits."""
+
+    class Array(np.ndarray):
+        def numpy(self):
+            return np.asarray(self)
+
+    def function(images):
+        pixels = images.numpy().reshape(len(images), -1)
+        logits = None if classes is None else pixels[:, -classes:].view(Array)
+        return pixels[:, :width].view(Array), logits
+
+    return FeatureNetwork("pixels", "0", function)
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(1).uniform(0, 9, (43, 4, 5, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [1, 10, 43, 50])
+def test_gathered_in_batches(pixels, size):
+    seen = []
+    found = gather(
+        batches(pixels, size),
+        43,
+        "toys",
+        _network(classes=6),
+        rows=25,
+        progress=lambda *step: seen.append(step),
+    )
+    flat = pixels.reshape(43, -1)
+    np.testing.assert_allclose(found.mean, flat[:, :3].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found.covariance, np.cov(flat[:, :3].T.astype(float)), rtol=1e-6)
+    np.testing.assert_array_equal(found.rows, flat[:25, :3])
+    assert found.rows.dtype == np.float32
+    np.testing.assert_allclose(found.score, inception_score(flat[:, -6:]), rtol=1e-12)
+    shares = np.bincount(flat[:, -6:].argmax(1), minlength=6) / 43
+    np.testing.assert_allclose(found.class_shares, shares)
+    assert (found.count, found.name) == (43, "toys")
+    assert [step[0] for step in seen] == [*range(size, 43, size), 43]
+
+
+def test_what_is_not_there(pixels):
+    found = gather(batches(pixels), 43, "toys", _network())
+    assert found.rows is None and found.class_shares is None
+    assert found.score == "the features have no logits"
+    found = gather(batches(pixels[:9]), 9, "toys", _network(classes=6))
+    assert found.score == "10 splits need at least 10 images"
+    assert len(found.class_shares) == 6
+
+
+def test_memory_does_not_grow_with_the_images():
+    def images(count):
+        for start in range(0, count, 50):
+            yield np.random.default_rng(start).uniform(0, 9, (50, 4, 5, 3)).astype(np.float32)
+
+    def peak(count):
+        tracemalloc.start()
+        try:
+            gather(images(count), count, "toys", _network(60, classes=6))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)  # What is imported and compiled the first time.
+    assert peak(4000) < peak(100) + 4000 * 60
+
+
+def test_another_number_of_images(pixels):
+    with pytest.raises(ValueError, match="Received: 43, count=44"):
+        gather(batches(pixels), 44, "toys", _network())
+    with pytest.raises(ValueError, match="Received: count=1"):
+        gather(batches(pixels[:1]), 1, "toys", _network())

@@ -1,0 +1,37 @@
+"""What every metric asks of the features that it is given."""
+
+import numpy as np
+
+
+def rows(features, name, least=1):
+    """`features` as an array of its own type, after a check that it is a finite matrix.
+
+    Args:
+        features: (n, d), one row a sample.
+        name: of the argument, for the error.
+        least: the smallest n.
+    """
+    features = np.asarray(features)
+    if features.ndim != 2 or not features.shape[1]:
+        raise ValueError(f"`{name}` must be (samples, values). Received: {features.shape=}")
+    if len(features) < least:
+        raise ValueError(f"`{name}` must be at least {least} samples. Received: {features.shape=}")
+    finite(features, name)
+    return features
+
+
+def finite(values, name):
+    """Raises `ValueError` if a value is not finite."""
+    bad = np.size(values) - np.count_nonzero(np.isfinite(values))
+    if bad:
+        raise ValueError(
+            f"`{name}` must be finite. Received: {bad} of {np.size(values)} values are not"
+        )
+
+
+def same_width(width_a, width_b):
+    """Raises `ValueError` if two sets differ in their number of features."""
+    if width_a != width_b:
+        raise ValueError(
+            f"Both sets must have the same number of features. Received: {width_a} and {width_b}"
+        )

@@ -1,0 +1,200 @@
+"""Where images to measure come from: arrays, generators, folders and files.
+
+Nothing here needs TensorFlow: who has a SavedModel or encoded images gives functions.
+"""
+
+import dataclasses
+import pathlib
+import typing
+import zipfile
+import zlib
+
+import numpy as np
+
+from gan.metrics.evaluation import pixels
+from gan.metrics.statistics import Statistics, batches
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+_FOLDER_BATCH = 50
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """Images to measure.
+
+    Attributes:
+        name: what lines and files call them, without the path.
+        batches: `batches(count)` yields the first `count` images in batches (n, height, width, 1
+            or 3) in [0, 255].
+        count: number of images that there are; None: as many as are asked for.
+        size: (height, width) of all of them; None if it is known with the first batch only.
+        split: the `tfnorm.training.datasets.Images` that they are, if they are such.
+    """
+
+    name: str
+    batches: typing.Callable
+    count: int | None
+    size: tuple[int, int] | None
+    split: typing.Any = None
+
+
+def from_array(name, images, split=None):
+    """The `Source` of an array (n, height, width, 1 or 3) in [0, 255]."""
+    size = tuple(images.shape[1:3])
+    return Source(name, lambda count: batches(images[:count]), len(images), size, split)
+
+
+def from_split(split):
+    """The `Source` of `tfnorm.training.datasets.Images`."""
+    return from_array(f"{split.name} {split.split}", split.images, split)
+
+
+def from_generator(name, sample, size=None):
+    """The `Source` of `sample(count)`, which yields batches in [-1, 1] as a generator makes them.
+
+    They are clipped and scaled to [0, 255], and not rounded.
+    """
+    return Source(name, lambda count: pixels(sample(count)), None, size)
+
+
+def from_folder(path, read, seed=0):
+    """The `Source` of the image files in a folder, with the folders in it.
+
+    Images that lie in the folder itself are in the order of their names. With folders in it, as of
+    classes, all are shuffled, so that the first of them, and every split, are of all classes.
+
+    Args:
+        path: of the folder. Files that have none of `SUFFIXES`, and hidden ones, are passed over.
+        read: `read(path)` gives an image (height, width, 3) in [0, 255], or raises `ValueError`.
+        seed: of the shuffle.
+
+    Raises:
+        ValueError: if there are no images, or the first cannot be read; while it is read, if
+            another cannot be, or differs in size from the first.
+    """
+    path = pathlib.Path(path)
+    files = [file for file in sorted(path.rglob("*")) if _is_image(file.relative_to(path))]
+    if not files:
+        raise ValueError(f"{path} is a folder without images ({', '.join(SUFFIXES)}).")
+    if any(file.parent != path for file in files):
+        files = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]
+    first = read(files[0])
+
+    def read_like_first(file):
+        image = read(file)
+        if image.shape != first.shape:
+            raise ValueError(
+                "The images of a folder must be of one size, or be brought to one by --image_size. "
+                f"Received: {_size(first)} of {files[0]}, {_size(image)} of {file}"
+            )
+        return image
+
+    def images(count):
+        for start in range(0, count, _FOLDER_BATCH):
+            some = files[start : min(start + _FOLDER_BATCH, count)]
+            yield np.stack([read_like_first(file) for file in some])
+
+    return Source(path.resolve().name, images, len(files), first.shape[:2])
+
+
+def from_npz(path):
+    """The images or the statistics in an .npz file.
+
+    Args:
+        path: of a file with an array of images, uint8 (n, height, width, 1 or 3), named `images` or
+            `arr_0`; or else of statistics, `mean` (d,) and unbiased `covariance` (d, d), or `mu`
+            and `sigma`, and the number of images `count` if it is known.
+
+    Returns:
+        A `Source`, or `Statistics`.
+
+    Raises:
+        ValueError: if there is neither, or the file is damaged.
+    """
+    path = pathlib.Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in _names(arrays)}
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
+    for names, make in _CONTENTS.items():
+        if set(names) <= set(found):
+            return make(path, *(found[name] for name in names), found.get("count"))
+    raise ValueError(
+        f"{path} must have one of {', '.join(' and '.join(names) for names in _CONTENTS)}. "
+        f"Received: {', '.join(found) or 'none of these'}"
+    )
+
+
+def _images(path, images, count):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise ValueError(
+            f"The images in {path} must be uint8 (n, height, width, 1 or 3). "
+            f"Received: dtype={images.dtype}, shape={images.shape}"
+        )
+    return from_array(path.stem, images)
+
+
+def _statistics(path, mean, covariance, count):
+    whole = (
+        mean.ndim == 1
+        and covariance.shape == 2 * mean.shape
+        and all(np.issubdtype(array.dtype, np.floating) for array in (mean, covariance))
+        and np.isfinite(mean).all()
+        and np.isfinite(covariance).all()
+    )
+    if not whole:
+        raise ValueError(
+            f"The statistics in {path} must be finite numbers, a mean (d,) and a covariance "
+            f"(d, d). Received: {mean.dtype} {mean.shape}, {covariance.dtype} {covariance.shape}"
+        )
+    mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
+    return Statistics(mean, covariance, None if count is None else int(count), path.stem)
+
+
+def check_comparable(sides, features):
+    """Raises `ValueError` for two sides that cannot be compared, before either is measured.
+
+    Args:
+        sides: two of `Source` or `Statistics`.
+        features: `FeatureNetwork` of the images.
+    """
+    known = [side for side in sides if isinstance(side, Source) and side.size is not None]
+    if len({side.size for side in known}) > 1:
+        received = ", ".join(f"{side.name} {side.size[0]}x{side.size[1]}" for side in known)
+        raise ValueError(
+            "Features depend on the size of the images: bring both sides to one by --image_size. "
+            f"Received: {received}"
+        )
+    height, width = known[0].size if known else (32, 32)
+    for side in sides:
+        if isinstance(side, Statistics):
+            given = features(np.zeros([1, height, width, 3], np.float32))[0].shape[1]
+            if len(side.mean) != given:
+                raise ValueError(
+                    f"The statistics {side.name} must be of the features by {features.name}. "
+                    f"Received: {len(side.mean)} features in place of {given}"
+                )
+
+
+# Names of the arrays that make up a file, and what of them.
+_CONTENTS = {
+    ("images",): _images,
+    ("arr_0",): _images,
+    ("mean", "covariance"): _statistics,
+    ("mu", "sigma"): _statistics,
+}
+
+
+def _names(arrays):
+    known = {"count"}.union(*_CONTENTS)
+    return [name for name in arrays if name in known]
+
+
+def _is_image(path):
+    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+
+
+def _size(image):
+    return f"{image.shape[0]}x{image.shape[1]}"

@@ -1,0 +1,269 @@
+"""`gan.evaluate` on every kind of images, and with a user's mistakes."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+
+from gan import evaluate, presets
+from gan.metrics.features import load_features
+from gan.metrics.frechet import moments
+from tfnorm.training.datasets import load_images
+from tfnorm.training.program import UserError
+
+SIZE = 8
+
+
+class _Generator(tf.Module):
+    """Images of noise; of the label where there are classes."""
+
+    def __init__(self, classes=None, size=SIZE):
+        super().__init__()
+        self._classes = classes
+        self._size = size
+        self.scale = tf.Variable(0.5)  # lost unless something keeps it alive
+
+    def __call__(self, latent, labels=None):
+        images = tf.tanh(self.scale * latent[:, : self._size**2])
+        if labels is not None:
+            value = 2 * tf.cast(labels, tf.float32) / (self._classes - 1) - 1
+            images = value[:, tf.newaxis] * tf.ones_like(images)
+        return {"images": tf.reshape(images, [-1, self._size, self._size, 1])}
+
+
+def _save_generator(path, classes=None, size=SIZE):
+    generator = _Generator(classes, size)
+    signature = [tf.TensorSpec([None, 128], name="latent")]
+    if classes is not None:
+        signature.append(tf.TensorSpec([None], tf.int32, name="labels"))
+    generator.serve = tf.function(generator.__call__, input_signature=signature)
+    tf.saved_model.save(generator, str(path), {"serving_default": generator.serve})
+
+
+def _save_run(path, **changes):
+    config = dataclasses.replace(
+        presets.PRESETS["quickstart"], image_size=SIZE, eval_samples=60, seed=3, **changes
+    )
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    return path
+
+
+def _save_folder(path, images):
+    path.mkdir()
+    for i, image in enumerate(images):
+        (path / f"{i:04d}.png").write_bytes(tf.io.encode_png(image).numpy())
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return np.rint(load_images("digits", "test", image_size=SIZE).images).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory, digits):
+    """What may stand on either side, by its kind: 60 images of 8x8 pixels, or their statistics."""
+    folder = tmp_path_factory.mktemp("kinds")
+    _save_generator(_save_run(folder / "run") / "generator")
+    _save_generator(folder / "saved")
+    _save_folder(folder / "folder", digits[:60])
+    np.savez(folder / "images.npz", images=digits[:60])
+    mean, covariance = moments(load_features("digits")(digits[:60])[0])
+    np.savez(folder / "statistics.npz", mu=mean, sigma=covariance)
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs the program with flags, and gives what it printed and what it wrote."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def run(*arguments, out=tmp_path / "out.json"):
+        monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+        evaluate.define_flags()
+        flags.FLAGS(["evaluate", *map(str, arguments)])
+        evaluate.main()
+        return capsys.readouterr().out, json.loads(out.read_text())
+
+    return run
+
+
+def test_a_run_against_its_test_split(run, kinds):
+    out, result = run(f"--run_dir={kinds}/run", out=kinds / "run/evaluation.json")
+    assert out.startswith("generated: run, 60 images\nreference: digits test, 60 images\n")
+    assert "For comparison, 60 images of digits train in place of generated ones: " in out
+    network = load_features("digits")
+    assert result["frechet_distance"] > 10 * result["training_distance"] > 0
+    assert result["precision"] == result["recall"] == 0
+    assert 1 <= result["inception_score"] < 10
+    assert result["seed"] == 3
+    assert (result["features"], result["features_fingerprint"]) == ("digits", network.fingerprint)
+    assert {"tfnorm", "tensorflow", "keras", "numpy", "python"} == result["versions"].keys()
+    assert result["versions"]["tensorflow"] == tf.__version__
+    # What a run says of itself while it trains is the same.
+    again, cheap = run(
+        f"--run_dir={kinds}/run",
+        "--metrics=inception_score,frechet_distance",
+        out=kinds / "run/evaluation.json",
+    )
+    assert cheap["frechet_distance"] == pytest.approx(result["frechet_distance"], rel=1e-6)
+    assert "precision" not in again and "generated_rows" not in cheap
+
+
+@pytest.mark.parametrize(
+    "spec", ["run", "saved", "folder", "images.npz", "statistics.npz", "digits:test"]
+)
+def test_every_kind_on_either_side(run, kinds, tmp_path, spec):
+    path = spec if ":" in spec else kinds / spec
+    shared = ["--features=digits", "--image_size=8", "--eval_samples=60"]
+    shared.append(f"--out={tmp_path / 'out.json'}")
+    out, result = run(f"--generated={path}", f"--reference={kinds}/images.npz", *shared)
+    _, turned = run(f"--generated={kinds}/images.npz", f"--reference={path}", *shared)
+    name = spec.removesuffix(".npz").replace(":", " ")
+    assert result["generated"] == turned["reference"] == name
+    assert f"generated: {name}, " in out
+    assert result["frechet_distance"] == pytest.approx(turned["frechet_distance"], abs=1e-6)
+    if spec == "statistics.npz":
+        assert result["generated_count"] is None
+        assert result["precision"] is result["kernel_distance"] is result["inception_score"] is None
+        assert turned["inception_score"] > 3
+        assert "none  (of statistics there are no features" in out
+    else:
+        assert result["generated_count"] == result["reference_rows"] == 60
+        assert result["precision"] == turned["recall"]
+    if spec in ("folder", "images.npz", "statistics.npz"):  # the same images
+        assert result["frechet_distance"] == pytest.approx(0, abs=1e-6)
+    if spec in ("folder", "images.npz"):
+        assert result["precision"] == result["recall"] == 1
+        assert result["kernel_distance_deviation"] is None
+
+
+def test_a_class_of_each_image(run, kinds, tmp_path):
+    """Labels are drawn by the seed, from as many classes as the run's dataset has."""
+    directory = _save_run(tmp_path / "labelled", conditional="projection")
+    _save_generator(directory / "generator", classes=10)
+    shared = [f"--reference={kinds}/images.npz", "--features=digits", "--eval_samples=300"]
+    shared += [f"--out={tmp_path / 'out.json'}", "--metrics=frechet_distance,inception_score"]
+    _, of_run = run(f"--generated={directory}", *shared)
+    _, of_model = run(f"--generated={directory}/generator", *shared)
+    assert of_run["frechet_distance"] == of_model["frechet_distance"]
+    _save_generator(tmp_path / "alone", classes=10)
+    _, alone = run(f"--generated={tmp_path}/alone", "--num_classes=10", *shared)
+    assert alone["frechet_distance"] == of_run["frechet_distance"]
+    _, two = run(f"--generated={tmp_path}/alone", "--num_classes=2", *shared)
+    assert two["frechet_distance"] != of_run["frechet_distance"]
+    with pytest.raises(UserError, match="alone takes labels: give --num_classes"):
+        run(f"--generated={tmp_path}/alone", *shared)
+
+
+def test_images_are_resized_on_both_sides(run, kinds, tmp_path, digits):
+    large = tf.image.resize(digits[:60], [20, 20]).numpy().astype(np.uint8)
+    _save_folder(tmp_path / "large", large)
+    shared = ["--features=digits", f"--out={tmp_path / 'out.json'}", "--metrics=frechet_distance"]
+    pair = [f"--generated={tmp_path}/large", f"--reference={kinds}/images.npz"]
+    with pytest.raises(UserError, match="--image_size. Received: large 20x20, images 8x8"):
+        run(*pair, *shared)
+    _, small = run(*pair, "--image_size=8", *shared)
+    _, same = run(*pair, "--image_size=20", *shared)
+    assert same["frechet_distance"] < small["frechet_distance"]
+    run(f"--generated={kinds}/saved", *pair[1:], "--image_size=9", "--eval_samples=20", *shared)
+
+
+def test_two_files_of_statistics_need_no_network(run, kinds, tmp_path):
+    file = kinds / "statistics.npz"
+    out, result = run(f"--generated={file}", f"--reference={file}", f"--out={tmp_path}/out.json")
+    assert result["frechet_distance"] == pytest.approx(0, abs=1e-9)
+    assert result["features"] is None and "features: as in the files" in out
+
+
+def test_samples_and_rows(run, kinds, tmp_path):
+    pair = [f"--generated={kinds}/saved", f"--reference={kinds}/folder", "--features=digits"]
+    out = f"--out={tmp_path}/out.json"
+    _, result = run(*pair, "--eval_samples=40", "--feature_rows=25", out)
+    assert result["generated_count"] == result["reference_count"] == 40
+    assert result["generated_rows"] == result["reference_rows"] == 25
+    _, result = run(*pair, "--eval_samples=500", "--feature_rows=0", out)
+    assert (result["generated_count"], result["reference_count"]) == (500, 60)
+    assert result["precision"] is None
+    assert result["precision_recall_reason"].startswith("of saved there are no features")
+    _, other = run(*pair, "--eval_samples=500", "--feature_rows=0", "--seed=1", out)
+    assert other["frechet_distance"] != result["frechet_distance"]
+
+
+MISTAKES = {
+    "Give --run_dir, .* or both of": [],
+    "or both of --generated and": ["--generated=K/folder"],
+    "or both of --generated and --reference,": ["--run_dir=K/run", "--reference=K/folder"],
+    "with these no --dataset": ["PAIR", "--dataset=digits"],
+    "There is no run in .*nowhere": ["--run_dir=K/nowhere"],
+    "There is no generator in .*unfinished": ["--run_dir=K/unfinished"],
+    "--metrics must be of .*Received: 'fid'": ["PAIR", "--metrics=fid"],
+    "--metrics must be of .*Received: ''": ["PAIR", "--metrics="],
+    "--feature_rows must be at least 0. Received: feature_rows=-1": ["PAIR", "--feature_rows=-1"],
+    "--image_size must be at least 1. Received: image_size=0": ["PAIR", "--image_size=0"],
+    "--num_classes must be at least 1": ["PAIR", "--num_classes=0"],
+    "Received: eval_samples=1": ["PAIR", "--eval_samples=1"],
+    "--features must be .*'nowhere'": ["PAIR", "--features=nowhere"],
+    "--generated must be one of .*nowhere', which does not exist": ["--generated=K/nowhere", "REF"],
+    "--generated must be one of .*Received: .*text.txt'$": ["--generated=K/text.txt", "REF"],
+    "--generated: .*empty is a folder without images": ["--generated=K/empty", "REF"],
+    "--generated: .*0.png is damaged, or no image": ["--generated=K/damaged", "REF"],
+    "images of later cannot be measured: .*1.png is damaged": ["--generated=K/later", "REF"],
+    "images of one cannot be measured: A covariance .*count=1": ["--generated=K/one", "REF"],
+    "--generated: .*damaged.npz is damaged": ["--generated=K/damaged.npz", "REF"],
+    "statistics other .*Received: 3 features in place of 64": ["--generated=K/other.npz", "REF"],
+    "cannot be compared: Both sets .*Received: 3 and 64": ["--generated=K/other.npz", "STATISTICS"],
+    "no_generator is no generator .*its inputs are": ["--generated=K/no_generator", "REF"],
+    "'digits' has the splits .*Received: split='all'": ["--generated=digits:all", "REF"],
+    "'mnist' is read from a folder": ["--generated=mnist:test", "REF"],
+}
+SHORT = {
+    "PAIR": ["--generated=K/folder", "--reference=K/folder", "--features=digits"],
+    "REF": ["--reference=K/folder", "--features=digits"],
+    "STATISTICS": ["--reference=K/statistics.npz"],
+}
+
+
+@pytest.fixture(scope="module")
+def mistaken(kinds, digits):
+    _save_run(kinds / "unfinished")
+    (kinds / "text.txt").write_text("text")
+    (kinds / "damaged.npz").write_text("text")
+    (kinds / "empty").mkdir()
+    for name, count in {"damaged": 1, "later": 2, "one": 1}.items():
+        _save_folder(kinds / name, digits[:count])
+    (kinds / "damaged/0000.png").write_text("text")
+    (kinds / "later/0001.png").write_bytes((kinds / "later/0000.png").read_bytes()[:80])
+    np.savez(kinds / "other.npz", mu=np.zeros(3), sigma=np.eye(3))
+    module = tf.Module()
+    module.serve = tf.function(
+        lambda x: {"images": x}, input_signature=[tf.TensorSpec([None, 4], name="x")]
+    )
+    tf.saved_model.save(module, str(kinds / "no_generator"), {"serving_default": module.serve})
+    return kinds
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_a_users_mistake(run, mistaken, message):
+    arguments = [flag for word in MISTAKES[message] for flag in SHORT.get(word, [word])]
+    with pytest.raises(UserError, match=message):
+        run(*(flag.replace("=K/", f"={mistaken}/") for flag in arguments))
+
+
+def test_as_a_user_runs_it(kinds, tmp_path):
+    command = [sys.executable, "-m", "gan.evaluate", f"--reference={kinds}/images.npz"]
+    command += ["--features=digits", "--eval_samples=20", f"--out={tmp_path}/deep/out.json"]
+    good = subprocess.run([*command, f"--generated={kinds}/saved"], capture_output=True, text=True)
+    assert good.returncode == 0, good.stderr
+    assert "kernel distance" in good.stdout
+    result = json.loads((tmp_path / "deep/out.json").read_text())
+    assert result["generated_count"] == 20 and str(kinds) not in json.dumps(result)
+    bad = subprocess.run([*command, f"--generated={kinds}/gone"], capture_output=True, text=True)
+    assert bad.returncode == 1 and bad.stdout == ""
+    (line,) = [line for line in bad.stderr.splitlines() if line.startswith("error: ")]
+    assert "does not exist" in line and "Traceback" not in bad.stderr
