@@ -52,8 +52,8 @@ LAYERS = {
 every_layer = pytest.mark.parametrize("name", LAYERS)
 
 
-def at_random(layer):
-    layer.build(X.shape)
+def at_random(layer, shape=X.shape):
+    layer.build(shape)
     for seed, weight in enumerate(layer.weights):
         weight.assign(np.random.default_rng(seed).normal(size=weight.shape))
     return layer
@@ -67,20 +67,22 @@ def expected(name, x, *weights):
     return np.stack([LAYERS[name][1](*sample, *weights) for sample in zip(x, LABELS, strict=True)])
 
 
+@pytest.mark.parametrize("of_vectors", [False, True], ids=["maps", "vectors"])
 @every_layer
-def test_output_and_gradients(name):
-    layer = make(name)
-    values = [X, *layer.get_weights()]
+def test_output_and_gradients(name, of_vectors):
+    inputs, dy = (X[:, 0, 0], DY[:, 0, 0]) if of_vectors else (X, DY)
+    layer = at_random(LAYERS[name][0](dtype="float64"), inputs.shape)
+    values = [inputs, *layer.get_weights()]
     with tf.GradientTape() as tape:
-        x = tf.constant(X)
+        x = tf.constant(inputs)
         tape.watch(x)
         y = layer(x, LABELS)
     np.testing.assert_allclose(y, expected(name, *values), atol=1e-13)
     variables = [x, *(weight.value for weight in layer.trainable_weights)]
-    found = tape.gradient(y, variables, output_gradients=tf.constant(DY))
+    found = tape.gradient(y, variables, output_gradients=tf.constant(dy))
     for i, gradient in enumerate(found):
         truth = gradients.by_differences(
-            lambda v, i=i: np.sum(DY * expected(name, *values[:i], v, *values[i + 1 :])), values[i]
+            lambda v, i=i: np.sum(dy * expected(name, *values[:i], v, *values[i + 1 :])), values[i]
         )
         np.testing.assert_allclose(gradient, truth, atol=1e-9)
 

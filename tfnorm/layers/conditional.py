@@ -74,6 +74,17 @@ def _color(inputs, kernels, bias, axis):
     return groups.from_rows(tf.reshape(y, [-1, y.shape[-1]]), inputs, axis)
 
 
+def _color_vectors(x, coefficients, kernel):
+    """(sum_r a_r K_r)^T x of vectors x (batch, channels), with coefficients a (batch, rank).
+
+    As one product, of all a_r x with all K_r: a matrix for each sample would be most of the work.
+    """
+    parts = coefficients[:, :, tf.newaxis] * x[:, tf.newaxis]
+    rank, channels, _ = kernel.shape
+    flat = tf.reshape(kernel, [rank * channels, channels])
+    return tf.matmul(tf.reshape(parts, [-1, rank * channels]), flat)
+
+
 @keras.saving.register_keras_serializable(package="tfnorm")
 class ConditionalCenterScale(Conditional, base.ScaleAndShift):
     """Scales and shifts each channel as the sample's class does: `y = gamma_c * x + beta_c`.
@@ -151,6 +162,9 @@ class ConditionalColoring(Conditional, KernelAndBias):
         # The bias makes unknown labels NaN, so that there is always one: kernels would cost more.
         bias = tf.zeros(self.channel_shape, inputs.dtype) if self.bias is None else self.bias
         bias = self.of_class(bias, labels)
+        if inputs.shape.rank == 2:
+            of_labels = tf.one_hot(labels, self.num_classes, dtype=inputs.dtype)
+            return _color_vectors(inputs, of_labels, tf.convert_to_tensor(self.kernel)) + bias
         return _color(inputs, _gather(self.kernel, labels), bias, self.axis)
 
 
@@ -233,8 +247,10 @@ class FactorizedColoring(Conditional):
         coefficients = self.of_class(self.as_statistics(self.class_matrix), labels)
         coefficients = tf.math.l2_normalize(coefficients, axis=-1, epsilon=1e-12)
         kernel = tf.convert_to_tensor(self.kernel)
-        kernels = tf.tensordot(tf.cast(coefficients, kernel.dtype), kernel, 1)
-        return _color(inputs, kernels, None, self.axis)
+        coefficients = tf.cast(coefficients, kernel.dtype)
+        if inputs.shape.rank == 2:
+            return _color_vectors(inputs, coefficients, kernel)
+        return _color(inputs, tf.tensordot(coefficients, kernel, 1), None, self.axis)
 
     def get_config(self):
         return super().get_config() | {
