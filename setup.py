@@ -47,6 +47,6 @@ setuptools.setup(
     extras_require={
         "experiments": EXPERIMENTS,
         # The tests cover the programs too.
-        "test": ["tfnorm[experiments]", "pytest>=8.1", "ruff"],
+        "test": ["tfnorm[experiments]", "pytest>=8.1", "pytest-xdist", "ruff"],
     },
 )
