@@ -77,7 +77,9 @@ def batch_whitening(
                 of_gamma = tf.reshape(tf.reduce_sum(of_scaled * w, -1), [-1])
                 total_scaled, total_beta = sum_replicas([of_scaled, of_beta])
                 d = pullback(scale * total_scaled)
-                of_mean = layout.apply_transposed(layout.split(total_beta / n), scaled)
+                # One row by each matrix: as a product it would be all set-up.
+                parts = tf.reshape(total_beta / n, [block.groups, block.size, 1]) * scaled
+                of_mean = layout.split(tf.reshape(tf.reduce_sum(parts, 1), [1, -1]))
                 of_statistics = layout.subtract(layout.apply(centred, d / n), of_mean)
                 of_rows = layout.apply_transposed(split, scaled) + _weighted(of_statistics, weights)
                 return layout.merge(of_rows), of_gamma, tf.reshape(of_beta, [-1])
