@@ -6,9 +6,9 @@ import tensorflow as tf
 from gan import networks
 from gan.latents import evaluation_samples, latents, uniforms
 from gan.losses import LOSSES, class_loss
+from gan.models import make_discriminator, make_generator, num_classes
 from gan.penalties import PENALTIES, gradient_penalty
 from tfnorm.folding import fold_normalization
-from tfnorm.layers.by_name import norm_factory
 
 # Weights of the AC-GAN's cross-entropy, of real images for the discriminator, and of generated
 # ones for the generator, as its authors have them.
@@ -36,7 +36,7 @@ class Trainer:
         self.strategy = strategy
         self._loss = LOSSES[config.loss]
         self._penalty_points = PENALTIES[config.gradient_penalty]
-        self.num_classes = None if config.conditional == "none" else kind.num_classes
+        self.num_classes = num_classes(config, kind)
         replicas = strategy.num_replicas_in_sync
         if config.batch_size % replicas:
             raise ValueError(
@@ -45,11 +45,11 @@ class Trainer:
             )
         keras.utils.set_random_seed(config.seed)
         with strategy.scope():
-            self.generator = _generator(config, kind)
-            self.discriminator = _discriminator(config, kind)
+            self.generator = make_generator(config, kind)
+            self.discriminator = make_discriminator(config, kind)
             self.average = None
             if config.ema_decay:
-                self.average = _generator(config, kind)
+                self.average = make_generator(config, kind)
                 self.average.set_weights(self.generator.get_weights())
             self.generator_optimizer = self._adam(config.steps)
             self.discriminator_optimizer = self._adam(config.steps * config.n_dis)
@@ -227,60 +227,6 @@ class Trainer:
             beta_1=config.beta1,
             beta_2=config.beta2,
         )
-
-
-def _generator(config, kind):
-    norm = norm_factory(
-        config.norm,
-        config.recovery,
-        num_classes=None if config.conditional == "none" else kind.num_classes,
-        rank=config.coloring_rank,
-        spectral=config.generator_spectral,
-        group_size=config.group_size,
-        iterations=config.iterations,
-        estimate=config.estimate,
-        epsilon=config.epsilon,
-        momentum=config.norm_momentum,
-        device=config.device,
-        synchronized=config.synchronized,
-    )
-    return networks.ARCHITECTURES[config.arch].generator(
-        norm,
-        filters=config.generator_filters,
-        num_classes=None if config.conditional == "none" else kind.num_classes,
-        spectral=config.generator_spectral,
-        **_shared(config, kind),
-    )
-
-
-def _discriminator(config, kind):
-    norm = None
-    if config.discriminator_norm != "none":
-        norm = norm_factory(
-            config.discriminator_norm,
-            group_size=config.group_size,
-            iterations=config.iterations,
-            epsilon=config.epsilon,
-            momentum=config.norm_momentum,
-            device=config.device,
-            synchronized=config.synchronized,
-        )
-    return networks.ARCHITECTURES[config.arch].discriminator(
-        norm=norm,
-        filters=config.discriminator_filters,
-        num_classes=None if config.conditional == "none" else kind.num_classes,
-        conditional=config.conditional,
-        spectral=config.discriminator_spectral,
-        **_shared(config, kind),
-    )
-
-
-def _shared(config, kind):
-    return {
-        "image_size": config.image_size,
-        "channels": kind.channels,
-        "variant": config.variant,
-    }
 
 
 def _one_or_list(inputs):

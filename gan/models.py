@@ -1,0 +1,71 @@
+"""The generator and the discriminator that a configuration asks for."""
+
+from gan import networks
+from tfnorm.layers.by_name import norm_factory
+
+
+def make_generator(config, kind):
+    """The generator, a Keras model: latent (n, 128), and labels (n,) if there are, to images.
+
+    Args:
+        config: a `presets.Config`.
+        kind: channels and classes of the images, a `datasets.Kind`.
+
+    Raises:
+        ValueError: there is no such network.
+    """
+    shared = {
+        "num_classes": num_classes(config, kind),
+        "spectral": config.generator_spectral,
+    }
+    norm = norm_factory(
+        config.norm,
+        config.recovery,
+        rank=config.coloring_rank,
+        estimate=config.estimate,
+        **shared,
+        **_norm_options(config),
+    )
+    return networks.ARCHITECTURES[config.arch].generator(
+        norm, filters=config.generator_filters, **shared, **_images(config, kind)
+    )
+
+
+def make_discriminator(config, kind):
+    """The discriminator, a Keras model: see `networks.heads.discriminator`; as `make_generator`."""
+    norm = None
+    if config.discriminator_norm != "none":
+        norm = norm_factory(config.discriminator_norm, **_norm_options(config))
+    return networks.ARCHITECTURES[config.arch].discriminator(
+        norm=norm,
+        filters=config.discriminator_filters,
+        num_classes=num_classes(config, kind),
+        conditional=config.conditional,
+        spectral=config.discriminator_spectral,
+        **_images(config, kind),
+    )
+
+
+def num_classes(config, kind):
+    """Number of classes that the networks know of, or None."""
+    return None if config.conditional == "none" else kind.num_classes
+
+
+def _norm_options(config):
+    """What the normalizations of both networks are made with."""
+    return {
+        "group_size": config.group_size,
+        "iterations": config.iterations,
+        "epsilon": config.epsilon,
+        "momentum": config.norm_momentum,
+        "device": config.device,
+        "synchronized": config.synchronized,
+    }
+
+
+def _images(config, kind):
+    return {
+        "image_size": config.image_size,
+        "channels": kind.channels,
+        "variant": config.variant,
+    }
