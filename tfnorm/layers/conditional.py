@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfnorm.functional import groups
+from tfnorm.functional import coloring, groups
 from tfnorm.layers import base
 from tfnorm.layers.coloring import KernelAndBias, scale_and_shift
 
@@ -68,21 +68,9 @@ def _gather(weight, labels):
 
 
 def _color(inputs, kernels, bias, axis):
-    """K^T x + b with kernels (batch, channels, channels) and bias (batch, channels), or None."""
-    y = tf.matmul(groups.to_samples(inputs, axis), kernels)
-    y = y if bias is None else y + bias[:, tf.newaxis]
+    """`coloring.color_samples` of inputs of any rank."""
+    y = coloring.color_samples(groups.to_samples(inputs, axis), kernels, bias)
     return groups.from_rows(tf.reshape(y, [-1, y.shape[-1]]), inputs, axis)
-
-
-def _color_vectors(x, coefficients, kernel):
-    """(sum_r a_r K_r)^T x of vectors x (batch, channels), with coefficients a (batch, rank).
-
-    As one product, of all a_r x with all K_r: a matrix for each sample would be most of the work.
-    """
-    parts = coefficients[:, :, tf.newaxis] * x[:, tf.newaxis]
-    rank, channels, _ = kernel.shape
-    flat = tf.reshape(kernel, [rank * channels, channels])
-    return tf.matmul(tf.reshape(parts, [-1, rank * channels]), flat)
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -164,7 +152,9 @@ class ConditionalColoring(Conditional, KernelAndBias):
         bias = self.of_class(bias, labels)
         if inputs.shape.rank == 2:
             of_labels = tf.one_hot(labels, self.num_classes, dtype=inputs.dtype)
-            return _color_vectors(inputs, of_labels, tf.convert_to_tensor(self.kernel)) + bias
+            return (
+                coloring.color_vectors(inputs, of_labels, tf.convert_to_tensor(self.kernel)) + bias
+            )
         return _color(inputs, _gather(self.kernel, labels), bias, self.axis)
 
 
@@ -245,12 +235,12 @@ class FactorizedColoring(Conditional):
         labels = self.checked(labels, inputs)
         # In float32 at least: float16 rounds the epsilon to 0.
         coefficients = self.of_class(self.as_statistics(self.class_matrix), labels)
-        coefficients = tf.math.l2_normalize(coefficients, axis=-1, epsilon=1e-12)
+        coefficients = coloring.unit_rows(coefficients)
         kernel = tf.convert_to_tensor(self.kernel)
         coefficients = tf.cast(coefficients, kernel.dtype)
         if inputs.shape.rank == 2:
-            return _color_vectors(inputs, coefficients, kernel)
-        return _color(inputs, tf.tensordot(coefficients, kernel, 1), None, self.axis)
+            return coloring.color_vectors(inputs, coefficients, kernel)
+        return _color(inputs, coloring.mixed_kernels(coefficients, kernel), None, self.axis)
 
     def get_config(self):
         return super().get_config() | {
