@@ -1,15 +1,13 @@
 """Reproduces a table or figure of the paper: `python -m gan.experiment --name=NAME --out=DIR`."""
 
 import dataclasses
-import shlex
-import sys
 
 from absl import flags
 
 from gan import presets, train
 from gan.experiments import EXPERIMENTS, cost, stability, trained
-from gan.experiments.options import SCALES, Options
-from tfnorm.training import program, report, sweep
+from gan.experiments.options import Options
+from tfnorm.training import experiments, program
 from tfnorm.training.program import UserError
 
 USAGE = """
@@ -50,7 +48,9 @@ def define_flags():
     what = "What"
     program.define_flag("name", str, what, "Experiment; required.", list(EXPERIMENTS))
     program.define_flag("out", str, what, "Directory of the experiment, its own; required.")
-    program.define_flag("scale", str, what, "The paper's size, or a reduced one; paper.", SCALES)
+    program.define_flag(
+        "scale", str, what, "The paper's size, or a reduced one; paper.", experiments.SCALES
+    )
     for name, help in LISTS.items():
         program.define_flag(name, str, what, f"Comma-separated. {help} Left out: the paper's.")
     program.define_flag("rounds", int, what, "Turns that each call gets that is timed.")
@@ -68,29 +68,16 @@ def main():
         raise UserError("--out is required: the directory of the experiment.")
     experiment = EXPERIMENTS[given.name]
     options = _options(experiment)
-    try:
-        runs = experiment.runs(options)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    share = sweep.share(runs, given.shard)
-    if given.dry_run:
-        for run in share:
-            print(run.name, _varied(run, runs))
-        return
-    work = sweep.Sweep(given.out, experiment.PRODUCT, experiment.FREE)
-    work.begin(given.name, runs)
-    work.carry_out(share, experiment.carry_out, experiment.describe)
-    outcomes = work.outcomes(runs)
-    left = [outcome for outcome in outcomes if outcome.state not in sweep.FINISHED]
-    diverged = sum(outcome.state == "diverged" for outcome in outcomes)
-    failed = f", {diverged} of them diverged" if diverged else ""
-    print(f"{len(runs) - len(left)} of {len(runs)} runs are there{failed}.")
-    if left:
-        print("When the others are, the same command, of any share, writes table and figure.")
-        return
-    heading = _heading(experiment, options, runs)
-    experiment.report(outcomes, report.Report(given.out, given.name, heading))
-    print(f"Wrote {given.out}/table.md, and the figures beside it.")
+    same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
+    experiments.perform(
+        experiment,
+        options,
+        [same, Options(loss=options.loss)],
+        experiments.Given(
+            given.name, given.out, given.shard, given.dry_run, "python -m gan.experiment"
+        ),
+        UNSEEN,
+    )
 
 
 def _options(experiment):
@@ -105,44 +92,12 @@ def _options(experiment):
     lists = {name: getattr(given, name) for name in LISTS}
     fields = [name for name in trained.FLAGS if name in experiment.FLAGS]
     return Options(
-        scale=given.scale or SCALES[0],
+        scale=given.scale or experiments.SCALES[0],
         loss=given.loss,
         rounds=given.rounds,
         override=lambda config: program.override(config, fields),
         **{name: text and text.split(",") for name, text in lists.items()},
     )
-
-
-def _varied(run, runs):
-    """The fields in which a run differs from another."""
-    configs = [dataclasses.asdict(other.config) for other in runs]
-    fields = dataclasses.asdict(run.config).items()
-    return " ".join(f"{k}={v}" for k, v in fields if any(config[k] != v for config in configs))
-
-
-def _heading(experiment, options, runs):
-    """How the numbers came about, and what of it is not the paper's."""
-    papers = dataclasses.replace(options, scale="paper", rounds=None, override=lambda x: x)
-    papers = {run.name: dataclasses.asdict(run.config) for run in experiment.runs(papers)}
-    differences = [
-        f"{name} {value} in place of {papers[run.name][name]}"
-        for run in runs
-        for name, value in dataclasses.asdict(run.config).items()
-        if value != papers[run.name][name] and name not in UNSEEN
-    ]
-    count = len(experiment.runs(Options(loss=options.loss)))
-    if len(runs) < count:
-        differences.append(f"{len(runs)} of {count} runs")
-    size = "the paper's"
-    if differences:
-        change = "reduced from" if options.scale == "small" else "differs from"
-        size = f"{change} {size}: {', '.join(dict.fromkeys(differences))}"
-    return [
-        f"command: `python -m gan.experiment {shlex.join(sys.argv[1:])}`",
-        f"size: {size}",
-        f"seed: {runs[0].config.seed}",
-        f"written on: {report.machine()}",
-    ]
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ import statistics
 import tensorflow as tf
 
 from gan import networks, presets
-from gan.experiments.options import chosen, whitening
+from gan.experiments.options import whitening
 from gan.trainer import Trainer
 from tfnorm.training import plots, timing
 from tfnorm.training.datasets import Kind
+from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
 from tfnorm.training.report import machine
 from tfnorm.training.run_directory import write_whole

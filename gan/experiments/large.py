@@ -8,9 +8,10 @@ import dataclasses
 
 from gan import presets
 from gan.experiments import trained
-from gan.experiments.options import chosen, norm_name, whitening
+from gan.experiments.options import norm_name, whitening
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
 from tfnorm.training import plots
+from tfnorm.training.experiments import chosen
 from tfnorm.training.sweep import Run
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]

@@ -7,15 +7,13 @@ from tfnorm.functional import WHITENERS
 from tfnorm.layers.by_name import NORMS
 from tfnorm.training.program import UserError
 
-SCALES = ("paper", "small")
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What was asked for; None, or no change: as the experiment has it.
 
     Attributes:
-        scale: one of `SCALES`.
+        scale: one of `experiments.SCALES`.
         loss: name of the adversarial loss.
         norms, recoveries, estimates, settings, archs: sequences of names.
         rounds: turns that each call gets that is timed.
@@ -31,14 +29,6 @@ class Options:
     archs: collections.abc.Sequence | None = None
     rounds: int | None = None
     override: collections.abc.Callable = lambda config: config
-
-
-def chosen(flag, given, choices):
-    """The given ones of the choices, each once; all of them if none is given."""
-    unknown = [value for value in given or () if value not in choices]
-    if unknown:
-        raise UserError(f"--{flag} are of {', '.join(choices)}. Received: {', '.join(unknown)}")
-    return list(dict.fromkeys(given or choices))
 
 
 def whitening(name):

@@ -11,10 +11,11 @@ import statistics
 
 from gan import presets
 from gan.experiments import trained
-from gan.experiments.options import chosen, norm_name, whitening
+from gan.experiments.options import norm_name, whitening
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
 from tfnorm.functional import WHITENERS
 from tfnorm.training import plots
+from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
 from tfnorm.training.sweep import Run
 

@@ -22,6 +22,7 @@ LABELS = tf.constant([0, 1, 2, 1, 0, 0, 2, 1])
 # Recovery, whether there are labels: whether the normalization scales and shifts, and the layers
 # that follow it, by name.
 FOLLOWING = [
+    ("none", False, False, {}),
     ("scale_shift", False, True, {}),
     ("scale_shift", True, False, {"site_conditional_gamma_and_beta": ConditionalCenterScale}),
     ("coloring", False, False, {"site_coloring": Coloring}),
@@ -58,7 +59,7 @@ def followers(model):
 
 
 @CASES
-@pytest.mark.parametrize("norm", ["none", "bn", "unitization", "zca"])
+@pytest.mark.parametrize("norm", ["none", "bn", "gn", "ln", "unitization", "zca"])
 def test_what_stands_at_a_site(norm, recovery, labelled, affine, following):
     model, inputs = site(norm, recovery, labelled)
     layers = followers(model)
@@ -105,9 +106,79 @@ def test_the_rank_and_the_number_of_classes():
     assert model.get_layer("site_factorized_coloring").kernel.shape == (10, CHANNELS, CHANNELS)
 
 
+# Options, and the groups of CHANNELS that they stand for.
+GROUPS = [
+    ({}, 1),
+    ({"groups": 1}, 1),
+    ({"groups": 3}, 3),
+    ({"groups": 6}, 6),
+    ({"group_size": 1}, 6),
+    ({"group_size": 2}, 3),
+    ({"group_size": 6}, 1),
+    ({"group_size": 64}, 1),
+]
+
+
+@pytest.mark.parametrize(("options", "groups"), GROUPS)
+def test_groups_are_given_by_number_or_by_size(options, groups):
+    model, x = site("gn", "scale_shift", False, epsilon=0.25, **options)
+    assert [tuple(found) for found in normalization_sites(model)] == [
+        ("site", "gn", CHANNELS, CHANNELS // groups, "gamma and beta")
+    ]
+    rows = X.astype("float64").reshape(8, 4, groups, CHANNELS // groups)
+    mean, variance = rows.mean((1, 3), keepdims=True), rows.var((1, 3), keepdims=True)
+    expected = ((rows - mean) / np.sqrt(variance + 0.25)).reshape(X.shape)
+    np.testing.assert_allclose(model(x), expected, atol=1e-5)
+    np.testing.assert_array_equal(model(x, training=True), model(x))
+
+
+def test_layer_normalization_is_of_the_channels_of_a_position():
+    model, x = site("ln", "none", False, epsilon=0.25)
+    rows = X.astype("float64")
+    mean, variance = rows.mean(-1, keepdims=True), rows.var(-1, keepdims=True)
+    np.testing.assert_allclose(model(x), (rows - mean) / np.sqrt(variance + 0.25), atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["gn", "ln"])
+def test_vectors_are_normalized_as_a_position(norm):
+    """(n, channels): what a dense layer gives."""
+    x = keras.Input((CHANNELS,))
+    model = keras.Model(x, norm_factory(norm, epsilon=0.25)("site")(x))
+    rows = X[:, 0, 0]
+    mean, variance = rows.mean(-1, keepdims=True), rows.var(-1, keepdims=True)
+    expected = (rows - mean) / np.sqrt(variance + 0.25)
+    np.testing.assert_allclose(model(rows), expected, atol=1e-5)
+
+
+def test_whitenings_do_not_take_the_number_of_groups():
+    """It is no size: both may be given, as the programs' flags do, and only gn minds."""
+    model, _ = site("itn", "scale_shift", False, groups=3, group_size=2)
+    assert model.get_layer("site").group_size == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "received"),
+    [
+        ({"groups": 4}, "groups=4, group_size=None, site='site', channels=6"),
+        ({"groups": 7}, "groups=7, group_size=None, site='site', channels=6"),
+        ({"group_size": 4}, "groups=None, group_size=4, site='site', channels=6"),
+    ],
+)
+def test_groups_divide_the_channels(options, received):
+    with pytest.raises(ValueError, match=f"Received: {received}"):
+        site("gn", "scale_shift", False, **options)
+
+
 @pytest.mark.parametrize(
     ("norm", "recovery", "labelled", "row"),
     [
+        ("bn", "none", False, ("site", "bn", 6, None, "")),
+        ("gn", "none", False, ("site", "gn", 6, 2, "")),
+        ("gn", "scale_shift", True, ("site", "gn", 6, 2, "conditional gamma and beta")),
+        ("gn", "coloring", False, ("site", "gn", 6, 2, "coloring")),
+        ("ln", "none", False, ("site", "ln", 6, None, "")),
+        ("ln", "scale_shift", False, ("site", "ln", 6, None, "gamma and beta")),
+        ("none", "none", False, None),
         ("bn", "scale_shift", False, ("site", "bn", 6, None, "gamma and beta")),
         ("bn", "scale_shift", True, ("site", "bn", 6, None, "conditional gamma and beta")),
         ("itn", "coloring", False, ("site", "itn", 6, 4, "coloring")),
@@ -124,7 +195,7 @@ def test_the_rank_and_the_number_of_classes():
     ],
 )
 def test_sites_are_shown_with_their_recovery(norm, recovery, labelled, row):
-    model, _ = site(norm, recovery, labelled, group_size=4)
+    model, _ = site(norm, recovery, labelled, group_size=2 if norm == "gn" else 4)
     assert [tuple(found) for found in normalization_sites(model)] == ([] if row is None else [row])
 
 
@@ -135,12 +206,16 @@ def test_sites_of_layers_that_the_factory_did_not_make():
             BatchWhitening(center=False, name="white"),
             keras.layers.BatchNormalization(center=False, scale=False, name="plain"),
             Coloring(name="mine"),
+            keras.layers.GroupNormalization(-1, center=False, name="groups"),
+            keras.layers.LayerNormalization(scale=False, name="layer"),
         ]
     )
     assert [tuple(found) for found in normalization_sites(model)] == [
         ("white", "itn", 6, 6, "gamma"),
         ("plain", "bn", 6, None, ""),
         ("mine", "none", 6, None, "coloring"),
+        ("groups", "gn", 6, 1, "gamma"),
+        ("layer", "ln", 6, None, "beta"),
     ]
 
 
@@ -156,6 +231,13 @@ def test_sites_of_layers_that_the_factory_did_not_make():
         (lambda: norm_factory("bn", num_classes=0), "num_classes=0"),
         (lambda: norm_factory("bn", rank=0), "rank=0"),
         (lambda: norm_factory("bn")("site")(X, LABELS), "num_classes=None"),
+        (
+            lambda: norm_factory("bn", "none")("site")(X, LABELS),
+            "recovery='none', site='site'",
+        ),
+        (lambda: norm_factory("gn", groups=2, group_size=3), "groups=2, group_size=3"),
+        (lambda: norm_factory("gn", groups=0), "groups=0"),
+        (lambda: norm_factory("gn", group_size=0), "group_size=0"),
     ],
 )
 def test_what_there_is_not_is_refused(make, received):

@@ -24,9 +24,14 @@ from tfnorm.layers.unitization import Unitization
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a normalization is made with; those that a kind has no use for are ignored by it."""
+    """What a normalization is made with; those that a kind has no use for are ignored by it.
+
+    `group_size`, the channels in a group, is for whitenings and gn; `groups`, the number of groups,
+    for gn alone, which takes one of them. Without either, one group is all.
+    """
 
     group_size: int | None = None
+    groups: int | None = None
     iterations: int = 5
     estimate: str = "covariance"
     epsilon: float = 1e-3
@@ -35,11 +40,11 @@ class Options:
     synchronized: bool = False
 
 
-def _none(options, affine, name):
+def _none(options, affine, channels, name):
     return None
 
 
-def _batch_normalization(options, affine, name):
+def _batch_normalization(options, affine, channels, name):
     return keras.layers.BatchNormalization(
         momentum=options.momentum,
         epsilon=options.epsilon,
@@ -50,7 +55,7 @@ def _batch_normalization(options, affine, name):
     )
 
 
-def _unitization(options, affine, name):
+def _unitization(options, affine, channels, name):
     return Unitization(
         momentum=options.momentum,
         epsilon=options.epsilon,
@@ -61,18 +66,46 @@ def _unitization(options, affine, name):
     )
 
 
-def _whitening(method):
-    def make(options, affine, name):
-        return BatchWhitening(
-            method, center=affine, scale=affine, name=name, **dataclasses.asdict(options)
+def _group_normalization(options, affine, channels, name):
+    if options.groups is None:
+        size = min(options.group_size or channels, channels)
+        groups = channels // size
+    else:
+        groups = options.groups
+        size = channels // groups
+    if groups * size != channels:
+        raise ValueError(
+            "Groups must divide a site's channels equally. Received: "
+            f"groups={options.groups}, group_size={options.group_size}, site={name!r}, "
+            f"channels={channels}"
         )
+    return keras.layers.GroupNormalization(
+        groups, epsilon=options.epsilon, center=affine, scale=affine, name=name
+    )
+
+
+def _layer_normalization(options, affine, channels, name):
+    return keras.layers.LayerNormalization(
+        epsilon=options.epsilon, center=affine, scale=affine, name=name
+    )
+
+
+def _whitening(method):
+    def make(options, affine, channels, name):
+        fields = dataclasses.asdict(options)
+        del fields["groups"]
+        return BatchWhitening(method, center=affine, scale=affine, name=name, **fields)
 
     return make
 
 
+# gn's groups are of channels, at all positions. ln is of the channels of each position by itself;
+# of all positions too, it is gn with one group.
 NORMS = {
     "none": _none,
     "bn": _batch_normalization,
+    "gn": _group_normalization,
+    "ln": _layer_normalization,
     "unitization": _unitization,
     "pca": _whitening("pca"),
     "zca": _whitening("zca"),
@@ -84,18 +117,21 @@ NORMS = {
 class Recovery(typing.NamedTuple):
     """The layers that follow a normalization, and are summed where there are both.
 
-    `shared` is for all samples alike; None: the normalization itself scales and shifts, unless
-    the samples have labels. `of_class` is for those, with weights for each class.
+    `affine` is whether the normalization itself scales and shifts, unless the samples have labels.
+    `shared` is for all samples alike, `of_class` for those with labels, with weights for each
+    class; None: no such layer, and without `of_class` no labels.
     """
 
+    affine: bool
     shared: collections.abc.Callable | None
-    of_class: collections.abc.Callable
+    of_class: collections.abc.Callable | None
 
 
 RECOVERIES = {
-    "scale_shift": Recovery(None, ConditionalCenterScale),
-    "coloring": Recovery(Coloring, ConditionalColoring),
-    "factorized_coloring": Recovery(Coloring, FactorizedColoring),
+    "none": Recovery(False, None, None),
+    "scale_shift": Recovery(True, None, ConditionalCenterScale),
+    "coloring": Recovery(False, Coloring, ConditionalColoring),
+    "factorized_coloring": Recovery(False, Coloring, FactorizedColoring),
 }
 
 # A layer is named for its site and this: `norm_1_conditional_coloring`.
@@ -118,7 +154,8 @@ def norm_factory(
         recovery: a key of `RECOVERIES`, what follows the normalization. Without labels it is a
             scale and shift, or a learned matrix. With labels it is a scale and shift of the
             sample's class, or a matrix of all classes and one of the sample's (cWC), which is
-            composed of a few if factorized (cWC_sa).
+            composed of a few if factorized (cWC_sa). With "none" nothing follows, and a site is
+            not called with labels.
         num_classes: number of classes, for sites that are called with labels.
         rank: number of matrices that a factorized coloring composes its classes' of.
         spectral: whether the matrices are spectrally normalised.
@@ -141,8 +178,10 @@ def norm_factory(
             "A factorized coloring must be of a conditional network: it shares matrices among "
             f"classes. Received: recovery={recovery!r}, num_classes=None"
         )
-    shared, of_class = RECOVERIES[recovery]
+    affine, shared, of_class = RECOVERIES[recovery]
     options = Options(**options)
+    if norm == "gn":
+        _check_groups(options)
     arguments = {
         ConditionalCenterScale: (num_classes,),
         Coloring: (),
@@ -158,7 +197,12 @@ def norm_factory(
 
     def factory(name):
         def apply(x, labels=None):
-            layer = NORMS[norm](options, shared is None and labels is None, name)
+            if labels is not None and of_class is None:
+                raise ValueError(
+                    "A site with labels must have a recovery, for nothing else is of the class. "
+                    f"Received: recovery={recovery!r}, site={name!r}"
+                )
+            layer = NORMS[norm](options, affine and labels is None, x.shape[-1], name)
             x = x if layer is None else layer(x)
             parts = [] if shared is None else [recover(shared, name)(x)]
             if labels is not None:
@@ -170,6 +214,17 @@ def norm_factory(
         return apply
 
     return factory
+
+
+def _check_groups(options):
+    base.check_group_size(options.group_size)
+    if options.groups is not None:
+        base.check_positive("groups", options.groups)
+        if options.group_size is not None:
+            raise ValueError(
+                "gn must have `groups` or `group_size`, not both. Received: "
+                f"groups={options.groups}, group_size={options.group_size}"
+            )
 
 
 class Site(typing.NamedTuple):
@@ -211,6 +266,11 @@ def _normalization(layer):
         channels, kind, size = layer.moving_mean.shape[0], "bn", None
     elif isinstance(layer, Unitization):
         channels, kind, size = layer.alpha.shape[0], "unitization", None
+    elif isinstance(layer, keras.layers.GroupNormalization):
+        channels = layer.get_build_config()["input_shape"][layer.axis]
+        kind, size = "gn", channels // layer.groups
+    elif isinstance(layer, keras.layers.LayerNormalization):
+        channels, kind, size = layer.get_build_config()["input_shape"][-1], "ln", None
     else:
         return None
     affine = [name for name, used in [("gamma", layer.scale), ("beta", layer.center)] if used]

@@ -144,8 +144,8 @@ class Board:
         if writes:
             self._writer = tf.summary.create_file_writer(str(directory))
 
-    def restart(self, rows, samples):
-        """Writes the events anew, from the history's rows and the pictures in `samples`.
+    def restart(self, rows, samples=None):
+        """Writes the events anew, from the history's rows and the pictures in `samples`, if any.
 
         TensorBoard shows what is in the files: a run that goes on would show steps twice.
         """
@@ -154,8 +154,8 @@ class Board:
         self._writer = tf.summary.create_file_writer(str(self._directory))
         for row in rows:
             self.scalars(row["step"], {k: v for k, v in row.items() if isinstance(v, float)})
-            picture = samples / f"{row['step']:07d}.png"
-            if picture.exists():
+            picture = samples and samples / f"{row['step']:07d}.png"
+            if picture and picture.exists():
                 self.image(row["step"], "samples", tf.io.decode_png(picture.read_bytes()))
 
     def scalars(self, step, values):

@@ -1,0 +1,190 @@
+"""Measures a classifier: `python -m classify.evaluate --run_dir=DIR`."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+import tfnorm
+from classify import run
+from classify.config import Config
+from classify.scalings import Scaling
+from classify.trainer import measure
+from tfnorm.training import actions, program
+from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import RunDirectory, write_whole
+
+USAGE = """
+Measures a classifier on the images of a split, prints accuracies and writes them as JSON.
+
+A run that is complete, on its test split: a flag that is left out is as the run has it, and the
+numbers go to evaluation.json in the run's directory.
+
+  python -m classify.evaluate --run_dir=runs/digits
+  python -m classify.evaluate --run_dir=runs/vgg --data_dir=DATA_DIR --which=best
+
+Any SavedModel of serving_default(images) -> logits, images being float32 (n, h, w, c) in [0, 255]:
+
+  python -m classify.evaluate --saved_model=DIR --dataset=cifar10 --data_dir=DATA_DIR
+"""
+
+FLAGS = ("dataset", "data_dir", "image_size", "test_split")
+# What of a run is measured: its SavedModels, and the network of its best evaluation.
+WHICH = {"last": "model", "folded": "model_folded", "best": "best.keras"}
+
+
+def define_flags():
+    """The flags of this program."""
+    program.define_flag("run_dir", str, "Classifier", "Directory of a run.")
+    program.define_flag(
+        "which",
+        str,
+        "Classifier",
+        "Of a run: the network at its end, that with its normalizations folded, or that of the "
+        "evaluation with the best accuracy so far. Left out: last.",
+        list(WHICH),
+    )
+    program.define_flag("saved_model", str, "Classifier", "Directory of a SavedModel.")
+    program.define_flags(Config, only=FLAGS)
+    program.define_flag(
+        "resized_crop",
+        bool,
+        "Data",
+        "Whether images are resized and cropped as they are read, as ImageNet's are. Left out: as "
+        "the run has it, else if --image_size is given.",
+    )
+    program.define_flag("out", str, "Evaluation", "JSON file to write the numbers to.")
+
+
+def main():
+    """Reads the flags, measures, prints and writes."""
+    given = flags.FLAGS
+    if (given.run_dir is None) == (given.saved_model is None):
+        raise UserError("Give --run_dir, the directory of a run, or --saved_model, not both.")
+    if given.saved_model is not None and given.which is not None:
+        raise UserError("--which is of a run: it needs --run_dir.")
+    try:
+        if given.run_dir is not None:
+            config = program.override(_run_config(given.run_dir), FLAGS)
+        else:
+            config = program.override(Config(augmentation="none"), FLAGS)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    streamed = given.resized_crop
+    if streamed is None and given.saved_model is not None:
+        streamed = config.image_size is not None
+    if streamed is not None:
+        augmentation = "resized_crop_flip" if streamed else "none"
+        config = dataclasses.replace(config, augmentation=augmentation)
+    classify, name = _classifier(given)
+    images = run.open_split(config, config.test_split)
+    identity = Scaling(np.float32(0), np.float32(1))
+    batches = run.evaluation_batches(images, identity, config.image_size)
+    result = {
+        "classifier": name,
+        "dataset": config.dataset,
+        "split": config.test_split,
+        "images": len(images.labels),
+        **_measured(classify, _progress(batches, images), images),
+        "versions": {
+            "tfnorm": tfnorm.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+    }
+    print(f"{name} on {len(images.labels)} images of {config.dataset} {config.test_split}:")
+    print(run.describe(result))
+    for label, share in enumerate(result["test_class_accuracies"]):
+        if len(result["test_class_accuracies"]) <= 20:
+            print(f"  class {label}: {'no images' if share is None else f'{share:.2%}'}")
+    out = given.out
+    if out is None and given.run_dir is not None:
+        out = pathlib.Path(given.run_dir) / "evaluation.json"
+    if out is not None:
+        write_whole(out, json.dumps(result, indent=2) + "\n")
+
+
+def _run_config(run_dir):
+    """The `Config` of the run in a directory."""
+    known = RunDirectory(run_dir).config()
+    names = {item.name for item in dataclasses.fields(Config)}
+    if "dataset" not in known or set(known) - names:
+        raise UserError(f"{run_dir} is not the directory of a run of classify.train.")
+    return Config(**known)
+
+
+def _classifier(given):
+    """A function from images in [0, 255] to logits, and its name."""
+    if given.saved_model is not None:
+        return _saved_model(given.saved_model), given.saved_model
+    which = given.which or "last"
+    path = pathlib.Path(given.run_dir) / WHICH[which]
+    if not path.exists():
+        rule = {
+            "last": "The run is not complete: train it to its end, or measure --which=best",
+            "folded": "The run has no folded model: it was trained without --fold",
+            "best": "The run has not been evaluated",
+        }
+        raise UserError(f"{rule[which]}. There is no {path}.")
+    if which != "best":
+        return _saved_model(path), str(path)
+    try:
+        model = keras.models.load_model(path)
+    except (ValueError, OSError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    scaling = Scaling.load(path.with_name("scaling.npz"))
+    return tf.function(lambda images: model(scaling(images), training=False)), str(path)
+
+
+def _saved_model(path):
+    try:
+        signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+        (_, inputs), outputs = (
+            signature.structured_input_signature,
+            signature.structured_outputs,
+        )
+        if set(inputs) != {"images"} or "logits" not in outputs:
+            raise KeyError(f"takes {sorted(inputs)}, gives {sorted(outputs)}")
+    except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"{path} must be a SavedModel of serving_default(images) -> logits. Received: {error}"
+        ) from error
+    return lambda images: signature(images=images)["logits"]
+
+
+def _measured(classify, batches, images):
+    """`measure`, after a check that images and classifier fit."""
+
+    def checked(pixels):
+        try:
+            logits = classify(pixels)
+        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+            raise UserError(
+                f"The classifier does not take images of shape {tuple(pixels.shape[1:])}: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        if logits.shape[1] != images.num_classes:
+            raise UserError(
+                f"The classifier and the dataset must have the same classes. Received: "
+                f"{logits.shape[1]} and {images.num_classes}"
+            )
+        return logits
+
+    return measure(checked, batches)
+
+
+def _progress(batches, images):
+    progress = actions.Progress(f"images of {images.name} {images.split}")
+    done = 0
+    for batch in batches:
+        yield batch
+        done += len(batch["labels"])
+        progress(done, len(images.labels))
+
+
+if __name__ == "__main__":
+    program.run(main, USAGE, define_flags)

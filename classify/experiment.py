@@ -1,0 +1,108 @@
+"""Reproduces a table or figure: `python -m classify.experiment --name=NAME --out=DIR`."""
+
+import dataclasses
+
+from absl import flags
+
+from classify import config as configs
+from classify import train
+from classify.experiments import EXPERIMENTS
+from classify.experiments.options import Options
+from tfnorm.training import experiments, program
+from tfnorm.training.program import UserError
+
+USAGE = """
+Reproduces a table or figure of the two papers' supplements.
+
+  micro_batch  unitization, batch and group normalization in batches of 2: table 1
+
+  python -m classify.experiment --name=micro_batch --out=runs/micro --data_dir=DATA_DIR --dry_run
+  python -m classify.experiment --name=micro_batch --scale=small --out=runs/micro \\
+      --data_dir=DATA_DIR --repeated=bn,unitization
+
+The runs are done one after another, each in DIR/runs/NAME. The same command again goes on, and does
+not repeat what is complete or has diverged; a diverged run is tried again if its diverged.json is
+deleted. When all runs are there, DIR has table.md, the same as CSV, and figure.png; then the same
+command only draws them again. Several machines with one DIR do shares, --shard=1/3 to --shard=3/3.
+"""
+
+# Lists, comma-separated: their help.
+LISTS = {
+    "norms": "Normalizations.",
+    "repeated": "Those of the normalizations that are run with each seed, not the first alone.",
+}
+# Fields of a configuration in which a run may differ from the paper's and be of its size.
+UNSEEN = (*configs.FREE, "seed", "strategy", "deterministic")
+CHOICES = train.CHOICES | {"strategy": ["default", "mirrored"]}
+
+
+def define_flags():
+    """The flags of this program."""
+    what = "What"
+    program.define_flag("name", str, what, "Experiment; required.", list(EXPERIMENTS))
+    program.define_flag("out", str, what, "Directory of the experiment, its own; required.")
+    program.define_flag(
+        "scale", str, what, "The paper's size, or a reduced one; paper.", experiments.SCALES
+    )
+    for name, help in LISTS.items():
+        program.define_flag(name, str, what, f"Comma-separated. {help} Left out: the paper's.")
+    program.define_flag("seeds", int, what, "Number of seeds, from --seed on.")
+    program.define_flag("rounds", int, what, "Turns that each call gets that is timed.")
+    program.define_flag("shard", str, what, "i/n: do the i-th of n shares of the runs.")
+    program.define_flag("dry_run", bool, what, "List the runs, one a line, and stop.")
+    program.define_flags(configs.Config, CHOICES, only=_fields())
+
+
+def main():
+    """Reads the flags, and does what is left to do of the experiment."""
+    given = flags.FLAGS
+    if given.name is None:
+        raise UserError(f"--name is required: one of {', '.join(EXPERIMENTS)}.")
+    if given.out is None and not given.dry_run:
+        raise UserError("--out is required: the directory of the experiment.")
+    experiment = EXPERIMENTS[given.name]
+    options = _options(experiment)
+    same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
+    experiments.perform(
+        experiment,
+        options,
+        [same, Options()],
+        experiments.Given(
+            given.name, given.out, given.shard, given.dry_run, "python -m classify.experiment"
+        ),
+        UNSEEN,
+    )
+
+
+def _fields():
+    """The fields of a configuration that an experiment has a flag for, in their order."""
+    taken = {name for experiment in EXPERIMENTS.values() for name in experiment.FLAGS}
+    return [item.name for item in dataclasses.fields(configs.Config) if item.name in taken]
+
+
+def _options(experiment):
+    """What the flags say; raises `UserError` at one that the experiment does not take."""
+    given = flags.FLAGS
+    for name in (*LISTS, "seeds", "rounds", *_fields()):
+        if getattr(given, name) is not None and name not in experiment.FLAGS:
+            raise UserError(
+                f"--{name} is not a flag of {given.name}, which takes "
+                f"{', '.join(experiment.FLAGS)}."
+            )
+    for name in ("seeds", "rounds"):
+        value = getattr(given, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} must be at least 1. Received: {name}={value}")
+    lists = {name: getattr(given, name) for name in LISTS}
+    fields = [name for name in _fields() if name in experiment.FLAGS]
+    return Options(
+        scale=given.scale or experiments.SCALES[0],
+        seeds=given.seeds,
+        rounds=given.rounds,
+        override=lambda config: program.override(config, fields),
+        **{name: text and text.split(",") for name, text in lists.items()},
+    )
+
+
+if __name__ == "__main__":
+    program.run(main, USAGE, define_flags)

@@ -1,0 +1,116 @@
+"""Batches of 2: unitization against batch and group normalization.
+
+Table 1 of Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by
+Unitizing Layers' Outputs", CVPR 2020, supplement, section 3.
+"""
+
+import dataclasses
+import statistics
+
+from classify import presets
+from classify.experiments import trained
+from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
+from tfnorm.training import plots
+from tfnorm.training.experiments import chosen
+from tfnorm.training.sweep import Run
+
+__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
+
+FLAGS = ("norms", "repeated", "seeds", "batch_size", "width", *trained.FLAGS)
+
+NORMS = presets.MICRO_NORMS
+SEEDS = 3
+
+# Table 1, accuracy in percent.
+PUBLISHED = {
+    "gn_g1": 10.00,
+    "gn_g2": 10.00,
+    "gn_g4": 10.00,
+    "gn_g8": 71.63,
+    "gn_g16": 73.76,
+    "gn_c1": 79.54,
+    "gn_c2": 73.58,
+    "gn_c4": 70.68,
+    "gn_c8": 72.04,
+    "gn_c16": 10.00,
+    "bn": 71.50,
+    "unitization": 81.88,
+}
+
+# Ours: some six minutes a run on a core.
+SMALL = {
+    "depth": 20,
+    "train_size": 10_000,
+    "epochs": 5.0,
+    "log_every": 500,
+    "eval_every": 12_500,
+    "checkpoint_every": 5_000,
+}
+SMALL_REPEATED = ("bn", "unitization")
+
+
+def runs(options):
+    """One for each norm and seed, those of the first seed first."""
+    config, repeated = presets.MICRO_BATCH, NORMS
+    if options.scale == "small":
+        config, repeated = dataclasses.replace(config, **SMALL), SMALL_REPEATED
+    config = options.override(config)
+    repeated = chosen("repeated", options.repeated or repeated, NORMS)
+    return [
+        Run(
+            f"{norm}_seed_{config.seed + number}",
+            dataclasses.replace(config, seed=config.seed + number, **NORMS[norm]),
+        )
+        for number in range(SEEDS if options.seeds is None else options.seeds)
+        for norm in chosen("norms", options.norms, NORMS)
+        if number == 0 or norm in repeated
+    ]
+
+
+def report(outcomes, out):
+    """Table 1: the median accuracy of each norm, and its spread."""
+    found = {}
+    for outcome in outcomes:
+        name = outcome.run.name.split("_seed_")[0]
+        found.setdefault(name, []).append(accuracy(outcome))
+    rows = []
+    for name, accuracies in found.items():
+        # A run that has diverged is worse than any other.
+        ordered = [-1.0 if value is None else value for value in accuracies]
+        median = statistics.median(ordered)
+        there = [value for value in accuracies if value is not None]
+        rows.append(
+            {
+                "normalization": _label(name),
+                "median accuracy, %": median if median >= 0 else None,
+                "least, %": min(there, default=None),
+                "greatest, %": max(there, default=None),
+                "runs": len(accuracies),
+                "diverged": len(accuracies) - len(there),
+                "Table 1, %": PUBLISHED[name],
+            }
+        )
+    config = outcomes[0].run.config
+    caption = (
+        f"Accuracy on the test split after {config.epochs:g} epochs in batches of "
+        f"{config.batch_size}; Table 1 is of a ResNet-110, 200 epochs and all of CIFAR-10."
+    )
+    out.write(table=(caption, rows))
+    plots.write_boxes(
+        out / "figure.png",
+        {_label(name).replace(" ", "\n"): {"accuracy": each} for name, each in found.items()},
+        {f"ResNet-{config.depth}, batches of {config.batch_size}": (None, None)},
+        "test accuracy, %",
+        missing="diverged",
+    )
+
+
+def _label(name):
+    kind, _, division = name.partition("_")
+    if not division:
+        return {"bn": "BN", "unitization": "unitization"}[kind]
+    number = int(division[1:])
+    plural = "s" * (number > 1)
+    if division[0] == "g":
+        return f"GN {number} group{plural}"
+    return f"GN {number} channel{plural} each"

@@ -1,0 +1,49 @@
+"""What the experiments share whose runs train a classifier: how one is done and what is read."""
+
+from classify import config as configs
+from classify import run
+from tfnorm.training.strategies import make_strategy
+
+PRODUCT = "model"
+FREE = configs.FREE
+
+# Flags that all of them take, fields of `config.Config`.
+FLAGS = (
+    "dataset",
+    "data_dir",
+    "image_size",
+    "train_size",
+    "test_split",
+    "input_scaling",
+    "augmentation",
+    "depth",
+    "iterations",
+    "epsilon",
+    "norm_momentum",
+    "device",
+    "epochs",
+    "steps",
+    "learning_rate",
+    "weight_decay",
+    "seed",
+    "strategy",
+    "log_every",
+    "eval_every",
+    "checkpoint_every",
+    "deterministic",
+)
+
+
+def carry_out(config, directory):
+    """Trains as `classify.train` does."""
+    run.train(config, make_strategy(config.strategy), directory)
+
+
+def accuracy(outcome):
+    """Accuracy on the test split at the end, in percent; None if the run has diverged."""
+    return 100 * outcome.last()["test_accuracy"] if outcome.state == "complete" else None
+
+
+def describe(outcome):
+    """A complete run in a few words."""
+    return f"accuracy {accuracy(outcome):.2f} %"

@@ -1,0 +1,41 @@
+"""Classifiers as SavedModels, which take images as they are stored."""
+
+import keras
+import tensorflow as tf
+
+from tfnorm.folding import fold_normalization
+
+
+def export(model, scaling, path):
+    """Writes `serving_default(images) -> logits`.
+
+    Args:
+        model: a Keras model of scaled images (n, height, width, channels) to logits (n, classes).
+        scaling: `scalings.Scaling` from images in [0, 255] to what the model takes, which becomes
+            part of what is written.
+        path: the directory, which then has a SavedModel that needs TensorFlow only: `images`
+            float32 (n, height, width, channels) in [0, 255] to `logits` float32 (n, classes).
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serve",
+        lambda images: {"logits": model(scaling(images), training=False)},
+        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], name="images")],
+    )
+    archive.write_out(str(path), verbose=False)
+
+
+def export_folded(model, scaling, path, images):
+    """Likewise with the normalizations folded into the layers around them.
+
+    Args:
+        model, scaling, path: see `export`.
+        images: (n, height, width, channels), scaled, to compare both with.
+
+    Returns:
+        The largest difference of the logits of the images, relative to the largest logit.
+    """
+    folded, difference = fold_normalization(model, images)
+    export(folded, scaling, path)
+    return difference

@@ -1,0 +1,70 @@
+"""The network of a configuration."""
+
+from classify.networks import MODELS, resnet_imagenet
+from tfnorm.layers.by_name import norm_factory
+
+# Recoveries of networks without labels.
+RECOVERIES = ("scale_shift", "coloring", "none")
+
+# Of each model what `variant` may be, and the arguments that it stands for.
+VARIANTS = {
+    "mlp": {"plain": {}, "linear": {"linear": True}},
+    "vgg": {"plain": {}},
+    "resnet_cifar": {"plain": {}, "bottleneck": {"bottleneck": True}},
+    "resnet_imagenet": {"plain": {}, **{arc: {"arc": arc} for arc in resnet_imagenet.ARCS}},
+}
+
+
+def make_model(config, shape, num_classes):
+    """The Keras model: images (n, *shape), scaled, to logits (n, num_classes).
+
+    Args:
+        config: a `config.Config`.
+        shape: (height, width, channels) of an image.
+        num_classes: number of classes.
+
+    Raises:
+        ValueError: there is no such network.
+    """
+    if config.model not in MODELS:
+        raise ValueError(f"`model` must be one of {list(MODELS)}. Received: model={config.model!r}")
+    variants = VARIANTS[config.model]
+    if config.variant not in variants:
+        raise ValueError(
+            f"`variant` of {config.model} must be one of {list(variants)}. "
+            f"Received: variant={config.variant!r}"
+        )
+    arguments = dict(variants[config.variant])
+    norm = _factory(config, config.norm, config.recovery)
+    if (arc := arguments.pop("arc", None)) is not None:
+        sites = resnet_imagenet.whitened_sites(arc, config.depth)
+        norm = _placed(norm, sites, _factory(config, "bn", "scale_shift"))
+        arguments["last"] = resnet_imagenet.ARCS[arc].last
+    return MODELS[config.model].classifier(
+        norm,
+        shape=shape,
+        num_classes=num_classes,
+        depth=config.depth,
+        width=config.width,
+        **arguments,
+    )
+
+
+def _placed(norm, sites, elsewhere):
+    """A factory that is `norm` at some sites, by their names, and `elsewhere` at the others."""
+    return lambda name: (norm if name in sites else elsewhere)(name)
+
+
+def _factory(config, norm, recovery):
+    return norm_factory(
+        norm,
+        recovery,
+        group_size=config.group_size if norm != "bn" else None,
+        groups=config.groups,
+        iterations=config.iterations,
+        estimate=config.estimate,
+        epsilon=config.epsilon,
+        momentum=config.norm_momentum,
+        device=config.device,
+        synchronized=config.synchronized,
+    )
