@@ -18,7 +18,7 @@ _TRIES = 10
 # Evaluation shows 224 of 256 pixels along the shorter side.
 _WHOLE_TO_CROP = 256 / 224
 
-_CHANNELS = 3
+CHANNELS = 3
 
 
 def none(images, numbers):
@@ -133,7 +133,7 @@ def central_crop(encoded, image_size):
     size = round(image_size * _WHOLE_TO_CROP) * size // tf.reduce_min(size)
     edge = tf.cast(tf.round(tf.cast(size - image_size, tf.float32) / 2), tf.int32)
     crop = tf.slice(_resized(image, size), [*tf.unstack(edge), 0], [image_size, image_size, -1])
-    return tf.ensure_shape(crop, [image_size, image_size, _CHANNELS])
+    return tf.ensure_shape(crop, [image_size, image_size, CHANNELS])
 
 
 def random_window(height, width, numbers):
@@ -185,16 +185,16 @@ def _decoded(encoded, window):
         height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(encoded))
         # The cosine transform of PIL; TensorFlow's own choice is a faster, less exact one.
         return tf.image.decode_and_crop_jpeg(
-            encoded, window(height, width), channels=_CHANNELS, dct_method="INTEGER_ACCURATE"
+            encoded, window(height, width), channels=CHANNELS, dct_method="INTEGER_ACCURATE"
         )
 
     def other():
-        image = decode(encoded, _CHANNELS)
+        image = decode(encoded, CHANNELS)
         top, left, height, width = tf.unstack(window(*tf.unstack(tf.shape(image)[:2])))
         return image[top : top + height, left : left + width]
 
     image = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
-    return tf.ensure_shape(image, [None, None, _CHANNELS])
+    return tf.ensure_shape(image, [None, None, CHANNELS])
 
 
 def _resized(image, size):

@@ -54,8 +54,8 @@ def define_flags():
         "resized_crop",
         bool,
         "Data",
-        "Whether images are resized and cropped as they are read, as ImageNet's are. Left out: as "
-        "the run has it, else if --image_size is given.",
+        "Whether images are resized and cropped to --image_size as they are read, as ImageNet's "
+        "are. Left out: as the run has it, else not.",
     )
     program.define_flag("out", str, "Evaluation", "JSON file to write the numbers to.")
 
@@ -74,13 +74,10 @@ def main():
             config = program.override(Config(augmentation="none"), FLAGS)
     except ValueError as error:
         raise UserError(str(error)) from error
-    streamed = given.resized_crop
-    if streamed is None and given.saved_model is not None:
-        streamed = config.image_size is not None
-    if streamed is not None:
-        augmentation = "resized_crop_flip" if streamed else "none"
+    if given.resized_crop is not None:
+        augmentation = "resized_crop_flip" if given.resized_crop else "none"
         config = dataclasses.replace(config, augmentation=augmentation)
-    classify, name = _classifier(given)
+    classify, shape, name = _classifier(given)
     images = run.open_split(config, config.test_split)
     identity = Scaling(np.float32(0), np.float32(1))
     batches = run.evaluation_batches(images, identity, config.image_size)
@@ -89,7 +86,7 @@ def main():
         "dataset": config.dataset,
         "split": config.test_split,
         "images": len(images.labels),
-        **_measured(classify, _progress(batches, images), images),
+        **_measured(classify, shape, _progress(batches, images), images),
         "versions": {
             "tfnorm": tfnorm.__version__,
             "tensorflow": tf.__version__,
@@ -118,9 +115,9 @@ def _run_config(run_dir):
 
 
 def _classifier(given):
-    """A function from images in [0, 255] to logits, and its name."""
+    """A function from images in [0, 255] to logits, the shape that it takes, and its name."""
     if given.saved_model is not None:
-        return _saved_model(given.saved_model), given.saved_model
+        return *_saved_model(given.saved_model), given.saved_model
     which = given.which or "last"
     path = pathlib.Path(given.run_dir) / WHICH[which]
     if not path.exists():
@@ -131,42 +128,39 @@ def _classifier(given):
         }
         raise UserError(f"{rule[which]}. There is no {path}.")
     if which != "best":
-        return _saved_model(path), str(path)
+        return *_saved_model(path), str(path)
     try:
         model = keras.models.load_model(path)
     except (ValueError, OSError, TypeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     scaling = Scaling.load(path.with_name("scaling.npz"))
-    return tf.function(lambda images: model(scaling(images), training=False)), str(path)
+    classify = tf.function(lambda images: model(scaling(images), training=False))
+    return classify, tf.TensorShape(model.input_shape), str(path)
 
 
 def _saved_model(path):
     try:
         signature = tf.saved_model.load(str(path)).signatures["serving_default"]
-        (_, inputs), outputs = (
-            signature.structured_input_signature,
-            signature.structured_outputs,
-        )
+        inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
         if set(inputs) != {"images"} or "logits" not in outputs:
             raise KeyError(f"takes {sorted(inputs)}, gives {sorted(outputs)}")
     except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
         raise UserError(
             f"{path} must be a SavedModel of serving_default(images) -> logits. Received: {error}"
         ) from error
-    return lambda images: signature(images=images)["logits"]
+    return lambda images: signature(images=images)["logits"], inputs["images"].shape
 
 
-def _measured(classify, batches, images):
+def _measured(classify, shape, batches, images):
     """`measure`, after a check that images and classifier fit."""
 
     def checked(pixels):
-        try:
-            logits = classify(pixels)
-        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        if not shape.is_compatible_with(pixels.shape):
             raise UserError(
-                f"The classifier does not take images of shape {tuple(pixels.shape[1:])}: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
+                f"The classifier takes images of shape {tuple(shape[1:])}. "
+                f"Received: images of shape {tuple(pixels.shape[1:])}"
+            )
+        logits = classify(pixels)
         if logits.shape[1] != images.num_classes:
             raise UserError(
                 f"The classifier and the dataset must have the same classes. Received: "

@@ -5,8 +5,8 @@ import dataclasses
 from absl import flags
 
 from classify import config as configs
-from classify import train
-from classify.experiments import EXPERIMENTS
+from classify import presets, train
+from classify.experiments import EXPERIMENTS, time
 from classify.experiments.options import Options
 from tfnorm.training import experiments, program
 from tfnorm.training.program import UserError
@@ -15,6 +15,10 @@ USAGE = """
 Reproduces a table or figure of the two papers' supplements.
 
   micro_batch  unitization, batch and group normalization in batches of 2: table 1
+  estimation   MLPs by the covariance's estimate or the matrix's, by width and batch: figure I
+  vgg          VGG-19 by whitening, group size and estimate: section 4.2.1
+  imagenet     ResNet-50 with ItN in two places: table I
+  time         seconds a training step by norm and group size: tables IV and V, figure V
 
   python -m classify.experiment --name=micro_batch --out=runs/micro --data_dir=DATA_DIR --dry_run
   python -m classify.experiment --name=micro_batch --scale=small --out=runs/micro \\
@@ -28,7 +32,12 @@ command only draws them again. Several machines with one DIR do shares, --shard=
 
 # Lists, comma-separated: their help.
 LISTS = {
-    "norms": "Normalizations.",
+    "norms": "Normalizations. Of vgg and time as bn,itn, and in groups of 64 channels as zca-64.",
+    "estimates": f"Of {', '.join(presets.ESTIMATES)}: what the moving average follows.",
+    "archs": f"Networks, of {', '.join(time.ARCHS)}.",
+    "widths": "Units of a hidden layer.",
+    "batch_sizes": "Images in a batch.",
+    "rates": "Learning rates.",
     "repeated": "Those of the normalizations that are run with each seed, not the first alone.",
 }
 # Fields of a configuration in which a run may differ from the paper's and be of its size.

@@ -1,10 +1,15 @@
 """The network of a configuration."""
 
+import dataclasses
+
 from classify.networks import MODELS, resnet_imagenet
 from tfnorm.layers.by_name import norm_factory
 
 # Recoveries of networks without labels.
 RECOVERIES = ("scale_shift", "coloring", "none")
+
+# BatchNormalization where a variant has no whitening, as the authors of batch whitening have it.
+_ELSEWHERE = {"norm": "bn", "group_size": None, "groups": None, "epsilon": 1e-5}
 
 # Of each model what `variant` may be, and the arguments that it stands for.
 VARIANTS = {
@@ -35,10 +40,11 @@ def make_model(config, shape, num_classes):
             f"Received: variant={config.variant!r}"
         )
     arguments = dict(variants[config.variant])
-    norm = _factory(config, config.norm, config.recovery)
+    norm = _factory(config)
     if (arc := arguments.pop("arc", None)) is not None:
+        elsewhere = dataclasses.replace(config, **_ELSEWHERE, recovery="scale_shift")
         sites = resnet_imagenet.whitened_sites(arc, config.depth)
-        norm = _placed(norm, sites, _factory(config, "bn", "scale_shift"))
+        norm = _placed(norm, sites, _factory(elsewhere))
         arguments["last"] = resnet_imagenet.ARCS[arc].last
     return MODELS[config.model].classifier(
         norm,
@@ -55,11 +61,11 @@ def _placed(norm, sites, elsewhere):
     return lambda name: (norm if name in sites else elsewhere)(name)
 
 
-def _factory(config, norm, recovery):
+def _factory(config):
     return norm_factory(
-        norm,
-        recovery,
-        group_size=config.group_size if norm != "bn" else None,
+        config.norm,
+        config.recovery,
+        group_size=config.group_size,
         groups=config.groups,
         iterations=config.iterations,
         estimate=config.estimate,

@@ -8,13 +8,19 @@ import tensorflow as tf
 
 from classify import config as configs
 from classify import inputs
-from classify.augmentations import AUGMENTATIONS
+from classify.augmentations import AUGMENTATIONS, CHANNELS
 from classify.export import export, export_folded
 from classify.scalings import Scaling, make_scaling
 from classify.trainer import Trainer
-from tfnorm.layers.by_name import normalization_sites
+from tfnorm.layers.sites import normalization_sites
 from tfnorm.training import actions, loop, plots, timing
-from tfnorm.training.datasets import EncodedImages, Images, load_images, stream_images
+from tfnorm.training.datasets import (
+    EncodedImages,
+    Images,
+    image_kind,
+    load_images,
+    stream_images,
+)
 from tfnorm.training.program import Diverged, UserError
 from tfnorm.training.run_directory import History, whole_directory
 from tfnorm.training.strategies import agreement
@@ -36,14 +42,17 @@ class Parts(typing.NamedTuple):
     epoch: int
 
 
-def prepare(config, strategy):
+def prepare(config, strategy, make_trainer=Trainer):
     """Makes all that a run needs before it begins, so that a mistake costs nothing.
+
+    Args:
+        config: a `config.Config`.
+        strategy: a `tf.distribute` strategy.
+        make_trainer: `Trainer`, or what an experiment has in its place.
 
     Raises:
         UserError: there is no such data or network.
     """
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
     training, test = (open_split(config, split) for split in ("train", config.test_split))
     if test.num_classes != training.num_classes:
         raise UserError(
@@ -51,37 +60,60 @@ def prepare(config, strategy):
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
     training = _first(training, config.train_size)
-    count = len(training.labels)
-    steps = config.steps or max(1, round(config.epochs * count / config.batch_size))
     try:
         scaling = make_scaling(config.input_scaling, training)
-        trainer = Trainer(
-            config, image_shape(config, training), training.num_classes, steps, strategy
-        )
-    except (ValueError, tf.errors.ResourceExhaustedError) as error:
+    except ValueError as error:
         raise UserError(str(error)) from error
+    count = len(training.labels)
+    steps = config.steps or max(1, round(config.epochs * count / config.batch_size))
+    if isinstance(training, Images):
+        shape = training.images.shape[1:]
+    else:
+        shape = (config.image_size, config.image_size, CHANNELS)
+    trainer = _make(make_trainer, config, shape, training.num_classes, steps, strategy)
     return Parts(trainer, training, test, scaling, steps, max(1, round(count / config.batch_size)))
 
 
-def open_split(config, split):
-    """The `Images` of a split, or `EncodedImages` where they are cropped as they are read."""
+def describe_network(config, strategy):
+    """The `Trainer` for a dataset's images, which need not be there if their size is known."""
+    kind = image_kind(config.dataset, config.data_dir)
+    streamed = _is_streamed(config)
+    size = kind.size if config.image_size is None else (config.image_size, config.image_size)
+    if size is None:
+        raise UserError(
+            f"The images of {config.dataset} differ in size: give the one to use as --image_size."
+        )
+    shape = (*size, CHANNELS if streamed else kind.channels)
+    return _make(Trainer, config, shape, kind.num_classes, config.steps or 1, strategy)
+
+
+def _make(make_trainer, config, *arguments):
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    try:
+        return make_trainer(config, *arguments)
+    except (ValueError, tf.errors.ResourceExhaustedError) as error:
+        raise UserError(str(error)) from error
+
+
+def _is_streamed(config):
+    """Whether images are decoded as they are read."""
     if config.augmentation not in AUGMENTATIONS:
         raise UserError(
             f"`augmentation` must be one of {list(AUGMENTATIONS)}. "
             f"Received: augmentation={config.augmentation!r}"
         )
-    if not AUGMENTATIONS[config.augmentation].decodes:
+    return AUGMENTATIONS[config.augmentation].decodes
+
+
+def open_split(config, split):
+    """The `Images` of a split, or `EncodedImages` where they are cropped as they are read."""
+    if not _is_streamed(config):
         return load_images(config.dataset, split, config.data_dir, config.image_size)
     if config.image_size is None:
         raise UserError(f"--augmentation={config.augmentation} needs --image_size.")
-    return stream_images(config.dataset, split, config.data_dir)
-
-
-def image_shape(config, images):
-    """(height, width, channels) of what the network takes."""
-    if isinstance(images, EncodedImages):
-        return config.image_size, config.image_size, images.channels
-    return images.images.shape[1:]
+    progress = actions.Progress(f"files of {config.dataset} {split}")
+    return stream_images(config.dataset, split, config.data_dir, progress)
 
 
 def _first(images, count):
@@ -100,30 +132,26 @@ def _first(images, count):
     return dataclasses.replace(images, **fields)
 
 
-def show(config, parts):
+def show(trainer):
     """Prints the configuration, and the network's size and normalizations."""
-    for name, value in dataclasses.asdict(config).items():
+    for name, value in dataclasses.asdict(trainer.config).items():
         print(f"{name}: {value}")
-    model = parts.trainer.model
-    count = sum(int(tf.size(weight)) for weight in model.trainable_weights)
-    print(
-        f"\n{len(parts.training.labels):,} training and {len(parts.test.labels):,} test images, "
-        f"{parts.training.num_classes} classes, {parts.steps:,} steps of which {parts.epoch:,} are "
-        f"an epoch\n{model.name}: {count:,} parameters"
-    )
-    for site, kind, channels, group_size, recovery in normalization_sites(model):
+    count = sum(int(tf.size(weight)) for weight in trainer.model.trainable_weights)
+    print(f"\n{trainer.model.name}: {count:,} parameters")
+    for site, kind, channels, group_size, recovery in normalization_sites(trainer.model):
         groups = f", groups of {group_size}" if group_size else ""
         recovery = f", {recovery}" if recovery else ""
         print(f"  {site}: {kind}, {channels} channels{groups}{recovery}")
 
 
-def train(config, strategy, directory):
+def train(config, strategy, directory, make_trainer=Trainer):
     """Trains as `config` says, from the start or from the last checkpoint, to the end.
 
     Args:
         config: a `config.Config`.
         strategy: a `tf.distribute` strategy.
         directory: a `RunDirectory`.
+        make_trainer: see `prepare`.
 
     Raises:
         UserError: the run cannot begin, or was interrupted.
@@ -134,10 +162,14 @@ def train(config, strategy, directory):
     if (directory / "model").exists():
         print(f"The run in {directory.path} is complete, see model/.")
         return
-    parts = prepare(config, strategy)
+    parts = prepare(config, strategy, make_trainer)
     directory.begin(settings, configs.FREE)
     if directory.writes:
-        show(config, parts)
+        show(parts.trainer)
+        print(
+            f"\n{len(parts.training.labels):,} training and {len(parts.test.labels):,} test "
+            f"images, {parts.training.num_classes} classes; an epoch is {parts.epoch:,} steps."
+        )
         parts.scaling.save(directory / "scaling.npz")
     history = _loop(config, strategy, directory, parts)
     if directory.writes:
@@ -162,7 +194,7 @@ def _loop(config, strategy, directory, parts):
         evaluate = actions.Evaluate(
             lambda: best(_measure(config, parts)), describe, history, board, screen
         )
-        screen.say(f"\nWriting to {directory.path}, from step {first} of {last}.")
+        screen.say(f"Writing to {directory.path}, from step {first} of {last}.")
         if first == 0:
             evaluate(0)
         doings += [

@@ -56,7 +56,7 @@ def main():
     """Reads the flags and trains."""
     given = flags.FLAGS
     if given.preset is None:
-        raise UserError(f"--preset is required: one of {', '.join(PRESETS)}.")
+        raise UserError(f"--preset is required: one of {program.some(PRESETS, 'cifar10_resnet')}.")
     if given.run_dir is None and not given.dry_run:
         raise UserError("--run_dir is required: the directory that the run writes to.")
     try:
@@ -65,7 +65,7 @@ def main():
     except ValueError as error:
         raise UserError(str(error)) from error
     if given.dry_run:
-        run.show(config, run.prepare(config, strategy))
+        run.show(run.describe_network(config, strategy))
     else:
         run.train(config, strategy, RunDirectory(given.run_dir, writes=is_chief(strategy)))
 

@@ -39,11 +39,15 @@ class Trainer:
             )
         keras.utils.set_random_seed(config.seed)
         with strategy.scope():
-            self.model = make_model(config, shape, num_classes)
+            self.model = self.make_model(shape, num_classes)
             self.optimizer = keras.optimizers.SGD(
                 learning_rate(config, steps), config.sgd_momentum, config.nesterov
             )
             self.optimizer.build(self.model.trainable_variables)
+
+    def make_model(self, shape, num_classes):
+        """The network, which an experiment may have made otherwise."""
+        return make_model(self.config, shape, num_classes)
 
     @property
     def state(self):

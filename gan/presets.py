@@ -15,10 +15,13 @@ class Config:
     dataset: str = field(
         "cifar10",
         "Data",
-        "digits (embedded), or a dataset of tensorflow-datasets as mnist, cifar10.",
+        "digits (embedded), folder (DATA_DIR/SPLIT/CLASS/*.jpg), or a dataset as cifar10, mnist.",
     )
     data_dir: str | None = field(
-        None, "Data", "Directory with prepared tensorflow-datasets data; digits need none."
+        None,
+        "Data",
+        "Directory with data prepared by tensorflow-datasets, with the official files of CIFAR or "
+        "MNIST, or with the folders of splits; digits need none.",
     )
     image_size: int = field(32, "Data", "Height and width of images, in pixels.")
 

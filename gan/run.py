@@ -12,7 +12,7 @@ from gan.metrics.evaluation import describe, evaluate, training_distance
 from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.statistics import reference_statistics
 from gan.trainer import Trainer
-from tfnorm.layers.by_name import normalization_sites
+from tfnorm.layers.sites import normalization_sites
 from tfnorm.training import actions, loop, plots, timing
 from tfnorm.training.batches import input_fn
 from tfnorm.training.datasets import Images, image_kind, load_images

@@ -53,7 +53,7 @@ def main():
     """Reads the flags and trains."""
     given = flags.FLAGS
     if given.preset is None:
-        raise UserError(f"--preset is required: one of {', '.join(presets.PRESETS)}.")
+        raise UserError(f"--preset is required: one of {program.some(presets.PRESETS)}.")
     if given.run_dir is None and not given.dry_run:
         raise UserError("--run_dir is required: the directory that the run writes to.")
     try:

@@ -1,5 +1,11 @@
 """The papers' experiments with classifiers, each a module: see `tfnorm.training.experiments`."""
 
-from classify.experiments import micro_batch
+from classify.experiments import estimation, imagenet, micro_batch, time, vgg
 
-EXPERIMENTS = {"micro_batch": micro_batch}
+EXPERIMENTS = {
+    "micro_batch": micro_batch,
+    "estimation": estimation,
+    "vgg": vgg,
+    "imagenet": imagenet,
+    "time": time,
+}

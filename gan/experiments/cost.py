@@ -12,8 +12,8 @@ import statistics
 import tensorflow as tf
 
 from gan import networks, presets
-from gan.experiments.options import whitening
 from gan.trainer import Trainer
+from tfnorm.layers.by_name import parse_norm
 from tfnorm.training import plots, timing
 from tfnorm.training.datasets import Kind
 from tfnorm.training.experiments import chosen
@@ -72,7 +72,7 @@ class Timing:
         """The `presets.Config` with a norm, whose decomposition is on a device."""
         fields = dataclasses.asdict(self)
         shared = {name: fields[name] for name in fields.keys() - {"norms", "rounds"}}
-        return presets.Config(**shared, **whitening(norm), device=device)
+        return presets.Config(**shared, **parse_norm(norm), device=device)
 
 
 def runs(options):
@@ -86,7 +86,7 @@ def _timing(arch, options):
     preset = presets.PRESETS[preset]
     norms = list(dict.fromkeys([BASELINE, *(options.norms or norms)]))
     for norm in norms:
-        whitening(norm)
+        parse_norm(norm)
     if options.rounds is not None and options.rounds < 1:
         raise UserError(f"--rounds must be at least 1. Received: rounds={options.rounds}")
     small = options.scale == "small"
@@ -109,7 +109,7 @@ def carry_out(config, directory):
     devices = ["CPU", *["GPU"] * bool(tf.config.list_logical_devices("GPU"))]
     calls = {}
     for name in config.norms.split(","):
-        decomposed = whitening(name)["norm"] in DECOMPOSED
+        decomposed = parse_norm(name)["norm"] in DECOMPOSED
         for device in devices if decomposed else [None]:
             of_norm = _calls(config, name, device)
             calls |= {(name, device, kind): call for kind, call in of_norm.items()}

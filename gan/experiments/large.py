@@ -8,8 +8,8 @@ import dataclasses
 
 from gan import presets
 from gan.experiments import trained
-from gan.experiments.options import norm_name, whitening
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
+from tfnorm.layers.by_name import norm_name, parse_norm
 from tfnorm.training import plots
 from tfnorm.training.experiments import chosen
 from tfnorm.training.sweep import Run
@@ -32,7 +32,7 @@ def runs(options):
             config = dataclasses.replace(config, **trained.SMALL)
         config = options.override(config)
         for norm in dict.fromkeys(options.norms or NORMS):
-            found.append(Run(f"{arch}_{norm}", dataclasses.replace(config, **whitening(norm))))
+            found.append(Run(f"{arch}_{norm}", dataclasses.replace(config, **parse_norm(norm))))
     return found
 
 
@@ -43,10 +43,11 @@ def report(outcomes, out):
     rows, panels = [], {}
     for outcome in outcomes:
         of, result = outcome.run.config, trained.result(outcome)
+        norm = norm_name(of.norm, of.group_size)
         rows.append(
             {
                 "architecture": of.arch,
-                "norm": norm_name(of),
+                "norm": norm,
                 distance: result.distance,
                 score: result.score,
                 f"{score} deviation": result.deviation,
@@ -54,7 +55,7 @@ def report(outcomes, out):
             }
         )
         bars = panels.setdefault(f"{of.arch}, {of.steps:,} steps", {})
-        label = norm_name(of) + (" (diverged)" if result.distance is None else "")
+        label = norm + (" (diverged)" if result.distance is None else "")
         bars[label] = {distance: result.distance}
     out.write(table=(f"{distance} and {score} at the end of training.", rows))
     plots.write_bars(out / "figure.png", panels, distance)

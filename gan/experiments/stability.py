@@ -11,9 +11,9 @@ import statistics
 
 from gan import presets
 from gan.experiments import trained
-from gan.experiments.options import norm_name, whitening
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
 from tfnorm.functional import WHITENERS
+from tfnorm.layers.by_name import norm_name, parse_norm
 from tfnorm.training import plots
 from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
@@ -73,7 +73,11 @@ def runs(options):
         Run(
             "_".join([norm, *[estimate] * (estimate == "matrix"), recovery, *setting.split(":")]),
             dataclasses.replace(
-                config, estimate=estimate, recovery=recovery, **whitening(norm), **SETTINGS[setting]
+                config,
+                estimate=estimate,
+                recovery=recovery,
+                **parse_norm(norm),
+                **SETTINGS[setting],
             ),
         )
         for norm, estimate, recovery in _methods(options)
@@ -88,7 +92,7 @@ def _methods(options):
     recoveries = chosen("recoveries", options.recoveries, RECOVERIES)
     methods = []
     for name in dict.fromkeys(options.norms or authors):
-        norm = whitening(name)["norm"]
+        norm = parse_norm(name)["norm"]
         for estimate in asked or authors.get(name, ["covariance"]):
             for recovery in recoveries:
                 # Only whitenings have a matrix, and without a norm there is nothing to recover.
@@ -113,7 +117,7 @@ def report(outcomes, out):
     methods = {}
     for outcome in outcomes:
         of = outcome.run.config
-        method = (norm_name(of), of.estimate, of.recovery)
+        method = (norm_name(of.norm, of.group_size), of.estimate, of.recovery)
         methods.setdefault(method, []).append((outcome, trained.result(outcome)))
     out.write(
         table=(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from classify.networks import ARCS, resnet_imagenet, whitened_sites
-from tfnorm.layers.by_name import norm_factory, normalization_sites
+from tfnorm.layers.by_name import norm_factory
+from tfnorm.layers.sites import normalization_sites
 
 EVERY_DEPTH = pytest.mark.parametrize("depth", [18, 50])
 

@@ -40,7 +40,7 @@ MISTAKES = {
     (*TINY, "--out=gan"): "not empty",
     (*TINY, "--out=README.md"): "README.md",
     (*TINY, "--out=Y", "--shard=3/2"): "shard=3/2",
-    (*TINY, "--out=Y", "--norms=bn-16"): "Received: bn-16",
+    (*TINY, "--out=Y", "--norms=bn-16"): "Received: norm='bn-16'",
     (*TINY, "--out=Y", "--settings=2e-3"): "Received: 2e-3",
     (*TINY, "--out=Y", "--eval_samples=1"): "eval_samples=1",
     (*TINY, "--out=Y", "--loss=wasserstein"): "must be one of hinge, non_saturating",

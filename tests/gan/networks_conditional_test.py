@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from gan.networks import ARCHITECTURES, LATENT_SIZE, VARIANTS
 from tfnorm.layers import SpectralNormalization
-from tfnorm.layers.by_name import norm_factory, normalization_sites
+from tfnorm.layers.by_name import norm_factory
+from tfnorm.layers.sites import normalization_sites
 
 EVERY_ARCH = pytest.mark.parametrize("arch", ARCHITECTURES)
 CLASSES, WIDTH = 3, 8

@@ -7,7 +7,8 @@ import pytest
 from gan import networks
 from gan.networks import ARCHITECTURES, resnet
 from tfnorm.layers import SpectralNormalization
-from tfnorm.layers.by_name import norm_factory, normalization_sites
+from tfnorm.layers.by_name import norm_factory
+from tfnorm.layers.sites import normalization_sites
 
 EVERY_ARCH = pytest.mark.parametrize("arch", ARCHITECTURES)
 EVERY_VARIANT = pytest.mark.parametrize("variant", networks.VARIANTS)

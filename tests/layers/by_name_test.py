@@ -13,7 +13,8 @@ from tfnorm.layers import (
     FactorizedColoring,
     SpectralNormalization,
 )
-from tfnorm.layers.by_name import norm_factory, normalization_sites
+from tfnorm.layers.by_name import norm_factory, norm_name, parse_norm
+from tfnorm.layers.sites import normalization_sites
 
 CHANNELS, CLASSES, RANK = 6, 3, 2
 X = np.random.default_rng(0).normal(size=(8, 2, 2, CHANNELS)).astype("float32")
@@ -217,6 +218,21 @@ def test_sites_of_layers_that_the_factory_did_not_make():
         ("groups", "gn", 6, 1, "gamma"),
         ("layer", "ln", 6, None, "beta"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "norm", "group_size"),
+    [("bn", "bn", None), ("zca-64", "zca", 64), ("gn-16", "gn", 16), ("itn", "itn", None)],
+)
+def test_a_name_says_the_group_size(name, norm, group_size):
+    assert parse_norm(name) == {"norm": norm, "group_size": group_size}
+    assert norm_name(norm, group_size) == name
+
+
+@pytest.mark.parametrize("name", ["layer", "", "zca-", "zca-0", "zca-x", "bn-16", "ln-4", "-16"])
+def test_a_name_that_there_is_not_is_refused(name):
+    with pytest.raises(ValueError, match=f"Received: norm='{name}'"):
+        parse_norm(name)
 
 
 @pytest.mark.parametrize(

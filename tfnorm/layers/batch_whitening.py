@@ -146,8 +146,7 @@ class BatchWhitening(base.BatchStatistics):
                 sum_replicas=self.sum_replicas,
                 **self._whitening,
             )
-            values = covariances if self.estimate == "covariance" else matrices
-            self.follow([self.moving_mean, *self._moving], [mean, *values])
+            self.follow_batch(mean, covariances, matrices)
         else:
             y = functional.apply_whitening(
                 rows,
@@ -158,6 +157,11 @@ class BatchWhitening(base.BatchStatistics):
                 group_size=self.group_size,
             )
         return tf.cast(groups.from_rows(y, inputs, self.axis), self.compute_dtype)
+
+    def follow_batch(self, mean, covariances, matrices):
+        """Moves the moving statistics towards a batch's, lists of a tensor a block."""
+        values = covariances if self.estimate == "covariance" else matrices
+        self.follow([self.moving_mean, *self._moving], [mean, *values])
 
     def inference_matrices(self):
         """The whitening matrices that inference uses, one tensor (groups, size, size) a block."""

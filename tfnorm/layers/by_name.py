@@ -10,6 +10,7 @@ import typing
 
 import keras
 
+from tfnorm.functional import WHITENERS
 from tfnorm.layers import base
 from tfnorm.layers.batch_whitening import BatchWhitening
 from tfnorm.layers.coloring import Coloring
@@ -112,6 +113,28 @@ NORMS = {
     "cd": _whitening("cd"),
     "itn": _whitening("itn"),
 }
+GROUPED = (*WHITENERS, "gn")
+
+
+def parse_norm(name):
+    """The `norm` and `group_size` that a name stands for, a dict.
+
+    "zca-64" is ZCA in groups of 64 channels, and "gn-16" group normalization in groups of 16.
+    Without a group size, as "bn" or "zca", all channels of a site are one group.
+    """
+    norm, dash, size = name.partition("-")
+    has_size = norm in GROUPED and size.isdecimal() and int(size) > 0
+    if norm not in NORMS or (dash and not has_size):
+        raise ValueError(
+            f"A norm must be one of {', '.join(NORMS)}, and {', '.join(GROUPED)} may have a group "
+            f"size in channels, as zca-64. Received: norm={name!r}"
+        )
+    return {"norm": norm, "group_size": int(size) if dash else None}
+
+
+def norm_name(norm, group_size):
+    """The name that `parse_norm` takes for a norm and its group size."""
+    return norm if group_size is None else f"{norm}-{group_size}"
 
 
 class Recovery(typing.NamedTuple):
@@ -135,7 +158,7 @@ RECOVERIES = {
 }
 
 # A layer is named for its site and this: `norm_1_conditional_coloring`.
-_WORDS = {
+RECOVERY_WORDS = {
     ConditionalCenterScale: "conditional gamma and beta",
     Coloring: "coloring",
     ConditionalColoring: "conditional coloring",
@@ -190,7 +213,7 @@ def norm_factory(
     }
 
     def recover(kind, name):
-        layer = kind(*arguments[kind], name=f"{name}_{_WORDS[kind].replace(' ', '_')}")
+        layer = kind(*arguments[kind], name=f"{name}_{RECOVERY_WORDS[kind].replace(' ', '_')}")
         if spectral and kind is not ConditionalCenterScale:
             layer = SpectralNormalization(layer, name=f"spectral_{layer.name}")
         return layer
@@ -225,53 +248,3 @@ def _check_groups(options):
                 "gn must have `groups` or `group_size`, not both. Received: "
                 f"groups={options.groups}, group_size={options.group_size}"
             )
-
-
-class Site(typing.NamedTuple):
-    """A row of `normalization_sites`."""
-
-    name: str
-    kind: str
-    channels: int
-    group_size: int | None
-    recovery: str
-
-
-def normalization_sites(model):
-    """Where a Keras model normalises: a `Site` each, in order.
-
-    The kind is a key of `NORMS`, and "none" where there is a recovery alone. The group size is None
-    where the kind has none, and the channels where one group is all. The recovery is in words:
-    "gamma and beta", "coloring + conditional coloring", or "" without one.
-    """
-    sites = {}
-    for layer in model.layers:
-        recovery = layer.layer if isinstance(layer, SpectralNormalization) else layer
-        words = _WORDS.get(type(recovery))
-        if words is not None:
-            name = recovery.name.removesuffix("_" + words.replace(" ", "_"))
-            site = sites.get(name, Site(name, "none", layer.output.shape[-1], None, ""))
-            recoveries = filter(None, [site.recovery, words])
-            sites[name] = site._replace(recovery=" + ".join(recoveries))
-        elif (site := _normalization(layer)) is not None:
-            sites[layer.name] = site
-    return list(sites.values())
-
-
-def _normalization(layer):
-    if isinstance(layer, BatchWhitening):
-        channels = layer.moving_mean.shape[0]
-        kind, size = layer.method, min(layer.group_size or channels, channels)
-    elif isinstance(layer, keras.layers.BatchNormalization):
-        channels, kind, size = layer.moving_mean.shape[0], "bn", None
-    elif isinstance(layer, Unitization):
-        channels, kind, size = layer.alpha.shape[0], "unitization", None
-    elif isinstance(layer, keras.layers.GroupNormalization):
-        channels = layer.get_build_config()["input_shape"][layer.axis]
-        kind, size = "gn", channels // layer.groups
-    elif isinstance(layer, keras.layers.LayerNormalization):
-        channels, kind, size = layer.get_build_config()["input_shape"][-1], "ln", None
-    else:
-        return None
-    affine = [name for name, used in [("gamma", layer.scale), ("beta", layer.center)] if used]
-    return Site(layer.name, kind, channels, size, " and ".join(affine))

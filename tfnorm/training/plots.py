@@ -180,6 +180,48 @@ def write_bars(path, panels, y_label):
     _write(path, figure)
 
 
+def write_heat_maps(path, panels, x_label, y_label, value_label, columns=2):
+    """Draws tables of numbers as colours, zero white, all on one scale, as PNG.
+
+    Args:
+        path: the file.
+        panels: dict from a panel's title to a dict from (x, y) to a number, or None where there is
+            none.
+        x_label, y_label: what x and y are, with their units.
+        value_label: what the numbers are, with their unit.
+        columns: panels side by side.
+    """
+    from matplotlib.figure import Figure
+
+    numbers = [value for cells in panels.values() for value in cells.values() if value is not None]
+    limit = max([abs(value) for value in numbers if np.isfinite(value)], default=0) or 1.0
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(5.5 * columns, 4.2 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in places[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (title, cells) in zip(places, panels.items(), strict=False):
+        xs, ys = (sorted({key[i] for key in cells}) for i in range(2))
+        values = [[cells.get((x, y)) for x in xs] for y in ys]
+        drawn = axes.imshow(
+            np.array(values, np.float64), cmap="RdBu", vmin=-limit, vmax=limit, origin="lower"
+        )
+        for i, j in np.ndindex(len(ys), len(xs)):
+            value = values[i][j]
+            if (xs[j], ys[i]) in cells:
+                text = "-" if value is None else f"{value:.3g}"
+                dark = value is not None and abs(value) > 0.6 * limit
+                axes.text(j, i, text, ha="center", va="center", color="w" if dark else "k")
+        axes.set_xticks(range(len(xs)), xs)
+        axes.set_yticks(range(len(ys)), ys)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.set_title(title)
+    figure.colorbar(drawn, ax=places[: len(panels)], label=value_label)
+    _write(path, figure)
+
+
 def _series(groups):
     """The names of the series in all groups, in order."""
     return list(dict.fromkeys(name for group in groups.values() for name in group))

@@ -1,7 +1,9 @@
 """What every program shares: flags from a configuration, and one line for a user's mistake."""
 
 import dataclasses
+import difflib
 import logging
+import os
 import sys
 import textwrap
 import types
@@ -9,6 +11,9 @@ import typing
 
 import absl.logging
 from absl import app, flags
+
+# So many choices of a flag are not told on one line.
+_MANY = 16
 
 
 class UserError(Exception):
@@ -35,7 +40,7 @@ def run(main, usage, define):
 
     def parse(argv):
         if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv[1:]):
-            print(_help(usage))
+            _show(_help(usage))
             sys.exit(0)
         try:
             rest = flags.FLAGS(argv)
@@ -59,6 +64,14 @@ def run(main, usage, define):
             _leave("Interrupted.")
 
     app.run(guarded, flags_parser=parse)
+
+
+def _show(text):
+    """Prints a text of which a reader, as `head`, may want the beginning only."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(message):
@@ -122,11 +135,20 @@ class _Parser(flags.ArgumentParser):
         if self.optional and argument in (None, NONE, "none"):
             return NONE
         if self.choices is not None and argument not in [str(choice) for choice in self.choices]:
-            raise ValueError(f"must be one of {', '.join(map(str, self.choices))}")
+            raise ValueError(f"must be one of {some(self.choices, argument)}")
         return self.kind(argument)
 
     def flag_type(self):
         return self.kind.__name__
+
+
+def some(choices, near=""):
+    """Choices for a message: all of them, or if they are many a few that are nearest to a text."""
+    choices = [str(choice) for choice in choices]
+    if len(choices) <= _MANY:
+        return ", ".join(choices)
+    nearest = difflib.get_close_matches(near, choices, n=3, cutoff=0.0)
+    return f"the {len(choices)} that --help lists, as {', '.join(nearest)}"
 
 
 class _None:
@@ -155,6 +177,9 @@ def _help(usage):
     for group, members in _GROUPS.items():
         lines += ["", f"{group}:"]
         for name, kind, help, choices, optional in members:
+            if choices and len(choices) > _MANY:
+                help = f"{help} One of {', '.join(map(str, choices))}."
+                choices = None
             values = "|".join(map(str, choices)) if choices else f"<{kind.__name__}>"
             values += "|none" if optional and "none" not in (choices or ()) else ""
             left = f"--[no]{name}" if kind is bool else f"--{name}={values}"

@@ -98,7 +98,7 @@ def check(name, data, data_dir):
         resized = load_images(name, split, data_dir, image_size=20)
         assert resized.images.dtype == np.float32
         np.testing.assert_allclose(resized.images, bilinear(expected, 20), atol=1e-3)
-    assert image_kind(name, data_dir) == (3, CLASSES[name])
+    assert image_kind(name, data_dir) == (3, CLASSES[name], (32, 32))
 
 
 @pytest.mark.parametrize("dumps", [python2_pickle, python3_pickle, pickle.dumps])

@@ -16,7 +16,7 @@ def test_digits_are_the_embedded_images():
     got = np.concatenate([train.images, test.images])
     np.testing.assert_allclose(got, expected, atol=1e-3)
     assert got.min() == 0 and got.max() == 255
-    assert image_kind("digits") == image_kind("digits", "no/such/folder") == (1, 10)
+    assert image_kind("digits") == image_kind("digits", "no/such/folder") == (1, 10, (32, 32))
 
 
 def test_digits_at_another_size():

@@ -44,7 +44,7 @@ def check(name, data, data_dir):
         resized = load_images(name, split, data_dir, image_size=32)
         expected = bilinear(images[..., np.newaxis], 32)
         np.testing.assert_allclose(resized.images, expected, atol=1e-3)
-    assert image_kind(name, data_dir) == (1, 10)
+    assert image_kind(name, data_dir) == (1, 10, (28, 28))
 
 
 @pytest.mark.parametrize(

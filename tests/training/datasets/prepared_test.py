@@ -59,7 +59,7 @@ def test_prepared_dataset_is_read_in_order_as_stored(store, examples):
     assert got.images.dtype == np.uint8 and got.labels.dtype == np.int64
     np.testing.assert_array_equal(got.images, [row["image"] for row in expected])
     np.testing.assert_array_equal(got.labels, [row["label"] for row in expected])
-    assert image_kind("toys", store) == (3, 4)
+    assert image_kind("toys", store) == (3, 4, got.images.shape[1:3])
     pairs = {(image.tobytes(), label) for image, label in zip(*examples.values(), strict=True)}
     assert pairs == {(i.tobytes(), y) for i, y in zip(got.images, got.labels, strict=True)}
 

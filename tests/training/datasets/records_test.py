@@ -84,7 +84,7 @@ def test_stream_is_what_was_stored(stored):
 def test_grey_images(tmp_path):
     store(tmp_path, "grey", features(1), {"train": dataset(1)})
     got = stream_images("grey", "train", tmp_path)
-    assert got.channels == 1 and image_kind("grey", tmp_path) == (1, 4)
+    assert got.channels == 1 and image_kind("grey", tmp_path)[:2] == (1, 4)
     images = {decode(got.encoded(i), got.channels).numpy().tobytes() for i in range(COUNT)}
     assert images == {row["image"].tobytes() for row in examples(1)}
 

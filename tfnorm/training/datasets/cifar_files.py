@@ -124,7 +124,7 @@ class CifarFiles:
 
     def kind(self):
         """The `Kind` of the images."""
-        return Kind(channels=3, num_classes=_CLASSES[self.name])
+        return Kind(channels=3, num_classes=_CLASSES[self.name], size=(32, 32))
 
     def load(self, split, image_size):
         """`Images` in the order of the files; for CIFAR-100 with the fine labels."""

@@ -22,7 +22,7 @@ class Digits:
 
     def kind(self):
         """The `Kind` of the images."""
-        return Kind(channels=1, num_classes=10)
+        return Kind(channels=1, num_classes=10, size=(_SIZE, _SIZE))
 
     def load(self, split, image_size):
         """`Images` of the first 1,437 digits, "train", or of the last 360, "test"."""

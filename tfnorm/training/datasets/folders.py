@@ -38,7 +38,7 @@ class ClassFolders:
         return Kind(channels=3, num_classes=len(self._classes()))
 
     def load(self, split, image_size):
-        """`Images` of a whole split, class by class, resized to `image_size`."""
+        """`Images` of a whole split, resized to `image_size`, in the order of `stream`."""
         if image_size is None:
             raise UserError(
                 "The images of dataset 'folder' may differ in size: give the one to use as "
@@ -47,7 +47,10 @@ class ClassFolders:
         return load_decoded(self.stream(split), image_size)
 
     def stream(self, split, progress=None):
-        """`EncodedImages`, class by class and in the order of their paths."""
+        """`EncodedImages`: the first of each class by their paths, then the second, and so on.
+
+        So the first images of a split are of all classes.
+        """
         classes = self._classes()
         folder = self._split(split)
         unknown = sorted(set(_folders(folder)) - set(classes))
@@ -72,12 +75,16 @@ class ClassFolders:
                 progress(label + 1, len(classes))
         if not paths:
             raise UserError(f"{folder} must hold class folders of images. Received: none")
+        labels = np.array(labels, np.int64)
+        first = np.searchsorted(labels, labels)
+        order = np.lexsort((labels, np.arange(len(labels)) - first))
+        paths, labels = [paths[i] for i in order], labels[order]
         with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
             files = tf.constant([os.fsencode(path) for path in paths])
         return EncodedImages(
             name="folder",
             split=split,
-            labels=np.array(labels, np.int64),
+            labels=labels,
             num_classes=len(classes),
             channels=3,
             encoded=lambda index: tf.io.read_file(tf.gather(files, index)),

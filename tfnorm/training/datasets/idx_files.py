@@ -48,7 +48,7 @@ class IdxFiles:
 
     def kind(self):
         """The `Kind` of the images."""
-        return Kind(channels=1, num_classes=10)
+        return Kind(channels=1, num_classes=10, size=(28, 28))
 
     def load(self, split, image_size):
         """`Images` in the order of the file."""

@@ -32,10 +32,11 @@ class Images:
 
 
 class Kind(typing.NamedTuple):
-    """What a dataset's images are: channels, and classes."""
+    """What a dataset's images are: channels, classes, and (height, width) if that is one."""
 
     channels: int
     num_classes: int
+    size: tuple[int, int] | None = None
 
 
 def resize(images, image_size):

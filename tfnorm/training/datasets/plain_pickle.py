@@ -10,7 +10,7 @@ from tfnorm.training.program import UserError
 
 
 def _dtype(code, align=False, copy=False):
-    # Python 2 wrote the flags as integers, which NumPy 2.4 warns of.
+    # Python 2 wrote the flags as integers, which NumPy 2.4.0 to 2.4.4 warn of.
     return np.dtype(code, align=bool(align), copy=bool(copy))
 
 

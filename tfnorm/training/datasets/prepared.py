@@ -129,7 +129,10 @@ def described_kind(name, features=None):
             features = tfds.builder(name).info.features
         except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
             raise UserError(f"There is no dataset {name!r} without --data_dir.") from error
-    return Kind(_image_shape(name, features, image_size=1)[2], features["label"].num_classes)
+    channels = _image_shape(name, features, image_size=1)[2]
+    height, width, _ = features["image"].shape
+    size = (height, width) if height and width else None
+    return Kind(channels, features["label"].num_classes, size)
 
 
 def command(name, data_dir):

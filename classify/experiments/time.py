@@ -1,0 +1,194 @@
+"""Section C.3.1: what whitening costs in the networks for CIFAR-10 and ImageNet.
+
+Tables IV and V and figure V of Huang et al., "An Investigation into the Stochasticity of Batch
+Whitening", CVPR 2020, supplement; and, in no paper, what unitization costs in its authors'
+ResNet-110. Images and labels are random numbers.
+"""
+
+import dataclasses
+import functools
+import json
+import statistics
+
+import tensorflow as tf
+
+from classify.experiments.timed import ALIKE, ARCHS, BASELINES, PUBLISHED, Timing
+from classify.trainer import Trainer
+from tfnorm.layers.by_name import parse_norm
+from tfnorm.training import plots, timing
+from tfnorm.training.experiments import chosen
+from tfnorm.training.program import UserError
+from tfnorm.training.report import machine
+from tfnorm.training.run_directory import write_whole
+from tfnorm.training.sweep import Run
+
+FLAGS = (
+    "archs",
+    "norms",
+    "rounds",
+    "batch_size",
+    "image_size",
+    "width",
+    "iterations",
+    "device",
+    "seed",
+)
+PRODUCT = "seconds.json"
+FREE = ()
+
+ROUNDS = 100
+SMALL_ROUNDS = 10
+CHANNELS = 3
+
+
+def runs(options):
+    """One for each network."""
+    return [Run(arch, _timing(arch, options)) for arch in chosen("archs", options.archs, ARCHS)]
+
+
+def _timing(arch, options):
+    network, small = ARCHS[arch], options.scale == "small"
+    norms = options.norms or (network.small_norms if small else network.norms)
+    config = Timing(
+        arch=arch,
+        norms=",".join(dict.fromkeys([*BASELINES, *norms])),
+        width=network.config.width,
+        image_size=network.image_size,
+        batch_size=network.config.batch_size,
+        rounds=options.rounds or (SMALL_ROUNDS if small else ROUNDS),
+    )
+    config = options.override(dataclasses.replace(config, **network.small if small else {}))
+    config.configs()  # fails here if there is no such norm
+    return config
+
+
+def carry_out(config, directory):
+    """Times training steps, and writes them to `seconds.json`."""
+    shape = [config.image_size, config.image_size, CHANNELS]
+    classes = ARCHS[config.arch].num_classes
+    images = tf.random.stateless_normal([config.batch_size, *shape], [config.seed, 0])
+    labels = tf.random.stateless_uniform(
+        [config.batch_size], [config.seed, 1], 0, classes, tf.int32
+    )
+    batch = {"images": images, "labels": labels}
+    try:
+        trainers = {
+            key: Trainer(each, shape, classes, 1, tf.distribute.get_strategy())
+            for key, each in config.configs().items()
+        }
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    directory.begin(dataclasses.asdict(config))
+    calls = {key: functools.partial(_step, each, batch) for key, each in trainers.items()}
+    seconds = timing.interleaved(calls, config.rounds)
+    bn, bare = (seconds[norm, ALIKE] for norm in BASELINES)
+    rows = [
+        {
+            "norm": norm,
+            "variant": variant,
+            "seconds": statistics.median(own),
+            "ratio": timing.ratio(own, bn),
+            "share": 1.0 - timing.ratio(bare, own),
+        }
+        for (norm, variant), own in seconds.items()
+    ]
+    write_whole(directory / PRODUCT, json.dumps({"machine": machine(), "rows": rows}, indent=2))
+
+
+def _step(trainer, batch):
+    trainer.step(0, batch)
+    tf.test.experimental.sync_devices()
+
+
+def describe(outcome):
+    """A complete timing in a few words."""
+    return f"{len(_read(outcome)['rows'])} networks timed, {outcome.run.config.rounds} rounds"
+
+
+def report(outcomes, out):
+    """A table and a figure for each network: tables IV and V and figure V, and ours of ResNet-110.
+
+    Norms with a group size are lines over it, as in figure V; if one has none, all are bars.
+    """
+    tables = {}
+    for outcome in outcomes:
+        config, found = outcome.run.config, _read(outcome)
+        network, rows = ARCHS[config.arch], found["rows"]
+        caption = (
+            f"{network.label}, {_size(config)}: medians of {config.rounds} rounds, in which all "
+            f"took turns, on {found['machine']}. BN's = 1: of the ratio in the same round. The "
+            "norms' share of a step: what the same network without any normalization does without."
+        )
+        if config.arch in PUBLISHED:
+            caption += (
+                f" Paper, GPU: {PUBLISHED[config.arch].source}, of PyTorch 1.0.1, in batches of "
+                "256, the groups of a layer one after another."
+            )
+        tables[config.arch] = (caption, [_row(config.arch, network, row, rows) for row in rows])
+        panels = {
+            f"{network.label}{_place(network, variant)}, {_size(config)}": [
+                row for row in rows if row["variant"] == variant or row["norm"] in BASELINES
+            ]
+            for variant in network.variants
+        }
+        path = out / f"figure_{config.arch}.png"
+        if all(_group_size(row) for row in rows if row["norm"] not in BASELINES):
+            lines = {title: _lines(each) for title, each in panels.items()}
+            plots.write_lines(
+                path, lines, "channels in a group", "seconds a training step", powers_of_2=True
+            )
+        else:
+            bars = {
+                title: {row["norm"]: {"": row["seconds"]} for row in each}
+                for title, each in panels.items()
+            }
+            plots.write_bars(path, bars, "seconds a training step")
+    out.write(**tables)
+
+
+def _row(arch, network, row, rows):
+    """A row of a table, with what is published beside it."""
+    cells = {"norm": row["norm"]}
+    if list(network.variants) != [ALIKE]:
+        cells["place"] = None if row["norm"] in BASELINES else row["variant"]
+    cells |= {
+        "s a step": row["seconds"],
+        "BN's = 1": row["ratio"],
+        "norms' share of a step, %": 100.0 * row["share"],
+    }
+    if arch in PUBLISHED:
+        known = PUBLISHED[arch].seconds
+        seconds, base = known.get((row["norm"], row["variant"])), known[BASELINES[0], ALIKE]
+        cells["paper, GPU: s a step"] = seconds
+        cells["paper, GPU: BN's = 1"] = seconds and seconds / base
+    return cells
+
+
+def _size(config):
+    size = f"{config.image_size} x {config.image_size}"
+    return f"width {config.width}, batches of {config.batch_size} images of {size}"
+
+
+def _place(network, variant):
+    return "" if variant == ALIKE else f", {variant}"
+
+
+def _group_size(row):
+    return parse_norm(row["norm"])["group_size"]
+
+
+def _lines(rows):
+    """Points (group size, seconds) of each norm, and a level line for each of `BASELINES`."""
+    sizes = sorted({_group_size(row) for row in rows} - {None})
+    lines = {}
+    for row in rows:
+        if row["norm"] in BASELINES:
+            lines[row["norm"]] = [(size, row["seconds"]) for size in sizes]
+        else:
+            point = (_group_size(row), row["seconds"])
+            lines.setdefault(parse_norm(row["norm"])["norm"], []).append(point)
+    return {norm: sorted(points) for norm, points in lines.items()}
+
+
+def _read(outcome):
+    return json.loads((outcome.directory / PRODUCT).read_text())
