@@ -2,6 +2,7 @@
 
 import dataclasses
 import fractions
+import math
 
 
 def field(default, group, help):
@@ -122,15 +123,16 @@ class Config:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
         for name in ("learning_rate", "epochs", "decay_rate"):
             value = getattr(self, name)
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be positive and finite. Received: {name}={value}")
         if not 0 <= self.sgd_momentum < 1:
             raise ValueError(
                 f"`sgd_momentum` must be in [0, 1). Received: sgd_momentum={self.sgd_momentum}"
             )
-        if not self.weight_decay >= 0:
+        if not 0 <= self.weight_decay < math.inf:
             raise ValueError(
-                f"`weight_decay` must not be negative. Received: weight_decay={self.weight_decay}"
+                "`weight_decay` must be finite and not negative. "
+                f"Received: weight_decay={self.weight_decay}"
             )
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"`seed` must be in [0, 2^31). Received: seed={self.seed}")

@@ -60,16 +60,17 @@ def prepare(config, strategy, make_trainer=Trainer):
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
     training = _first(training, config.train_size)
-    try:
-        scaling = make_scaling(config.input_scaling, training)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    count = len(training.labels)
-    steps = config.steps or max(1, round(config.epochs * count / config.batch_size))
     if isinstance(training, Images):
         shape = training.images.shape[1:]
     else:
         shape = (config.image_size, config.image_size, CHANNELS)
+    try:
+        scaling = make_scaling(config.input_scaling, training)
+        scaling(tf.zeros(shape))  # fails here if it is of other images
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    count = len(training.labels)
+    steps = config.steps or max(1, round(config.epochs * count / config.batch_size))
     trainer = _make(make_trainer, config, shape, training.num_classes, steps, strategy)
     return Parts(trainer, training, test, scaling, steps, max(1, round(count / config.batch_size)))
 

@@ -88,10 +88,11 @@ class TwoEstimates(BatchWhitening):
 
     def build(self, input_shape):
         super().build(input_shape)
-        self._moving_matrices = [
-            self.add_statistic(f"moving_matrix_{i}", moving.shape, _identities)
-            for i, moving in enumerate(self._moving)
-        ]
+        self._moving_matrices = []
+        for i, moving in enumerate(self._moving):
+            matrix = self.add_statistic(f"moving_matrix_{i}", moving.shape, _identities)
+            self._moving_matrices.append(matrix)
+            setattr(self, f"moving_matrix_{i}", matrix)  # a checkpoint keeps attributes, not lists
 
     def follow_batch(self, mean, covariances, matrices):
         super().follow_batch(mean, covariances, matrices)

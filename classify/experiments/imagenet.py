@@ -68,7 +68,9 @@ def report(outcomes, out):
     found = {outcome.run.name: outcome for outcome in outcomes}
     norms = dict.fromkeys(name.rsplit("_", 1)[0] for name in found)
     rows = []
-    panels = {f"ResNet-{config.depth}, {decay}": {} for decay in SCHEDULES.values()}
+    panels = {
+        f"ResNet-{config.depth}, {config.dataset}, {decay}": {} for decay in SCHEDULES.values()
+    }
     for norm in norms:
         row = {"norm": NORMS[norm].label}
         for schedule, panel in zip(SCHEDULES, panels.values(), strict=True):
@@ -77,7 +79,7 @@ def report(outcomes, out):
             row[f"{decay}, %"] = accuracy(outcome)
             row[f"Table I, {decay}, %"] = published
             label = NORMS[norm].label + ("\n(diverged)" if outcome.state == "diverged" else "")
-            panel[label] = {"here": accuracy(outcome), "Table I": published}
+            panel[label] = {"here": accuracy(outcome), "Table I: ResNet-50, ImageNet": published}
         row["diverged"] = sum(found[f"{norm}_{each}"].state == "diverged" for each in SCHEDULES)
         rows.append(row)
     length = f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"

@@ -64,7 +64,7 @@ def _timing(arch, options):
 
 def carry_out(config, directory):
     """Times training steps, and writes them to `seconds.json`."""
-    shape = [config.image_size, config.image_size, CHANNELS]
+    shape = (config.image_size, config.image_size, CHANNELS)
     classes = ARCHS[config.arch].num_classes
     images = tf.random.stateless_normal([config.batch_size, *shape], [config.seed, 0])
     labels = tf.random.stateless_uniform(

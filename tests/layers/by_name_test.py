@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from tfnorm.layers import (
-    BatchWhitening,
     Coloring,
     ConditionalCenterScale,
     ConditionalColoring,
@@ -168,56 +167,6 @@ def test_whitenings_do_not_take_the_number_of_groups():
 def test_groups_divide_the_channels(options, received):
     with pytest.raises(ValueError, match=f"Received: {received}"):
         site("gn", "scale_shift", False, **options)
-
-
-@pytest.mark.parametrize(
-    ("norm", "recovery", "labelled", "row"),
-    [
-        ("bn", "none", False, ("site", "bn", 6, None, "")),
-        ("gn", "none", False, ("site", "gn", 6, 2, "")),
-        ("gn", "scale_shift", True, ("site", "gn", 6, 2, "conditional gamma and beta")),
-        ("gn", "coloring", False, ("site", "gn", 6, 2, "coloring")),
-        ("ln", "none", False, ("site", "ln", 6, None, "")),
-        ("ln", "scale_shift", False, ("site", "ln", 6, None, "gamma and beta")),
-        ("none", "none", False, None),
-        ("bn", "scale_shift", False, ("site", "bn", 6, None, "gamma and beta")),
-        ("bn", "scale_shift", True, ("site", "bn", 6, None, "conditional gamma and beta")),
-        ("itn", "coloring", False, ("site", "itn", 6, 4, "coloring")),
-        ("itn", "coloring", True, ("site", "itn", 6, 4, "coloring + conditional coloring")),
-        (
-            "unitization",
-            "factorized_coloring",
-            True,
-            ("site", "unitization", 6, None, "coloring + factorized coloring"),
-        ),
-        ("none", "coloring", True, ("site", "none", 6, None, "coloring + conditional coloring")),
-        ("none", "scale_shift", True, ("site", "none", 6, None, "conditional gamma and beta")),
-        ("none", "scale_shift", False, None),
-    ],
-)
-def test_sites_are_shown_with_their_recovery(norm, recovery, labelled, row):
-    model, _ = site(norm, recovery, labelled, group_size=2 if norm == "gn" else 4)
-    assert [tuple(found) for found in normalization_sites(model)] == ([] if row is None else [row])
-
-
-def test_sites_of_layers_that_the_factory_did_not_make():
-    model = keras.Sequential(
-        [
-            keras.Input((CHANNELS,)),
-            BatchWhitening(center=False, name="white"),
-            keras.layers.BatchNormalization(center=False, scale=False, name="plain"),
-            Coloring(name="mine"),
-            keras.layers.GroupNormalization(-1, center=False, name="groups"),
-            keras.layers.LayerNormalization(scale=False, name="layer"),
-        ]
-    )
-    assert [tuple(found) for found in normalization_sites(model)] == [
-        ("white", "itn", 6, 6, "gamma"),
-        ("plain", "bn", 6, None, ""),
-        ("mine", "none", 6, None, "coloring"),
-        ("groups", "gn", 6, 1, "gamma"),
-        ("layer", "ln", 6, None, "beta"),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,13 @@
 """Where a program computes: one device, all devices of a machine, or several machines."""
 
+import functools
+
 import tensorflow as tf
 
 
+# Once a process: the collective operations of a second strategy are numbered as those of the first,
+# and fail where their shapes are others, as of the next network of a sweep.
+@functools.cache
 def _mirrored():
     # On a machine without GPUs MirroredStrategy takes one CPU, however many logical ones there are.
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

@@ -1,0 +1,89 @@
+"""The experiment with batches of 2: its runs are the presets, its report has medians."""
+
+import collections
+import csv
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from classify import presets
+from classify.experiments import micro_batch
+from classify.experiments.options import Options
+from tests.classify.experiments.outcomes import trained
+from tfnorm.training.program import UserError
+from tfnorm.training.report import Report
+
+
+def names(**options):
+    return [run.name for run in micro_batch.runs(Options(**options))]
+
+
+def test_the_runs_are_the_presets_with_three_seeds():
+    runs = {run.name: run.config for run in micro_batch.runs(Options())}
+    assert len(runs) == 12 * 3
+    for name, config in runs.items():
+        norm, seed = name.split("_seed_")
+        preset = presets.PRESETS[f"cifar10_resnet110_{norm}_batch2"]
+        assert config == dataclasses.replace(preset, seed=int(seed))
+
+
+def test_the_norms_are_table_1():
+    assert list(micro_batch.PUBLISHED) == list(micro_batch.NORMS)
+    found = collections.Counter(
+        (run.config.norm, run.config.groups, run.config.group_size)
+        for run in micro_batch.runs(Options())
+    )
+    expected = [("bn", None, None), ("unitization", None, None)]
+    for number in (1, 2, 4, 8, 16):
+        expected += [("gn", number, None), ("gn", None, number)]
+    assert found == dict.fromkeys(expected, 3)
+
+
+def test_the_flags_choose():
+    def seven(config):
+        return dataclasses.replace(config, seed=7)
+
+    assert names(norms=["gn_c1", "bn"], repeated=["bn"], seeds=2, override=seven) == [
+        "gn_c1_seed_7",
+        "bn_seed_7",
+        "bn_seed_8",
+    ]
+
+
+def test_the_small_scale_repeats_two():
+    runs = micro_batch.runs(Options(scale="small"))
+    assert len(runs) == 12 + 2 * 2
+    for run in runs:
+        assert all(getattr(run.config, name) == value for name, value in micro_batch.SMALL.items())
+        assert run.config.batch_size == 2
+    assert {run.name for run in runs if run.config.seed} == {
+        f"{norm}_seed_{seed}" for norm in ("bn", "unitization") for seed in (1, 2)
+    }
+
+
+@pytest.mark.parametrize("options", [{"norms": ["gn"]}, {"repeated": ["gn_c3"]}])
+def test_what_there_is_not_is_refused(options):
+    ((flag, (name,)),) = options.items()
+    with pytest.raises(UserError, match=f"--{flag} are of .* Received: {name}"):
+        micro_batch.runs(Options(**options))
+
+
+def test_the_table_has_medians_in_which_what_diverged_is_worst(tmp_path):
+    runs = micro_batch.runs(Options(norms=["gn_g1", "bn", "unitization"], seeds=3))
+    shares = {"gn_g1": [None, 0.125, None], "bn": [0.5, None, 0.75], "unitization": [0.25] * 3}
+    outcomes = []
+    for run in runs:
+        norm, seed = run.name.split("_seed_")
+        share = shares[norm][int(seed)]
+        history = None if share is None else [{"step": 9, "test_accuracy": share}]
+        outcomes.append(trained(tmp_path, run, history))
+    micro_batch.report(outcomes, Report(tmp_path, "micro_batch", []))
+    with open(tmp_path / "table.csv", newline="") as file:
+        found = [list(row.values()) for row in csv.DictReader(file)]
+    assert found == [
+        ["GN 1 group", "", "12.5", "12.5", "3", "2", "10.0"],
+        ["BN", "50.0", "50.0", "75.0", "3", "1", "71.5"],
+        ["unitization", "25.0", "25.0", "25.0", "3", "0", "81.88"],
+    ]
+    assert tf.io.decode_png((tmp_path / "figure.png").read_bytes()).shape[0] > 300

@@ -1,0 +1,1 @@
+"""Analysis of internal covariate shift: distances between distributions, and their bounds."""
