@@ -25,7 +25,9 @@ from tfnorm.training.sweep import Run
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 
-FLAGS = ("norms", "widths", "batch_sizes", "rates", "group_size", *trained.FLAGS)
+# The learning rate is one of `rates`.
+SHARED = [flag for flag in trained.FLAGS if flag != "learning_rate"]
+FLAGS = ("norms", "widths", "batch_sizes", "rates", "group_size", *SHARED)
 
 NORMS = ("zca", "cd", "itn", "pca")
 # The supplement draws ZCA and CD, and does not print its widths and batch sizes: these are ours.
@@ -50,13 +52,12 @@ def runs(options):
     small = options.scale == "small"
     grid = SMALL if small else PAPER
     config = dataclasses.replace(presets.MLP, **(SMALL_FIELDS if small else {}))
-    config = options.override(config)
     found = []
     for rate in _numbers("rates", options.rates, grid, float):
         for batch_size in sorted(_numbers("batch_sizes", options.batch_sizes, grid, int))[::-1]:
             for width in sorted(_numbers("widths", options.widths, grid, int)):
                 for norm in chosen("norms", options.norms or grid["norms"], NORMS):
-                    of_norm = presets.whitened(config, norm, config.group_size)
+                    of_norm = options.override(presets.whitened(config, norm))
                     of_run = dataclasses.replace(
                         of_norm, learning_rate=rate, batch_size=batch_size, width=width
                     )
