@@ -23,6 +23,9 @@ Reproduces a table or figure of the two papers' supplements.
   python -m classify.experiment --name=micro_batch --out=runs/micro --data_dir=DATA_DIR --dry_run
   python -m classify.experiment --name=micro_batch --scale=small --out=runs/micro \\
       --data_dir=DATA_DIR --repeated=bn,unitization
+  python -m classify.experiment --name=time --scale=small --out=runs/time --archs=resnet110
+
+time needs no data, and the machine to itself: some ten minutes for all networks of the small scale.
 
 The runs are done one after another, each in DIR/runs/NAME. The same command again goes on, and does
 not repeat what is complete or has diverged; a diverged run is tried again if its diverged.json is

@@ -114,39 +114,48 @@ def report(outcomes, out):
     for outcome in outcomes:
         config, found = outcome.run.config, _read(outcome)
         network, rows = ARCHS[config.arch], found["rows"]
-        caption = (
-            f"{network.label}, {_size(config)}: medians of {config.rounds} rounds, in which all "
-            f"took turns, on {found['machine']}. BN's = 1: of the ratio in the same round. The "
-            "norms' share of a step: what the same network without any normalization does without."
+        tables[config.arch] = (
+            _caption(config, network, found["machine"]),
+            [_row(config.arch, network, row) for row in rows],
         )
-        if config.arch in PUBLISHED:
-            caption += (
-                f" Paper, GPU: {PUBLISHED[config.arch].source}, of PyTorch 1.0.1, in batches of "
-                "256, the groups of a layer one after another."
-            )
-        tables[config.arch] = (caption, [_row(config.arch, network, row, rows) for row in rows])
+        # Ratios of the same round: a drift of the machine's speed is in the seconds.
+        bn = next(row["seconds"] for row in rows if row["norm"] == BASELINES[0])
         panels = {
-            f"{network.label}{_place(network, variant)}, {_size(config)}": [
+            f"{network.label}{_place(variant)}, {_size(config)}: BN's is {bn:.3g} s": [
                 row for row in rows if row["variant"] == variant or row["norm"] in BASELINES
             ]
             for variant in network.variants
         }
-        path = out / f"figure_{config.arch}.png"
-        if all(_group_size(row) for row in rows if row["norm"] not in BASELINES):
+        path, y_label = out / f"figure_{config.arch}.png", "training step, BN's = 1"
+        sizes = [_group_size(row) for row in rows if row["norm"] not in BASELINES]
+        if sizes and all(sizes):
             lines = {title: _lines(each) for title, each in panels.items()}
-            plots.write_lines(
-                path, lines, "channels in a group", "seconds a training step", powers_of_2=True
-            )
+            plots.write_lines(path, lines, "channels in a group", y_label, powers_of_2=True)
         else:
             bars = {
-                title: {row["norm"]: {"": row["seconds"]} for row in each}
+                title: {row["norm"]: {"": row["ratio"]} for row in each}
                 for title, each in panels.items()
             }
-            plots.write_bars(path, bars, "seconds a training step")
+            plots.write_bars(path, bars, y_label)
     out.write(**tables)
 
 
-def _row(arch, network, row, rows):
+def _caption(config, network, made_on):
+    caption = (
+        f"{network.label}, {_size(config)}: a training step, the median of {config.rounds} rounds, "
+        f"in which all took turns, on {made_on}. BN's = 1: the median of the ratio in the same "
+        "round. The norms' share of a step: how much less the same network takes without any norm, "
+        "likewise; its own row is `none`."
+    )
+    if config.arch in PUBLISHED:
+        caption += (
+            f" Paper, GPU: {PUBLISHED[config.arch].source}, of PyTorch 1.0.1, in batches of 256, "
+            "the groups of a layer one after another."
+        )
+    return caption
+
+
+def _row(arch, network, row):
     """A row of a table, with what is published beside it."""
     cells = {"norm": row["norm"]}
     if list(network.variants) != [ALIKE]:
@@ -169,7 +178,7 @@ def _size(config):
     return f"width {config.width}, batches of {config.batch_size} images of {size}"
 
 
-def _place(network, variant):
+def _place(variant):
     return "" if variant == ALIKE else f", {variant}"
 
 
@@ -178,14 +187,14 @@ def _group_size(row):
 
 
 def _lines(rows):
-    """Points (group size, seconds) of each norm, and a level line for each of `BASELINES`."""
+    """Points (group size, ratio) of each norm, and a level line for each of `BASELINES`."""
     sizes = sorted({_group_size(row) for row in rows} - {None})
     lines = {}
     for row in rows:
         if row["norm"] in BASELINES:
-            lines[row["norm"]] = [(size, row["seconds"]) for size in sizes]
+            lines[row["norm"]] = [(size, row["ratio"]) for size in sizes]
         else:
-            point = (_group_size(row), row["seconds"])
+            point = (_group_size(row), row["ratio"])
             lines.setdefault(parse_norm(row["norm"])["norm"], []).append(point)
     return {norm: sorted(points) for norm, points in lines.items()}
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from classify import run
+from classify.inputs import training_input_fn
 from classify.presets import PRESETS
 from classify.trainer import Trainer, measure
 
@@ -147,6 +149,22 @@ def test_a_run_that_goes_on_has_the_weights_of_one_that_was_not_cut(tmp_path):
     for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert not np.allclose(cut.model.get_weights()[0], whole.model.get_weights()[0], atol=1e-4)
+
+
+def test_batches_of_2_run_across_epochs():
+    """No step has fewer images, and after two epochs each was seen twice."""
+    config = dataclasses.replace(CONFIG, norm="bn", batch_size=2, train_size=5, epochs=2.0)
+    parts = run.prepare(config, tf.distribute.get_strategy())
+    assert (parts.steps, len(parts.training.labels)) == (5, 5)
+    images = dataclasses.replace(parts.training, labels=np.arange(5))
+    make_batches = training_input_fn(images, 2, "none", parts.scaling, seed=config.seed)
+    seen = []
+    for step, given in zip(range(5), make_batches(tf.distribute.InputContext()), strict=False):
+        assert given["images"].shape == (2, 8, 8, 1)
+        logs = parts.trainer.step(step, given)
+        assert float(logs["accuracy"]) in (0, 0.5, 1) and np.isfinite(logs["loss"])
+        seen += given["labels"].numpy().tolist()
+    assert sorted(seen) == sorted(2 * list(range(5)))
 
 
 def test_a_weight_that_is_not_finite_is_seen():

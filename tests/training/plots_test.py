@@ -1,6 +1,7 @@
 """Pictures, looked at pixel by pixel."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfnorm.training import plots
@@ -39,11 +40,11 @@ def test_curves_are_drawn_where_there_are_values(tmp_path):
     assert not ((a[..., 2].astype(int) - a[..., 0]) > 80).any()
 
 
-def coloured(path):
+def coloured(path, least=80):
     """How many pixels of each of the first two colours there are, and of any in all."""
     pixels = tf.io.decode_png(path.read_bytes()).numpy().astype(int)
     difference = pixels[..., 2] - pixels[..., 0]
-    return (difference > 80).sum(), (difference < -80).sum(), pixels[..., 0].size
+    return (difference > least).sum(), (difference < -least).sum(), pixels[..., 0].size
 
 
 def test_boxes_have_their_colours_and_say_what_is_missing(tmp_path):
@@ -86,3 +87,41 @@ def test_pictures_are_below_the_curves(tmp_path):
     assert sizes[1] > sizes[0]
     assert rows_of_red.min() > sizes[0] * 0.8
     assert columns.min() < pixels.shape[1] / 2 < columns.max()
+
+
+def test_heat_maps_are_blue_above_zero_and_red_below(tmp_path):
+    """And of cells without a number, or that are not there, nothing is coloured."""
+    pictures = {
+        "above": {"A": {(1, 8): 2.0, (2, 8): 2.0}},
+        "half": {"A": {(1, 8): 2.0, (2, 8): None}},
+        "below": {"A": {(1, 8): 2.0, (2, 8): -2.0}},
+        "apart": {"A": {(1, 8): 2.0, (2, 9): -2.0}},
+        "nothing": {"A": {(1, 8): None, (2, 8): float("nan")}},
+    }
+    found = {}
+    for name, panels in pictures.items():
+        path = tmp_path / f"{name}.png"
+        plots.write_heat_maps(path, panels, "batch size", "width", "difference, %")
+        found[name] = coloured(path, least=40)[:2]  # the ends of the scale are dark
+    blue, red = found["nothing"]  # of the scale alone
+    of_cell = found["half"][0] - blue
+    assert of_cell > 10_000
+    assert found["above"][0] - blue == pytest.approx(2 * of_cell, rel=0.05)
+    assert found["above"][1] == found["half"][1] == red
+    assert found["below"][0] - blue == pytest.approx(of_cell, rel=0.05)
+    assert found["below"][1] - red == pytest.approx(of_cell, rel=0.2)
+    assert found["apart"][0] > blue and found["apart"][1] > red
+
+
+def test_heat_maps_share_a_scale(tmp_path):
+    """A number that is small beside those of another panel is pale."""
+    alone, beside = tmp_path / "alone.png", tmp_path / "beside.png"
+    small = {(1, 8): 0.1}
+    plots.write_heat_maps(alone, {"A": small, "B": small}, "x", "y", "%")
+    plots.write_heat_maps(beside, {"A": small, "B": {(1, 8): 5.0}}, "x", "y", "%")
+    pair, single = coloured(alone, 40)[0], coloured(beside, 40)[0]
+    assert single - pair / 2 < pair / 4
+    plots.write_heat_maps(alone, {"A": small, "B": small, "C": small}, "x", "y", "%")
+    three = tf.io.decode_png(alone.read_bytes()).shape
+    two = tf.io.decode_png(beside.read_bytes()).shape
+    assert (three[0] == 2 * two[0]) and (three[1] == two[1])

@@ -163,7 +163,7 @@ def test_table_iv_is_beside_ours(report):
         ["none", "0.375", "0.75", "0.0", "", ""],
         ["zca-16", "1.0", "2.0", "62.5", "2.245", str(2.245 / 0.049)],
     ]
-    assert "Table IV, on one GPU" in text and "medians of 2 rounds" in text and "this one" in text
+    assert "Table IV, on one GPU" in text and "median of 2 rounds" in text and "this one" in text
 
 
 def test_places_are_told_apart(report):
@@ -176,6 +176,37 @@ def test_places_are_told_apart(report):
         ["itn-64", "arc_c", "0.7"],
     ]
     assert [line[5] for line in found[1:]] == ["0.418", "", "0.522", "0.662"]
+
+
+def test_the_lines_are_over_group_sizes(report, monkeypatch):
+    drawn = {}
+    write_lines = time.plots.write_lines
+
+    def remember(path, panels, *given, **options):
+        drawn.update(panels)
+        write_lines(path, panels, *given, **options)
+
+    monkeypatch.setattr(time.plots, "write_lines", remember)
+    rows = [
+        row(f"itn-{size}", 0.5 * ratio, ratio, 0.375, variant)
+        for variant, ratio in (("arc_b", 1.25), ("arc_c", 1.5))
+        for size in (64, 16)
+    ]
+    report("resnet18", ["itn-64", "itn-16"], [*BASELINES, *rows])
+    level = {"bn": [(16, 1.0), (64, 1.0)], "none": [(16, 0.75), (64, 0.75)]}
+    assert list(drawn.values()) == [
+        {**level, "itn": [(16, 1.25), (64, 1.25)]},
+        {**level, "itn": [(16, 1.5), (64, 1.5)]},
+    ]
+    assert [title.split(", width")[0] for title in drawn] == [
+        "ResNet-18, arc_b",
+        "ResNet-18, arc_c",
+    ]
+
+
+def test_baselines_by_themselves_are_reported(report):
+    found, _ = report("vgg19", ["bn"], BASELINES)
+    assert len(found) == 3
 
 
 def test_of_resnet_110_nothing_is_published(report):
