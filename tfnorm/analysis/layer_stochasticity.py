@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnorm.analysis.stochasticity import disturbance
+from tfnorm.analysis.stochasticity import check_sampling, disturbance
 from tfnorm.layers.sites import normalization_sites
 
 
@@ -17,6 +17,26 @@ class LayerDisturbance(typing.NamedTuple):
     kind: str
     channels: int
     disturbance: float
+
+
+def training_function(layer):
+    """A layer's function in training, without its effect on the layer's state.
+
+    What `disturbance` takes for a single layer: the moving statistics stay as they are.
+
+    Args:
+        layer: a Keras layer, built.
+
+    Returns:
+        A function from a mini-batch to the layer's output for it.
+    """
+
+    @tf.function(autograph=False)
+    def call(x):
+        with keras.StatelessScope():
+            return layer(x, training=True)
+
+    return call
 
 
 def layer_disturbances(
@@ -30,7 +50,8 @@ def layer_disturbances(
     feature map, and the norm is over all of its elements.
 
     A layer that has no batch statistics has no disturbance: "gn", "ln", "unitization" with
-    `normalize=False`, and one with `trainable=False`. A mask is not passed on.
+    `normalize=False`, and one with `trainable=False`. A layer that is called twice counts with its
+    first input, and a mask is not passed on.
 
     Layers are done one by one, each with a pass of all images through the model as far as that
     layer, `batch_size` at a time. So of one layer there are in memory its inputs for all images,
@@ -54,14 +75,16 @@ def layer_disturbances(
             "`model` must be a functional or Sequential model: the layers of another are out of "
             f"reach. Received: model={model!r}"
         )
+    arrays = keras.tree.flatten(images)
+    check_sampling(len(arrays[0]), batch_size, samples, batches, normalizer)
     rows = []
     for site in normalization_sites(model):
         if site.kind == "none":
             continue
         layer = model.get_layer(site.name)
         value = disturbance(
-            _training_call(layer),
-            _inputs(model, layer, images, batch_size),
+            training_function(layer),
+            _inputs(model, layer, arrays, batch_size),
             batch_size,
             samples=samples,
             batches=batches,
@@ -72,24 +95,14 @@ def layer_disturbances(
     return rows
 
 
-def _training_call(layer):
-    """The layer's function in training, without its effect on the layer's state."""
-
-    @tf.function(autograph=False)
-    def call(x):
-        with keras.StatelessScope():
-            return layer(x, training=True)
-
-    return call
-
-
-def _inputs(model, layer, images, batch_size):
+def _inputs(model, layer, arrays, batch_size):
     """What enters the layer in inference, (m, ...) float32, or float64 if it is."""
-    extract = keras.Model(model.input, layer.input)
-    count = len(keras.tree.flatten(images)[0])
+    extract = keras.Model(model.inputs, layer.input)
     parts = []
-    for start in range(0, count, batch_size):
-        of_batch = slice(start, start + batch_size)
-        part = extract(keras.tree.map_structure(lambda x, i=of_batch: x[i], images), training=False)
+    for start in range(0, len(arrays[0]), batch_size):
+        part = extract([x[start : start + batch_size] for x in arrays], training=False)
         parts.append(part if part.dtype == tf.float64 else tf.cast(part, tf.float32))
-    return np.concatenate(parts)
+    inputs = np.concatenate(parts)
+    if not np.isfinite(inputs).all():
+        raise ValueError(f"What enters a layer must be finite. Received: layer={layer.name!r}")
+    return inputs

@@ -1,0 +1,58 @@
+"""How white an output is."""
+
+import typing
+
+import numpy as np
+
+from tfnorm.analysis import checks
+from tfnorm.layers import base
+
+
+class Conditioning(typing.NamedTuple):
+    """How white a group of channels is.
+
+    Attributes:
+        eigenvalues: of the covariance, ascending, (channels of the group,); all 1 if white.
+        condition_number: the largest over the smallest, 1 if white. Infinite where the smallest
+            is 0 up to rounding, as of no more rows than channels.
+        deviation: the largest |covariance - identity| of any entry, 0 if white.
+    """
+
+    eigenvalues: np.ndarray
+    condition_number: float
+    deviation: float
+
+
+def conditioning(rows, group_size=None):
+    """How white each group of channels is: of a whitening's output, how well it has whitened.
+
+    The covariance is of all rows, divided by n, in float64 whatever comes in. Epsilon is part of
+    the whitening, and so in what is measured: an eigenvalue l that is whitened exactly becomes
+    l / (l + epsilon).
+
+    Args:
+        rows: (n, channels), or maps (n, ..., channels), of which each position is a row.
+        group_size: channels in a group; None is one group. The last takes what is left over.
+
+    Returns:
+        A list of a `Conditioning` for each group.
+    """
+    base.check_group_size(group_size)
+    rows = checks.samples(rows, "rows")
+    rows = rows.reshape(-1, rows.shape[-1])
+    rows = rows - rows.mean(0)
+    channels = rows.shape[1]
+    size = min(group_size or channels, channels)
+    return [_conditioning(rows[:, start : start + size]) for start in range(0, channels, size)]
+
+
+def _conditioning(centred):
+    covariance = centred.T @ centred / len(centred)
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    least, largest = eigenvalues[[0, -1]]
+    singular = least <= len(eigenvalues) * np.finfo(np.float64).eps * largest
+    return Conditioning(
+        eigenvalues,
+        float("inf") if singular else float(largest / least),
+        float(abs(covariance - np.eye(len(covariance))).max()),
+    )
