@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 
+import absl.logging
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,9 +13,12 @@ from absl import flags
 import tfnorm
 from classify import run
 from classify.config import Config
+from classify.experiments import estimation  # noqa: F401 - its layer may be in a best.keras
+from classify.parts import open_split
 from classify.scalings import Scaling
 from classify.trainer import measure
 from tfnorm.training import actions, program
+from tfnorm.training.datasets.damage import reason
 from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import RunDirectory, write_whole
 
@@ -22,7 +26,8 @@ USAGE = """
 Measures a classifier on the images of a split, prints accuracies and writes them as JSON.
 
 A run that is complete, on its test split: a flag that is left out is as the run has it, and the
-numbers go to evaluation.json in the run's directory.
+numbers go to evaluation.json in the run's directory (of another network or split, to
+evaluation_best.json, evaluation_cifar10_train.json and so on).
 
   python -m classify.evaluate --run_dir=runs/digits
   python -m classify.evaluate --run_dir=runs/vgg --data_dir=DATA_DIR --which=best
@@ -78,7 +83,7 @@ def main():
         augmentation = "resized_crop_flip" if given.resized_crop else "none"
         config = dataclasses.replace(config, augmentation=augmentation)
     classify, shape, name = _classifier(given)
-    images = run.open_split(config, config.test_split)
+    images = open_split(config, config.test_split)
     identity = Scaling(np.float32(0), np.float32(1))
     batches = run.evaluation_batches(images, identity, config.image_size)
     result = {
@@ -100,9 +105,18 @@ def main():
             print(f"  class {label}: {'no images' if share is None else f'{share:.2%}'}")
     out = given.out
     if out is None and given.run_dir is not None:
-        out = pathlib.Path(given.run_dir) / "evaluation.json"
+        out = pathlib.Path(given.run_dir) / _file(given, config)
     if out is not None:
         write_whole(out, json.dumps(result, indent=2) + "\n")
+
+
+def _file(given, config):
+    """The name of the file with the numbers: one for each thing that is measured."""
+    of_run = _run_config(given.run_dir)
+    parts = [given.which] if given.which not in (None, "last") else []
+    if (config.dataset, config.test_split) != (of_run.dataset, of_run.test_split):
+        parts += [config.dataset.replace("/", "_"), config.test_split]
+    return "_".join(["evaluation", *parts]) + ".json"
 
 
 def _run_config(run_dir):
@@ -132,13 +146,15 @@ def _classifier(given):
     try:
         model = keras.models.load_model(path)
     except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        raise UserError(f"{path} cannot be read: {reason(error)}") from error
     scaling = Scaling.load(path.with_name("scaling.npz"))
     classify = tf.function(lambda images: model(scaling(images), training=False))
     return classify, tf.TensorShape(model.input_shape), str(path)
 
 
 def _saved_model(path):
+    # Loading warns of layers whose gradients are not there: nothing here needs any.
+    absl.logging.set_verbosity(absl.logging.ERROR)
     try:
         signature = tf.saved_model.load(str(path)).signatures["serving_default"]
         inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs

@@ -34,8 +34,9 @@ def export_folded(model, scaling, path, images):
         images: (n, height, width, channels), scaled, to compare both with.
 
     Returns:
-        The largest difference of the logits of the images, relative to the largest logit.
+        The folded model, and the largest difference of the logits of the images, relative to the
+        largest logit.
     """
     folded, difference = fold_normalization(model, images)
     export(folded, scaling, path)
-    return difference
+    return folded, difference

@@ -106,6 +106,7 @@ _IMAGENET_NORMS = {
         ],
         "arc_b": [*[("cd", 64, estimate) for estimate in ESTIMATES], *_ITN],
         "arc_c": _ITN,
+        "arc_c_no_last": [("cd", None, estimate) for estimate in ESTIMATES],
     },
     50: {"arc_b": _ITN, "arc_c": _ITN},  # Table I
 }

@@ -1,136 +1,22 @@
 """A run: from a configuration to a directory with all that came of it."""
 
 import dataclasses
+import json
+import math
 import time
-import typing
 
 import tensorflow as tf
 
 from classify import config as configs
 from classify import inputs
-from classify.augmentations import AUGMENTATIONS, CHANNELS
 from classify.export import export, export_folded
-from classify.scalings import Scaling, make_scaling
+from classify.parts import prepare
 from classify.trainer import Trainer
 from tfnorm.layers.sites import normalization_sites
 from tfnorm.training import actions, loop, plots, timing
-from tfnorm.training.datasets import (
-    EncodedImages,
-    Images,
-    image_kind,
-    load_images,
-    stream_images,
-)
 from tfnorm.training.program import Diverged, UserError
-from tfnorm.training.run_directory import History, whole_directory
-from tfnorm.training.strategies import agreement
-
-
-class Parts(typing.NamedTuple):
-    """What a run is made of.
-
-    Attributes:
-        steps: of the run.
-        epoch: steps in an epoch, at least 1.
-    """
-
-    trainer: Trainer
-    training: Images | EncodedImages
-    test: Images | EncodedImages
-    scaling: Scaling
-    steps: int
-    epoch: int
-
-
-def prepare(config, strategy, make_trainer=Trainer):
-    """Makes all that a run needs before it begins, so that a mistake costs nothing.
-
-    Args:
-        config: a `config.Config`.
-        strategy: a `tf.distribute` strategy.
-        make_trainer: `Trainer`, or what an experiment has in its place.
-
-    Raises:
-        UserError: there is no such data or network.
-    """
-    training, test = (open_split(config, split) for split in ("train", config.test_split))
-    if test.num_classes != training.num_classes:
-        raise UserError(
-            f"The splits of {config.dataset} must have the same classes. Received: "
-            f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
-        )
-    training = _first(training, config.train_size)
-    if isinstance(training, Images):
-        shape = training.images.shape[1:]
-    else:
-        shape = (config.image_size, config.image_size, CHANNELS)
-    try:
-        scaling = make_scaling(config.input_scaling, training)
-        scaling(tf.zeros(shape))  # fails here if it is of other images
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    count = len(training.labels)
-    steps = config.steps or max(1, round(config.epochs * count / config.batch_size))
-    trainer = _make(make_trainer, config, shape, training.num_classes, steps, strategy)
-    return Parts(trainer, training, test, scaling, steps, max(1, round(count / config.batch_size)))
-
-
-def describe_network(config, strategy):
-    """The `Trainer` for a dataset's images, which need not be there if their size is known."""
-    kind = image_kind(config.dataset, config.data_dir)
-    streamed = _is_streamed(config)
-    size = kind.size if config.image_size is None else (config.image_size, config.image_size)
-    if size is None:
-        raise UserError(
-            f"The images of {config.dataset} differ in size: give the one to use as --image_size."
-        )
-    shape = (*size, CHANNELS if streamed else kind.channels)
-    return _make(Trainer, config, shape, kind.num_classes, config.steps or 1, strategy)
-
-
-def _make(make_trainer, config, *arguments):
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    try:
-        return make_trainer(config, *arguments)
-    except (ValueError, tf.errors.ResourceExhaustedError) as error:
-        raise UserError(str(error)) from error
-
-
-def _is_streamed(config):
-    """Whether images are decoded as they are read."""
-    if config.augmentation not in AUGMENTATIONS:
-        raise UserError(
-            f"`augmentation` must be one of {list(AUGMENTATIONS)}. "
-            f"Received: augmentation={config.augmentation!r}"
-        )
-    return AUGMENTATIONS[config.augmentation].decodes
-
-
-def open_split(config, split):
-    """The `Images` of a split, or `EncodedImages` where they are cropped as they are read."""
-    if not _is_streamed(config):
-        return load_images(config.dataset, split, config.data_dir, config.image_size)
-    if config.image_size is None:
-        raise UserError(f"--augmentation={config.augmentation} needs --image_size.")
-    progress = actions.Progress(f"files of {config.dataset} {split}")
-    return stream_images(config.dataset, split, config.data_dir, progress)
-
-
-def _first(images, count):
-    """The first images, or all if `count` is None."""
-    if count is None:
-        return images
-    there = len(images.labels)
-    if count > there:
-        raise UserError(
-            f"--train_size is at most the {there} images of {images.name} {images.split}. "
-            f"Received: train_size={count}"
-        )
-    fields = {"labels": images.labels[:count]}
-    if isinstance(images, Images):
-        fields["images"] = images.images[:count]
-    return dataclasses.replace(images, **fields)
+from tfnorm.training.run_directory import History, whole_directory, write_whole
+from tfnorm.training.strategies import agreement, check_same_step
 
 
 def show(trainer):
@@ -160,21 +46,47 @@ def train(config, strategy, directory, make_trainer=Trainer):
     """
     settings = dataclasses.asdict(config)
     directory.check(settings, configs.FREE)
-    if (directory / "model").exists():
+    if all((directory / name).exists() for name in _products(config)):
         print(f"The run in {directory.path} is complete, see model/.")
         return
     parts = prepare(config, strategy, make_trainer)
     directory.begin(settings, configs.FREE)
+    _check_data(directory, parts)
     if directory.writes:
         show(parts.trainer)
         print(
             f"\n{len(parts.training.labels):,} training and {len(parts.test.labels):,} test "
             f"images, {parts.training.num_classes} classes; an epoch is {parts.epoch:,} steps."
         )
-        parts.scaling.save(directory / "scaling.npz")
     history = _loop(config, strategy, directory, parts)
     if directory.writes:
         _finish(config, directory, parts, history)
+
+
+def _products(config):
+    """What a complete run has, the last to be written last."""
+    return ["model_folded", "model"] if config.fold else ["model"]
+
+
+def _check_data(directory, parts):
+    """Keeps what the images are, and how they are scaled; refuses other images than at first."""
+    file = directory / "data.json"
+    if not file.exists():
+        if directory.writes:
+            parts.scaling.save(directory / "scaling.npz")
+            write_whole(file, json.dumps(parts.data, indent=2) + "\n")
+        return
+    known = json.loads(file.read_text())
+    differences = [
+        f"{name}: {known.get(name)} then, {value} now"
+        for name, value in parts.data.items()
+        if known.get(name) != value
+    ]
+    if differences:
+        raise UserError(
+            f"{directory.path} holds a run on other images ({'; '.join(differences)}). Use another "
+            "--run_dir, or the --data_dir of then."
+        )
 
 
 def _loop(config, strategy, directory, parts):
@@ -184,6 +96,7 @@ def _loop(config, strategy, directory, parts):
     board = actions.Board(directory / "events", directory.writes)
     checkpoints = actions.Checkpoints(directory, history, board, **trainer.state)
     first = checkpoints.restore()
+    check_same_step(strategy, first)
     history.truncate(first if first else -1)
     if directory.writes:
         board.restart(history.rows())
@@ -273,6 +186,11 @@ class _Best:
         )
 
     def __call__(self, result):
+        if not math.isfinite(result["test_loss"]):
+            raise Diverged(
+                f"The loss on test images is {result['test_loss']}: the run stops. A smaller "
+                "learning rate may help."
+            )
         if result["test_accuracy"] > self._accuracy:
             self._accuracy = result["test_accuracy"]
             aside = self._directory / ".best.keras"
@@ -292,8 +210,12 @@ def _finish(config, directory, parts, history):
     if config.fold:
         images = next(iter(_test_batches(config, parts)))["images"][:64]
         with whole_directory(directory / "model_folded") as aside:
-            difference = export_folded(model, scaling, aside, images)
-        print(f"Folded: the logits of {len(images)} images differ by {difference:.1e}, relatively.")
+            folded, difference = export_folded(model, scaling, aside, images)
+        count, left = (len(normalization_sites(each)) for each in (model, folded))
+        print(
+            f"Folded {count - left} of {count} normalizations: the logits of {len(images)} images "
+            f"differ by {difference:.1e}, relatively."
+        )
     with whole_directory(directory / "model") as aside:
         export(model, scaling, aside)
     print(f"The run is complete: see {directory.path}, its curves.png and model/.")

@@ -31,7 +31,7 @@ def learning_rate(config, steps):
     """The learning rate of a run as Keras optimizers take it: a number, or a schedule.
 
     Args:
-        config: a `presets.Config`. With "steps" the rate is multiplied by `decay_rate` at each of
+        config: a `config.Config`. With "steps" the rate is multiplied by `decay_rate` at each of
             `decay_at`, shares of the run: 61/200 of 200 epochs is from the epoch on that has 61
             before it. With "cosine" it falls from `learning_rate` to 1e-5 along half a period.
         steps: of the run.

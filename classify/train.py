@@ -3,7 +3,7 @@
 from absl import flags
 
 from classify import config as configs
-from classify import models, run
+from classify import models, parts, run
 from classify.augmentations import AUGMENTATIONS
 from classify.networks import MODELS
 from classify.presets import PRESETS
@@ -65,7 +65,7 @@ def main():
     except ValueError as error:
         raise UserError(str(error)) from error
     if given.dry_run:
-        run.show(run.describe_network(config, strategy))
+        run.show(parts.describe_network(config, strategy))
     else:
         run.train(config, strategy, RunDirectory(given.run_dir, writes=is_chief(strategy)))
 

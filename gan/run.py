@@ -18,7 +18,7 @@ from tfnorm.training.batches import input_fn
 from tfnorm.training.datasets import Images, image_kind, load_images
 from tfnorm.training.program import Diverged, UserError
 from tfnorm.training.run_directory import History, whole_directory
-from tfnorm.training.strategies import agreement
+from tfnorm.training.strategies import agreement, check_same_step
 
 
 class Parts(typing.NamedTuple):
@@ -138,6 +138,7 @@ def _loop(config, strategy, directory, parts, reference):
     board = actions.Board(directory / "events", directory.writes)
     checkpoints = actions.Checkpoints(directory, history, board, **trainer.state)
     first = checkpoints.restore()
+    check_same_step(strategy, first)
     history.truncate(first if first else -1)
     if directory.writes:
         board.restart(history.rows(), directory / "samples")

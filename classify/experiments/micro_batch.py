@@ -77,7 +77,7 @@ def report(outcomes, out):
     for name, accuracies in found.items():
         # A run that has diverged is worse than any other.
         ordered = [-1.0 if value is None else value for value in accuracies]
-        median = statistics.median(ordered)
+        median = statistics.median_low(ordered)  # of a run, not between two
         there = [value for value in accuracies if value is not None]
         rows.append(
             {
@@ -92,7 +92,7 @@ def report(outcomes, out):
         )
     config = outcomes[0].run.config
     caption = (
-        f"Accuracy on the test split after {config.epochs:g} epochs in batches of "
+        f"Accuracy on the test split after {_length(config)} in batches of "
         f"{config.batch_size}; Table 1 is of a ResNet-110, 200 epochs and all of CIFAR-10."
     )
     out.write(table=(caption, rows))
@@ -103,6 +103,10 @@ def report(outcomes, out):
         "test accuracy, %",
         missing="diverged",
     )
+
+
+def _length(config):
+    return f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
 
 
 def _label(name):

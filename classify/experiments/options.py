@@ -10,7 +10,7 @@ class Options:
 
     Attributes:
         scale: one of `experiments.SCALES`.
-        norms, estimates, repeated, methods, archs: sequences of names.
+        norms, estimates, repeated, archs: sequences of names.
         widths, batch_sizes, rates: sequences of numbers, as text.
         seeds: number of seeds.
         rounds: turns that each call gets that is timed.
@@ -21,7 +21,6 @@ class Options:
     norms: collections.abc.Sequence | None = None
     estimates: collections.abc.Sequence | None = None
     repeated: collections.abc.Sequence | None = None
-    methods: collections.abc.Sequence | None = None
     archs: collections.abc.Sequence | None = None
     widths: collections.abc.Sequence | None = None
     batch_sizes: collections.abc.Sequence | None = None

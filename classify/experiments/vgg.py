@@ -69,8 +69,8 @@ def report(outcomes, out):
     config = outcomes[0].run.config
     caption = (
         f"VGG-19 of width {config.width}: accuracy on {config.dataset}'s split {config.test_split} "
-        "at the end, and the mean training loss over the last tenth of the run. The paper has its "
-        "accuracies in figures."
+        "at the end, and the mean loss of the batches that were logged in the last tenth of the "
+        "run. The paper has its accuracies in figures."
     )
     out.write(table=(caption, [_row(outcome) for outcome in outcomes]))
     panels = {}

@@ -1,7 +1,6 @@
 """The classifiers of both papers."""
 
 from classify.networks import mlp, resnet_cifar, resnet_imagenet, vgg
-from classify.networks.resnet_imagenet import ARCS, whitened_sites
 
 # Modules with `classifier`, and `check`, which refuses what it cannot build.
 MODELS = {
@@ -11,4 +10,4 @@ MODELS = {
     "vgg": vgg,
 }
 
-__all__ = ["ARCS", "MODELS", "whitened_sites"]
+__all__ = ["MODELS"]

@@ -56,6 +56,7 @@ ARCS = {
     "arc_a": Arc(blocks=False, last=False),
     "arc_b": Arc(blocks=False, last=True),
     "arc_c": Arc(blocks=True, last=True),
+    "arc_c_no_last": Arc(blocks=True, last=False),  # as the authors' scripts have CD
 }
 
 

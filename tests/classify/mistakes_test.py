@@ -54,8 +54,9 @@ TRAIN = {
     (*QUICK, "--norm=gn", "--groups=4"): "not both. Received: groups=4, group_size=16",
     (*GN, "--groups=3"): "Received: groups=3, group_size=None, site='norm_1', channels=64",
     (*QUICK, "--norm=gn", "--group_size=24"): "group_size=24",
-    (*QUICK, "--epsilon=-1"): "epsilon=-1",
-    (*QUICK, "--norm_momentum=2"): "momentum=2",
+    (*QUICK, "--norm=bn", "--groups=4"): "Received: norm='bn', groups=4",
+    (*QUICK, "--norm=bn", "--epsilon=-1"): "epsilon=-1",
+    (*QUICK, "--norm=bn", "--norm_momentum=2"): "momentum=2",
     # Training.
     (*QUICK, "--steps=0"): "steps=0",
     (*QUICK, "--steps=many"): "--steps=many",

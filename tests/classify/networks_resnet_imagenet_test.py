@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from classify.networks import ARCS, resnet_imagenet, whitened_sites
+from classify.networks import resnet_imagenet
+from classify.networks.resnet_imagenet import ARCS, whitened_sites
 from tfnorm.layers.by_name import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
@@ -137,6 +138,7 @@ WHITENED = {
     ("arc_a", 18): [64],
     ("arc_b", 18): [64, 512],
     ("arc_c", 18): [64, *2 * [64], *2 * [128], *2 * [256], *2 * [512], 512],
+    ("arc_c_no_last", 18): [64, *2 * [64], *2 * [128], *2 * [256], *2 * [512]],
     ("arc_a", 50): [64],
     ("arc_b", 50): [64, 2048],
     ("arc_c", 50): [64, *3 * [64], *4 * [128], *6 * [256], *3 * [512], 2048],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def whole(folder):
 def test_a_run_leaves_what_it_came_to(whole):
     run, out, error = whole
     assert error == ""
-    files = {"config.json", "metrics.jsonl", "scaling.npz", "best.keras", "curves.png"}
+    files = {"config.json", "data.json", "metrics.jsonl", "scaling.npz", "best.keras", "curves.png"}
     folders = {"checkpoints", "events", "model", "model_folded"}
     assert {path.name for path in run.iterdir()} == files | folders
     config = json.loads((run / "config.json").read_text())
@@ -123,6 +124,30 @@ def test_a_complete_run_is_not_trained_again(call, whole):
     (line,) = out.splitlines()
     assert "complete" in line
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_a_run_does_not_go_on_with_other_images(folder, call, whole):
+    run = folder / "other"
+    shutil.copytree(whole[0], run)
+    shutil.rmtree(run / "model")
+    data = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps(data | {"train_images": 5}))
+    code, _, error = call("train", *FLAGS, f"--run_dir={run}")
+    assert code == 1
+    (line,) = error.splitlines()
+    assert "holds a run on other images (train_images: 5 then, 1437 now)" in line
+
+
+def test_a_complete_run_is_folded_afterwards(folder, call, whole):
+    run = folder / "folded_later"
+    shutil.copytree(whole[0], run)
+    shutil.rmtree(run / "model_folded")
+    history = (run / "metrics.jsonl").read_text()
+    code, out, error = call("train", *FLAGS, f"--run_dir={run}")
+    assert (code, error) == (0, "")
+    assert "Folded 2 of 2 normalizations" in out
+    assert (run / "model_folded").exists()
+    assert (run / "metrics.jsonl").read_text() == history
 
 
 def test_a_dry_run_shows_the_network_and_writes_nothing(folder, call):

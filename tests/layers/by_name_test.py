@@ -150,10 +150,10 @@ def test_vectors_are_normalized_as_a_position(norm):
     np.testing.assert_allclose(model(rows), expected, atol=1e-5)
 
 
-def test_whitenings_do_not_take_the_number_of_groups():
-    """It is no size: both may be given, as the programs' flags do, and only gn minds."""
-    model, _ = site("itn", "scale_shift", False, groups=3, group_size=2)
-    assert model.get_layer("site").group_size == 2
+@pytest.mark.parametrize("norm", ["itn", "bn", "ln", "none"])
+def test_the_number_of_groups_is_for_gn_alone(norm):
+    with pytest.raises(ValueError, match=f"Received: norm='{norm}', groups=3"):
+        norm_factory(norm, groups=3)
 
 
 @pytest.mark.parametrize(

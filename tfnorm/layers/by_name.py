@@ -205,6 +205,11 @@ def norm_factory(
     options = Options(**options)
     if norm == "gn":
         _check_groups(options)
+    elif options.groups is not None:
+        raise ValueError(
+            "`groups` is for gn; a whitening has a `group_size`. "
+            f"Received: norm={norm!r}, groups={options.groups}"
+        )
     arguments = {
         ConditionalCenterScale: (num_classes,),
         Coloring: (),

@@ -4,6 +4,8 @@ import functools
 
 import tensorflow as tf
 
+from tfnorm.training.program import UserError
+
 
 # Once a process: the collective operations of a second strategy are numbered as those of the first,
 # and fail where their shapes are others, as of the next network of a sweep.
@@ -49,14 +51,35 @@ def agreement(strategy):
 
     With several processes, all have to ask, at the same point of their work.
     """
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
+    if not _has_processes(strategy):
         return bool
+    sum_over_replicas = _sum(strategy)
+    return lambda said: sum_over_replicas(float(bool(said))) > 0
+
+
+def check_same_step(strategy, step):
+    """Raises `UserError` if processes that train together go on from different steps."""
+    if _has_processes(strategy):
+        mean = _sum(strategy)(float(step)) / strategy.num_replicas_in_sync
+        if agreement(strategy)(mean != step):
+            raise UserError(
+                "All workers must go on from the same checkpoint: give them one --run_dir, on a "
+                f"disk that they share. Received: this one goes on from step {step}, others do not"
+            )
+
+
+def _has_processes(strategy):
+    resolver = strategy.cluster_resolver
+    return resolver is not None and bool(resolver.task_type)
+
+
+def _sum(strategy):
+    """Makes `f(number) -> float`, the sum over replicas; all processes have to call it."""
 
     @tf.function
-    def sum_over_processes(value):
+    def sum_over_replicas(value):
         return strategy.reduce(
             tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, (value,)), None
         )
 
-    return lambda said: bool(sum_over_processes(tf.constant(float(bool(said)))) > 0)
+    return lambda number: float(sum_over_replicas(tf.constant(number, tf.float64)))

@@ -62,6 +62,20 @@ def test_the_small_scale_repeats_two():
     }
 
 
+def test_the_median_of_two_runs_is_one_of_them(tmp_path):
+    shares = {"bn": [0.5, None], "unitization": [0.75, 0.25]}
+    outcomes = []
+    for run in micro_batch.runs(Options(norms=["bn", "unitization"], seeds=2)):
+        norm, seed = run.name.split("_seed_")
+        share = shares[norm][int(seed)]
+        history = None if share is None else [{"step": 9, "test_accuracy": share}]
+        outcomes.append(trained(tmp_path, run, history))
+    micro_batch.report(outcomes, Report(tmp_path, "micro_batch", []))
+    with open(tmp_path / "table.csv", newline="") as file:
+        medians = [row["median accuracy, %"] for row in csv.DictReader(file)]
+    assert medians == ["", "25.0"]
+
+
 @pytest.mark.parametrize("options", [{"norms": ["gn"]}, {"repeated": ["gn_c3"]}])
 def test_what_there_is_not_is_refused(options):
     ((flag, (name,)),) = options.items()
