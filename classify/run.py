@@ -76,7 +76,10 @@ def _check_data(directory, parts):
             parts.scaling.save(directory / "scaling.npz")
             write_whole(file, json.dumps(parts.data, indent=2) + "\n")
         return
-    known = json.loads(file.read_text())
+    try:
+        known = dict(json.loads(file.read_text()))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{file} is damaged: {error}. Use another --run_dir.") from error
     differences = [
         f"{name}: {known.get(name)} then, {value} now"
         for name, value in parts.data.items()

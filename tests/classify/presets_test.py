@@ -155,6 +155,9 @@ def test_there_are_the_rows_of_the_papers():
     assert count("mnist_mlp_") == 2 * 4 * 2 + 1
     # Table I of batch whitening's supplement: five rows, by steps and by the cosine.
     assert count("imagenet_resnet50_") == 5 * 2
+    # E3: ARC_A of four methods, and ARC_B of CD, with two estimates; ItN's two in ARC_B and ARC_C;
+    # CD's two in ARC_C without the last layer; and BN.
+    assert count("imagenet_resnet18_") == 4 * 2 + 2 + 2 + 2 + 2 + 1
     assert sum(name.endswith("_cosine") for name in PRESETS) == 5
     whitened = [config for config in PRESETS.values() if config.norm in WHITENERS]
     assert {config.estimate for config in whitened} == {"covariance", "matrix"}
