@@ -35,3 +35,12 @@ def two(x, y, check=rows):
             f"Samples of `x` and `y` must have one shape. Received: {x.shape=}, {y.shape=}"
         )
     return x, y
+
+
+def same_shape(x, y):
+    """Checks that there are samples of x and of y, of one shape; they may differ in number."""
+    if not len(x) or not len(y) or tuple(x.shape[1:]) != tuple(y.shape[1:]):
+        raise ValueError(
+            "Samples of `x` and `y` must have one shape, and there must be some. "
+            f"Received: {x.shape=}, {y.shape=}"
+        )

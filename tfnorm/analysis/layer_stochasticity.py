@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfnorm.analysis.layer_outputs import check_model
 from tfnorm.analysis.stochasticity import check_sampling, disturbance
 from tfnorm.layers.sites import normalization_sites
 
@@ -70,11 +71,7 @@ def layer_disturbances(
     Returns:
         A list of `LayerDisturbance`, in the order of the model's layers.
     """
-    if not isinstance(model, keras.Sequential | keras.Function):
-        raise ValueError(
-            "`model` must be a functional or Sequential model: the layers of another are out of "
-            f"reach. Received: model={model!r}"
-        )
+    check_model("model", model)
     arrays = keras.tree.flatten(images)
     check_sampling(len(arrays[0]), batch_size, samples, batches, normalizer)
     rows = []

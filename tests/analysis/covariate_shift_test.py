@@ -1,0 +1,64 @@
+"""Covariate shift in the course of `fit`, against distances between states that were kept."""
+
+import keras
+import numpy as np
+import pytest
+
+from tfnorm.analysis.covariate_shift import CovariateShift
+from tfnorm.analysis.em_distance import SlicedDistance, layer_distances
+
+RNG = np.random.default_rng(0)
+IMAGES, LABELS = RNG.normal(size=(24, 5)).astype("float32"), RNG.integers(3, size=24)
+LAYERS = ["first", "second"]
+SLICED = {"sliced": SlicedDistance(projections=10)}
+
+
+class Keep(keras.callbacks.Callback):
+    """Keeps the model at the start and after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.states = []
+
+    def keep(self, *arguments):
+        self.states.append(keras.models.clone_model(self.model))
+        self.states[-1].set_weights(self.model.get_weights())
+
+    on_train_begin = on_epoch_end = keep
+
+
+def fit(*callbacks):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Dense(4, name="first"),
+            keras.layers.BatchNormalization(name="second"),
+            keras.layers.Dense(3),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.5), loss)
+    history = model.fit(
+        IMAGES, LABELS, batch_size=8, epochs=3, verbose=0, callbacks=list(callbacks)
+    )
+    return model, history.history
+
+
+def test_logs(tmp_path):
+    keep, csv = Keep(), keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    shift = CovariateShift(LAYERS, IMAGES, estimators=SLICED)
+    model, history = fit(shift, keep, csv)
+    for epoch in range(3):
+        states = keep.states[epoch : epoch + 2]
+        rows = layer_distances(*states, LAYERS, IMAGES, estimators=SLICED)
+        for row in rows:
+            assert history[f"shift_sliced/{row.layer}"][epoch] == pytest.approx(row.distance)
+            assert history[f"shift_sliced_null/{row.layer}"][epoch] == pytest.approx(row.null)
+        mean = np.mean([row.distance for row in rows])
+        assert history["shift_sliced"][epoch] == pytest.approx(mean)
+    assert "shift_sliced_null" in (tmp_path / "log.csv").read_text().splitlines()[0]
+    without, plain = fit()
+    assert plain["loss"] == history["loss"]
+    for one, other in zip(model.get_weights(), without.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,90 @@
+"""Layers' outputs from one pass, in memory or on the disk, against the layers themselves."""
+
+import shutil
+import tempfile
+
+import keras
+import numpy as np
+import pytest
+
+from tfnorm.analysis.layer_outputs import layer_outputs
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(10, 6, 6, 3)).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 3, name="conv")(x)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Conv2D(5, 3, name="half", dtype="bfloat16")(x)
+    x = keras.layers.Dense(2, name="dense")(keras.layers.Flatten()(x))
+    model = keras.Model(inputs, x)
+    model.get_layer("norm").moving_mean.assign([0.1, 0.2, 0.3, 0.4])
+    return model
+
+
+def one_by_one(model, images):
+    conv = model.get_layer("conv")(images)
+    norm = model.get_layer("norm")(conv, training=False)
+    return {"norm": norm.numpy(), "dense": model(images, training=False).numpy()}
+
+
+@pytest.mark.parametrize("memory, kind", [(2**20, np.ndarray), (100, np.memmap)])
+def test_outputs(model, memory, kind):
+    found = layer_outputs(model, ["dense", "norm"], IMAGES, batch_size=3, memory=memory)
+    assert list(found) == ["dense", "norm"]
+    for name, expected in one_by_one(model, IMAGES).items():
+        assert type(found[name]) is kind and found[name].dtype == np.float32
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(found[name][[7, 1]], np.asarray(found[name])[[7, 1]])
+
+
+def test_two_calls_have_files_of_their_own(model):
+    first, second = (layer_outputs(model, ["norm"], x, memory=0) for x in (IMAGES, IMAGES[::-1]))
+    np.testing.assert_allclose(first["norm"], second["norm"][::-1], rtol=1e-5)
+
+
+def test_half_precision(model):
+    assert layer_outputs(model, ["half"], IMAGES)["half"].dtype == np.float32
+
+
+def test_several_inputs():
+    inputs = [keras.Input((2,), name="a"), keras.Input((3,), name="b")]
+    x = keras.layers.Concatenate(name="both")(inputs)
+    found = layer_outputs(keras.Model(inputs, x), ["both"], [IMAGES[:, 0, 0, :2], IMAGES[:, 1, 1]])
+    np.testing.assert_array_equal(found["both"][:, 2:], IMAGES[:, 1, 1])
+
+
+def test_full_disk(model, monkeypatch):
+    usage = shutil.disk_usage(tempfile.gettempdir())._replace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    # 10 maps of 4 x 4 x 4 floats.
+    with pytest.raises(OSError, match="take 2,560 bytes, more than the 5 of .* the 1,000 that are"):
+        layer_outputs(model, ["norm"], IMAGES, memory=5)
+
+
+def test_errors(model):
+    with pytest.raises(ValueError, match="Received: 'nrom'; there are .*conv, norm, half"):
+        layer_outputs(model, ["nrom"], IMAGES)
+    with pytest.raises(ValueError, match=r"Received: layers=\[\]"):
+        layer_outputs(model, [], IMAGES)
+    with pytest.raises(ValueError, match=r"Received: layers=\['norm', 'norm'\]"):
+        layer_outputs(model, ["norm", "norm"], IMAGES)
+    with pytest.raises(ValueError, match="Received: no samples"):
+        layer_outputs(model, ["norm"], IMAGES[:0])
+    with pytest.raises(ValueError, match="Received: layer='conv'"):
+        layer_outputs(model, ["conv", "norm"], np.where(IMAGES > 1, np.inf, IMAGES))
+    with pytest.raises(ValueError, match="Received: model=<Whole"):
+        layer_outputs(Whole(), ["norm"], IMAGES)
+    inputs = keras.Input((3,))
+    two = keras.layers.Lambda(lambda x: [x, 2 * x], name="two")
+    with pytest.raises(ValueError, match=r"one output each. Received: 'two': \["):
+        layer_outputs(keras.Model(inputs, two(inputs)), ["two"], IMAGES[:, 0, 0])
+
+
+class Whole(keras.Model):
+    def call(self, x):
+        return x

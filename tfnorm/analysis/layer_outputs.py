@@ -1,0 +1,110 @@
+"""What layers of a model give, for many samples."""
+
+import os
+import shutil
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def check_model(name, model):
+    """Checks that the layers of a model are within reach; `name` is the argument's."""
+    if not isinstance(model, keras.Sequential | keras.Function):
+        raise ValueError(
+            f"`{name}` must be a functional or Sequential model: the layers of another are out of "
+            f"reach. Received: {name}={model!r}"
+        )
+
+
+def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
+    """What each of some layers gives for samples, in inference, from one pass of the model.
+
+    Where the outputs take more than `memory`, they are on the disk instead, in the directory for
+    temporary files (`TMPDIR`), and read as they are indexed; they go when the arrays do.
+
+    Args:
+        model: a functional or Sequential model. Layers of models within it are not found.
+        layers: names of layers with one output each; one that is called twice counts with its
+            first.
+        samples: what the model takes, an array (n, ...) or arrays in its inputs' structure.
+        batch_size: samples that the model is given at once.
+        memory: bytes that the outputs may take in memory.
+
+    Returns:
+        dict from a layer's name to an array (n, ...), of the layer's dtype, float32 or float64; of
+        half-precision layers float32.
+
+    Raises:
+        ValueError: there is no such layer, or an output is not finite.
+        OSError: the outputs do not fit on the disk either.
+    """
+    outputs = layer_tensors(model, layers)
+    extract = keras.Model(model.inputs, outputs)
+    arrays = keras.tree.flatten(samples)
+    count = len(arrays[0])
+    if not count:
+        raise ValueError("`samples` must not be empty. Received: no samples")
+    found = {}
+    for start in range(0, count, batch_size):
+        part = extract([x[start : start + batch_size] for x in arrays], training=False)
+        values = [_floating(each) for each in keras.tree.flatten(part)]
+        if not found:
+            sizes = [(count, *value.shape[1:]) for value in values]
+            found = dict(zip(layers, _allocate(sizes, values, memory), strict=True))
+        for (name, rows), value in zip(found.items(), values, strict=True):
+            if not np.isfinite(value).all():
+                raise ValueError(f"A layer's output must be finite. Received: layer={name!r}")
+            rows[start : start + batch_size] = value
+    return found
+
+
+def layer_tensors(model, layers):
+    """The symbolic outputs of layers, by name; raises `ValueError` as `layer_outputs` does."""
+    check_model("model", model)
+    if not layers or len(set(layers)) < len(layers):
+        raise ValueError(f"`layers` must be names, each once. Received: layers={layers}")
+    return [_output(model, name) for name in layers]
+
+
+def _output(model, name):
+    there = [layer.name for layer in model.layers]
+    if name not in there:
+        raise ValueError(
+            f"`layers` must be layers of the model. Received: {name!r}; there are "
+            f"{', '.join(there)}"
+        )
+    output = model.get_layer(name).output
+    if not isinstance(output, keras.KerasTensor):
+        raise ValueError(f"`layers` must have one output each. Received: {name!r}: {output}")
+    return output
+
+
+def _floating(output):
+    return (output if output.dtype == tf.float64 else tf.cast(output, tf.float32)).numpy()
+
+
+def _allocate(shapes, values, memory):
+    """Arrays of these shapes and the values' dtypes, in memory or on the disk."""
+    dtypes = [value.dtype for value in values]
+    sizes = [int(np.prod(s)) * d.itemsize for s, d in zip(shapes, dtypes, strict=True)]
+    if sum(sizes) <= memory:
+        return [np.empty(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if sum(sizes) > free:
+        # Writing to a map of a file on a full disk would end the process.
+        raise OSError(
+            f"The layers' outputs take {sum(sizes):,} bytes, more than the {memory:,} of `memory` "
+            f"and the {free:,} that are free in {folder}. Take fewer samples or layers, or another "
+            "directory as TMPDIR."
+        )
+    return [_on_disk(*each) for each in zip(shapes, dtypes, sizes, strict=True)]
+
+
+def _on_disk(shape, dtype, size):
+    with tempfile.TemporaryFile() as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, dtype, "w+", shape=shape)
