@@ -109,6 +109,32 @@ class Config:
     )
     seed: int = field(0, "Training", "Of initial weights, data order and augmentation.")
 
+    shift_estimators: str | None = field(
+        None,
+        "Covariate shift",
+        "Estimators of how far, in earth mover's distance, layers' outputs go in an epoch, with "
+        "commas, of clipped, penalized, sliced, exact; none: it is not measured.",
+    )
+    shift_layers: str | None = field(
+        None,
+        "Covariate shift",
+        "Names of layers, with commas; none: normalizations as deep as the paper's six.",
+    )
+    shift_samples: int | None = field(
+        None,
+        "Covariate shift",
+        "Training images, and test images, that are used, spread over the split; none: all.",
+    )
+    shift_every: int | None = field(
+        None, "Covariate shift", "Steps between the states that are compared; none: an epoch."
+    )
+    shift_steps: int | None = field(
+        None, "Covariate shift", "Steps of training a critic; none: the paper's 1,500."
+    )
+    shift_rate: float | None = field(
+        None, "Covariate shift", "Learning rate of the clipped critic; none: 5e-5."
+    )
+
     fold: bool = field(
         False,
         "Export",
@@ -126,6 +152,9 @@ class Config:
         "Steps from one evaluation to the next, on one device while others wait; none: an epoch.",
     )
     checkpoint_every: int = field(1_000, "Run", "Steps from one checkpoint to the next.")
+    keep_checkpoints: int | None = field(
+        2, "Run", "The last checkpoints that are kept; none: all of them."
+    )
     deterministic: bool = field(
         False, "Run", "Whether to allow only operations that give the same bits each time; slower."
     )
@@ -135,9 +164,9 @@ class Config:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
-        for name in ("learning_rate", "epochs", "decay_rate"):
+        for name in ("learning_rate", "epochs", "decay_rate", "shift_rate"):
             value = getattr(self, name)
-            if not 0 < value < math.inf:
+            if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"`{name}` must be positive and finite. Received: {name}={value}")
         if not 0 <= self.epsilon < math.inf:
             raise ValueError(
@@ -192,7 +221,11 @@ _POSITIVE = (
     "log_every",
     "eval_every",
     "checkpoint_every",
+    "keep_checkpoints",
+    "shift_samples",
+    "shift_every",
+    "shift_steps",
 )
 
 # What may differ between two starts of the same run.
-FREE = ("data_dir", "fold", "log_every", "eval_every", "checkpoint_every")
+FREE = ("data_dir", "fold", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints")

@@ -3,20 +3,20 @@
 import dataclasses
 import json
 import math
-import time
 
 import tensorflow as tf
 
 from classify import config as configs
 from classify import inputs
+from classify.covariate_shift import CovariateShift
 from classify.export import export, export_folded
 from classify.parts import prepare
 from classify.trainer import Trainer
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training import actions, loop, plots, timing
+from tfnorm.training import plots
 from tfnorm.training.program import Diverged, UserError
-from tfnorm.training.run_directory import History, whole_directory, write_whole
-from tfnorm.training.strategies import agreement, check_same_step
+from tfnorm.training.run_directory import whole_directory, write_whole
+from tfnorm.training.session import Session
 
 
 def show(trainer):
@@ -50,6 +50,7 @@ def train(config, strategy, directory, make_trainer=Trainer):
         print(f"The run in {directory.path} is complete, see model/.")
         return
     parts = prepare(config, strategy, make_trainer)
+    shift = _covariate_shift(config, parts)
     directory.begin(settings, configs.FREE)
     _check_data(directory, parts)
     if directory.writes:
@@ -58,9 +59,9 @@ def train(config, strategy, directory, make_trainer=Trainer):
             f"\n{len(parts.training.labels):,} training and {len(parts.test.labels):,} test "
             f"images, {parts.training.num_classes} classes; an epoch is {parts.epoch:,} steps."
         )
-    history = _loop(config, strategy, directory, parts)
+    history = _loop(config, strategy, directory, parts, shift)
     if directory.writes:
-        _finish(config, directory, parts, history)
+        _finish(config, directory, parts, history, shift)
 
 
 def _products(config):
@@ -92,51 +93,36 @@ def _check_data(directory, parts):
         )
 
 
-def _loop(config, strategy, directory, parts):
-    trainer, last = parts.trainer, parts.steps
-    eval_every = config.eval_every or parts.epoch
-    history = History(directory)
-    board = actions.Board(directory / "events", directory.writes)
-    checkpoints = actions.Checkpoints(directory, history, board, **trainer.state)
-    first = checkpoints.restore()
-    check_same_step(strategy, first)
-    history.truncate(first if first else -1)
-    if directory.writes:
-        board.restart(history.rows())
-    screen = actions.Screen(first, last, quiet=not directory.writes)
-    finite = actions.FiniteLosses([config.log_every, config.checkpoint_every, eval_every], last)
-    doings = [screen, finite]
-    if directory.writes:
-        best = _Best(trainer.model, directory, history)
-        evaluate = actions.Evaluate(
-            lambda: best(_measure(config, parts)), describe, history, board, screen
-        )
-        screen.say(f"Writing to {directory.path}, from step {first} of {last}.")
-        if first == 0:
-            evaluate(0)
-        doings += [
-            actions.every(config.log_every, last, actions.Log(history, board, screen)),
-            actions.every(eval_every, last, evaluate),
-        ]
+def _covariate_shift(config, parts):
+    """The `CovariateShift` that is to be measured, or None."""
+    if config.shift_estimators is None:
+        return None
+    return CovariateShift(config, parts.trainer.model, parts.training, parts.test, parts.scaling)
 
-    def save(step, logs=None):
-        finite.look()
-        if not trainer.is_finite():
-            raise Diverged(
-                f"A weight is not finite after step {step}: the run stops, and its last checkpoint "
-                "is from before. A smaller learning rate may help."
-            )
-        checkpoints(step)
 
-    doings.append(actions.every(config.checkpoint_every, last, save))
-    batches = timing.Waiting(_batches(config, strategy, parts, first))
-    start = time.monotonic()
-    loop.run(trainer.step, batches, doings, first, last, save, agreement(strategy))
-    screen.close()
-    if last > first:
-        share = batches.seconds / (time.monotonic() - start)
-        screen.say(f"Of the time, {share:.2%} was spent waiting for data.")
-    return history
+def _loop(config, strategy, directory, parts, shift):
+    state = {} if shift is None else {"before": shift.before}
+    session = Session(directory, parts.trainer, parts.steps, config.keep_checkpoints, **state)
+    best = _Best(parts.trainer.model, directory, session.history)
+    evaluation = session.evaluation(lambda: best(_measure(config, parts)), describe)
+    periodic = [(config.eval_every or parts.epoch, evaluation)]
+    if shift is not None:
+        every = config.shift_every or parts.epoch
+        measurement = session.evaluation(shift, shift.describe)
+
+        def measure_shift(step, logs):
+            # Not at the end of the run, where that is less than a period after the last.
+            if step and step % every == 0:
+                measurement(step)
+
+        periodic.append((every, measure_shift))
+    session.run(
+        _batches(config, strategy, parts, session.first),
+        periodic,
+        config.log_every,
+        config.checkpoint_every,
+    )
+    return session.history
 
 
 def _batches(config, strategy, parts, first):
@@ -202,13 +188,14 @@ class _Best:
         return result
 
 
-def _finish(config, directory, parts, history):
+def _finish(config, directory, parts, history, shift):
     """Draws the curves and writes the model: a run that has one is complete."""
     panels = {
         "Cross-entropy (nats)": ["loss", "test_loss"],
         "Accuracy": ["accuracy", "test_accuracy"],
     }
-    plots.write_curves(directory / "curves.png", history.rows(), panels)
+    shifts = shift.panels() if shift else {}
+    plots.write_curves(directory / "curves.png", history.rows(), panels | shifts, list(shifts))
     model, scaling = parts.trainer.model, parts.scaling
     if config.fold:
         images = next(iter(_test_batches(config, parts)))["images"][:64]

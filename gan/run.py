@@ -1,7 +1,6 @@
 """A run: from a configuration to a directory with all that came of it."""
 
 import dataclasses
-import time
 import typing
 
 import numpy as np
@@ -13,12 +12,12 @@ from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.statistics import reference_statistics
 from gan.trainer import Trainer
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training import actions, loop, plots, timing
+from tfnorm.training import actions, plots
 from tfnorm.training.batches import input_fn
 from tfnorm.training.datasets import Images, image_kind, load_images
 from tfnorm.training.program import Diverged, UserError
-from tfnorm.training.run_directory import History, whole_directory
-from tfnorm.training.strategies import agreement, check_same_step
+from tfnorm.training.run_directory import whole_directory
+from tfnorm.training.session import Session
 
 
 class Parts(typing.NamedTuple):
@@ -125,6 +124,7 @@ def train(config, strategy, directory):
     directory.begin(settings, presets.FREE)
     if directory.writes:
         show(config, parts.trainer)
+        print()
     history = _loop(config, strategy, directory, parts, reference)
     if directory.writes:
         real = statistics(parts.training, config, parts.features)
@@ -133,57 +133,19 @@ def train(config, strategy, directory):
 
 
 def _loop(config, strategy, directory, parts, reference):
-    trainer, last = parts.trainer, config.steps
-    history = History(directory)
-    board = actions.Board(directory / "events", directory.writes)
-    checkpoints = actions.Checkpoints(directory, history, board, **trainer.state)
-    first = checkpoints.restore()
-    check_same_step(strategy, first)
-    history.truncate(first if first else -1)
-    if directory.writes:
-        board.restart(history.rows(), directory / "samples")
-    screen = actions.Screen(first, last, quiet=not directory.writes)
-    finite = actions.FiniteLosses(
-        [config.log_every, config.checkpoint_every, config.eval_every], last
+    trainer = parts.trainer
+    session = Session(directory, trainer, config.steps)
+    samples = actions.Samples(directory, session.board, trainer.fixed_samples)
+    evaluation = session.evaluation(
+        lambda: measure(trainer.samples, reference, parts.features, config), describe
     )
-    doings = [screen, finite]
-    if directory.writes:
-        samples = actions.Samples(directory, board, trainer.fixed_samples)
-        evaluation = actions.Evaluate(
-            lambda: measure(trainer.samples, reference, parts.features, config),
-            describe,
-            history,
-            board,
-            screen,
-        )
-        screen.say(f"\nWriting to {directory.path}, from step {first} of {last}.")
-        if first == 0:
-            samples(0)
-            evaluation(0)
-        doings += [
-            actions.every(config.log_every, last, actions.Log(history, board, screen)),
-            actions.every(config.eval_every, last, samples),
-            actions.every(config.eval_every, last, evaluation),
-        ]
-
-    def save(step, logs=None):
-        finite.look()
-        if not trainer.is_finite():
-            raise Diverged(
-                f"A weight is not finite after step {step}: the run stops, and its last checkpoint "
-                "is from before. A smaller learning rate may help."
-            )
-        checkpoints(step)
-
-    doings.append(actions.every(config.checkpoint_every, last, save))
-    batches = timing.Waiting(_batches(config, strategy, parts, first))
-    start = time.monotonic()
-    loop.run(trainer.step, batches, doings, first, last, save, agreement(strategy))
-    screen.close()
-    if last > first:
-        share = batches.seconds / (time.monotonic() - start)
-        screen.say(f"Of the time, {share:.2%} was spent waiting for data.")
-    return history
+    session.run(
+        _batches(config, strategy, parts, session.first),
+        [(config.eval_every, samples), (config.eval_every, evaluation)],
+        config.log_every,
+        config.checkpoint_every,
+    )
+    return session.history
 
 
 def _batches(config, strategy, parts, first):

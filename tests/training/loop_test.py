@@ -49,6 +49,7 @@ def test_a_signal_saves_the_step_it_came_in(number):
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_signal_is_not_held_back():
     def take_step(step, batch):
         os.kill(os.getpid(), signal.SIGINT)

@@ -74,6 +74,53 @@ def test_bars_are_as_high_as_their_numbers(tmp_path):
     assert coloured(high)[1] == coloured(low)[1] > 1000
 
 
+def test_rows_are_as_long_as_their_numbers(tmp_path):
+    """And say what is missing; on a logarithmic scale they begin at a power of 10."""
+    path, found = tmp_path / "rows.png", {}
+    for name, number in (("low", 1.0), ("high", 3.0), ("none", None)):
+        plots.write_rows(path, {"A": {"norm_1": {"bn": number}, "norm_2": {"itn": 4.0}}})
+        found[name] = coloured(path)
+    for name, number in (("logarithmic", 30.0), ("nothing", None)):
+        panels = {"A": {"norm_1": {"bn": number}, "norm_2": {"itn": 1000.0}}}
+        plots.write_rows(path, panels, logarithmic=["A"])
+        found[name] = coloured(path)
+    assert found["high"][0] > 2 * found["low"][0] > 1000
+    assert found["low"][1] == pytest.approx(found["high"][1], rel=0.01)
+    assert 20 < found["none"][0] < found["low"][0] / 2
+    ratio = (found["logarithmic"][0] - found["nothing"][0]) / found["logarithmic"][1]
+    assert ratio == pytest.approx(np.log10(3) / 2, rel=0.2)
+
+
+def test_more_rows_are_a_taller_picture(tmp_path):
+    heights = []
+    for count in (1, 8, 110):
+        rows = {f"norm_{i}": {"bn": 1.0} for i in range(count)}
+        plots.write_rows(tmp_path / "rows.png", {"A": rows, "B": rows})
+        heights.append(tf.io.decode_png((tmp_path / "rows.png").read_bytes()).shape[0])
+    assert heights[0] == heights[1] < heights[2] - 110 * 12
+
+
+def test_the_legend_of_many_lines_is_beside_them(tmp_path):
+    right = []
+    for count in (3, 4):
+        lines = {f"line {i}": [(1, i), (2, i)] for i in range(count)}
+        plots.write_lines(tmp_path / "lines.png", {"A": lines}, "x")
+        pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
+        frame = ((pixels < 60).all(-1).mean(0) > 0.6).nonzero()[0]
+        right.append(frame.max() / pixels.shape[1])
+    assert right[1] < 0.9 < right[0]
+
+
+def test_panels_over_sizes_have_the_same_axis(tmp_path):
+    """Though in one of them the first point is missing."""
+    panels = {"A": {"bn": [(2, 1), (4, 1)]}, "B": {"bn": [(4, 1)]}}
+    plots.write_lines(tmp_path / "lines.png", panels, "channels", powers_of_2=True)
+    pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
+    blue = pixels[..., 2].astype(int) - pixels[..., 0] > 80
+    above, below = (half.any(0).nonzero()[0] for half in np.split(blue, 2))
+    assert above.max() == below.max() and above.min() < below.min() - 100
+
+
 def test_pictures_are_below_the_curves(tmp_path):
     rows, panels = [{"step": 0, "loss": 1.0}, {"step": 9, "loss": 0.5}], {"Losses": ["loss"]}
     red = np.zeros((40, 40, 3), np.uint8) + np.array([255, 0, 0], np.uint8)

@@ -107,6 +107,7 @@ def test_a_mistake_stops_the_sweep_and_names_the_run(tmp_path, capsys, error):
     assert states(Sweep(tmp_path, "product").outcomes(RUNS)) == ["complete", "begun", "to do"]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_and_the_same_command_goes_on(tmp_path, number):
     usual = signal.getsignal(signal.SIGTERM)

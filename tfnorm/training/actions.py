@@ -217,25 +217,26 @@ class Evaluate:
 
 
 class Checkpoints:
-    """The whole state of a run in `checkpoints/`, the last two of them.
+    """The whole state of a run in `checkpoints/`, at its last few saves.
 
     Args:
         run: the `RunDirectory`.
         history, board: written out before a checkpoint is, so that none is ahead of them.
+        keep: number of checkpoints that are kept; None: all.
         **state: what to keep, by name: models, optimizers.
     """
 
-    def __init__(self, run, history, board, **state):
+    def __init__(self, run, history, board, keep=2, **state):
         self._history = history
         self._board = board
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         checkpoint = tf.train.Checkpoint(step=self._step, **state)
-        self._saved = tf.train.CheckpointManager(checkpoint, str(run / "checkpoints"), 2)
+        self._saved = tf.train.CheckpointManager(checkpoint, str(run / "checkpoints"), keep)
         self._own = self._saved
         if not run.writes:
             # Every worker has to take part in saving; what the others write is for nobody.
             self._aside = tempfile.TemporaryDirectory()
-            self._own = tf.train.CheckpointManager(checkpoint, self._aside.name, 2)
+            self._own = tf.train.CheckpointManager(checkpoint, self._aside.name, 1)
 
     def restore(self):
         """Goes back to the last checkpoint, if there is one, and returns its step, else 0."""

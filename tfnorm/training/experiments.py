@@ -87,10 +87,12 @@ def perform(experiment, options, papers, given, unseen=()):
 
 
 def _varied(run, runs):
-    """The fields in which a run differs from another."""
+    """The fields in which a run differs from another that has them."""
     configs = [dataclasses.asdict(other.config) for other in runs]
     fields = dataclasses.asdict(run.config).items()
-    return " ".join(f"{k}={v}" for k, v in fields if any(config[k] != v for config in configs))
+    return " ".join(
+        f"{k}={v}" for k, v in fields if any(config.get(k, v) != v for config in configs)
+    )
 
 
 def _size(runs, papers, count, is_small, unseen):

@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from tfnorm.training.run_directory import write_whole
 
+# Of more lines in a panel the legend is beside it, as it would cover some.
+_LINES_WITH_ROOM = 3
+
 
 def image_grid(images, columns=None, gap=2):
     """Lays out images side by side.
@@ -58,7 +61,16 @@ def write_curves(path, rows, panels, logarithmic=(), pictures=()):
 
 
 def write_lines(
-    path, panels, x_label, y_label=None, *, logarithmic=(), powers_of_2=False, pictures=()
+    path,
+    panels,
+    x_label,
+    y_label=None,
+    *,
+    logarithmic=(),
+    logarithmic_x=False,
+    powers_of_2=False,
+    marks=(),
+    pictures=(),
 ):
     """Draws lines, one panel above the other, as PNG.
 
@@ -67,7 +79,9 @@ def write_lines(
         panels: dict from a panel's title to a dict from a line's label to its points (x, y).
         x_label, y_label: what the axes are, with their units.
         logarithmic: titles of panels whose y are positive, and are drawn on such a scale.
+        logarithmic_x: whether x are positive, and are drawn on such a scale.
         powers_of_2: whether x are sizes that double, and are drawn so.
+        marks: x at which something happens, drawn as dotted lines.
         pictures: pairs of a title and uint8 pixels (height, width, 1 or 3), side by side below.
     """
     from matplotlib.figure import Figure
@@ -87,13 +101,23 @@ def write_lines(
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label or "")
         axes.grid(alpha=0.3)
+        for x in marks:
+            axes.axvline(x, color="0.4", linestyle=":")
         if title in logarithmic:
             axes.set_yscale("log")
+        if logarithmic_x:
+            axes.set_xscale("log")
         if powers_of_2:
             axes.set_xscale("log", base=2)
-            ticks = sorted({x for points in lines.values() for x, _ in points})
+            ticks = sorted(
+                {x for each in panels.values() for line in each.values() for x, _ in line}
+            )
             axes.set_xticks(ticks, [str(tick) for tick in ticks])
-        if len(axes.lines) > 1:
+            if ticks:
+                axes.set_xlim(ticks[0] / 1.2, ticks[-1] * 1.2)
+        if len(axes.lines) > _LINES_WITH_ROOM:
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        elif len(axes.lines) > 1:
             axes.legend()
     for i, (title, pixels) in enumerate(pictures):
         axes = figure.add_subplot(places[-1].subgridspec(1, len(pictures))[i])
@@ -122,7 +146,7 @@ def write_boxes(path, boxes, panels, y_label, missing="missing"):
     for i, (title, limits) in enumerate(panels.items()):
         axes = figure.add_subplot(len(panels), 1, i + 1)
         axes.set_title(title)
-        for x, width, series, values in _places(boxes, names):
+        for x, width, series, values in _places(boxes):
             colour = f"C{names.index(series)}"
             there = [value for value in values if value is not None]
             if there:
@@ -170,12 +194,54 @@ def write_bars(path, panels, y_label):
     for i, (title, bars) in enumerate(panels.items()):
         axes = figure.add_subplot(len(panels), 1, i + 1)
         axes.set_title(title)
-        for x, width, series, number in _places(bars, names):
+        for x, width, series, number in _places(bars):
             if number is not None:
                 drawn = axes.bar(x, number, 0.9 * width, color=f"C{names.index(series)}")
                 axes.bar_label(drawn, fmt="%.3g", fontsize=8)
         axes.margins(y=0.12)
         _name(axes, bars, y_label)
+    _name_colours(figure, names)
+    _write(path, figure)
+
+
+def write_rows(path, panels, *, logarithmic=(), missing="missing"):
+    """Draws numbers as bars to the right, from the top down, one panel beside the other, as PNG.
+
+    Args:
+        path: the file.
+        panels: dict from a panel's title to a dict from a row's label, the same in each panel, to
+            a dict from a series, which has a colour, to its number, or None.
+        logarithmic: titles of panels whose numbers are positive, and are drawn on such a scale.
+        missing: what a None is, said in the place of its bar.
+    """
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(name for bars in panels.values() for name in _series(bars)))
+    labels = list(next(iter(panels.values())))
+    size = (3 + 3 * len(panels), 1.3 + 0.18 * max(len(labels), 8))
+    figure = Figure(figsize=size, layout="constrained")
+    places = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, bars) in zip(places, panels.items(), strict=True):
+        axes.set_title(title, fontsize=10)
+        for y, height, series, number in _places(bars):
+            colour = f"C{names.index(series)}"
+            if number is not None:
+                axes.barh(y, number, 0.9 * height, color=colour)
+            else:
+                where = axes.get_yaxis_transform()
+                axes.text(0.01, y, missing, transform=where, va="center", size=7, color=colour)
+        if title in logarithmic:
+            there = [x for each in bars.values() for x in each.values() if x is not None] or [1.0]
+            least, greatest = np.floor(np.log10([min(there), max(there)]))
+            axes.set_xscale("log")
+            axes.set_xlim(10**least, 10 ** (greatest + 1))
+            axes.xaxis.set_minor_formatter("")
+        else:
+            axes.locator_params(axis="x", nbins=5)
+        axes.grid(alpha=0.3, axis="x")
+        axes.set_axisbelow(True)
+    places[0].set_yticks(range(len(labels)), labels, fontsize=8)
+    places[0].set_ylim(len(labels) - 0.4, -0.6)
     _name_colours(figure, names)
     _write(path, figure)
 
@@ -227,9 +293,9 @@ def _series(groups):
     return list(dict.fromkeys(name for group in groups.values() for name in group))
 
 
-def _places(groups, names):
+def _places(groups):
     """Where things stand side by side around each group's integer: (x, width, series, thing)."""
-    width = 0.8 / len(names)
+    width = 0.8 / max(map(len, groups.values()))
     for position, group in enumerate(groups.values()):
         left = position - width * (len(group) - 1) / 2
         for i, (name, thing) in enumerate(group.items()):

@@ -1,0 +1,140 @@
+"""Internal covariate shift of a network: how far its layers' outputs go from state to state."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from classify.inputs import attributed, evaluation_batches
+from tfnorm.analysis.covariate_shift import Shift
+from tfnorm.analysis.em_distance import ESTIMATORS
+from tfnorm.analysis.layer_outputs import layer_tensors
+from tfnorm.layers.sites import normalization_sites
+from tfnorm.training.datasets import Images
+from tfnorm.training.program import Diverged, UserError
+
+# Huang and Yu, section 2.2: layers of a ResNet-110, which has as many normalizations.
+LAYERS, OF_LAYERS = (60, 69, 78, 87, 96, 105), 110
+
+
+class CovariateShift:
+    """The distance between the network as it is and as it was, and how it was.
+
+    Args:
+        config: a `config.Config` with `shift_estimators`.
+        model: the network.
+        training, test: `Images`, or `EncodedImages`: what critics are trained on, without
+            augmentation, and what distances are estimated on.
+        scaling: a `Scaling` of them.
+
+    Raises:
+        UserError: there is no such estimator or layer, or there are too many images.
+    """
+
+    def __init__(self, config, model, training, test, scaling):
+        self._config = config
+        self._estimators = _estimators(config)
+        self._shift = Shift(model, _layers(config, model), self._estimators, config.seed)
+        self._images = [_spread(config, images) for images in (test, training)]
+        self._scaling = scaling
+
+    @property
+    def before(self):
+        """The network as it was: a checkpoint has to keep it."""
+        return self._shift.before
+
+    def follow(self):
+        """Takes the network as it is for how it was."""
+        self._shift.follow()
+
+    def __call__(self):
+        """What `Shift.measure` does and returns; raises `Diverged` at outputs not finite."""
+        test, training = (self._arrays(images) for images in self._images)
+        try:
+            return self._shift.measure(test, training)
+        except ValueError as error:
+            raise Diverged(f"The covariate shift cannot be measured: {error}") from error
+
+    def describe(self, result):
+        """What was measured, in a line."""
+        said = [
+            f"{name} {result[f'shift_{name}']:.4g} (null {result[f'shift_{name}_null']:.4g})"
+            for name in self._estimators
+        ]
+        return f"covariate shift {', '.join(said)}"
+
+    def panels(self):
+        """Titles of panels and the names of the values in them, for `plots.write_curves`."""
+        return {
+            f"Covariate shift, {name}": [f"shift_{name}", f"shift_{name}_null"]
+            for name in self._estimators
+        }
+
+    def _arrays(self, images):
+        batches = evaluation_batches(images, self._scaling, image_size=self._config.image_size)
+        batches = attributed(batches, images, 200)
+        return np.concatenate([batch["images"].numpy() for batch in batches])
+
+
+def _estimators(config):
+    found = make_estimators(config.shift_estimators, steps=config.shift_steps)
+    if "clipped" in found and config.shift_rate is not None:
+        rate = {"learning_rate": config.shift_rate}
+        found["clipped"] = dataclasses.replace(found["clipped"], **rate)
+    return found
+
+
+def make_estimators(names, **settings):
+    """The estimators of a comma-separated list, a dict by name.
+
+    Args:
+        names: of `ESTIMATORS`.
+        **settings: fields of estimators, each for those that have it; None: as they have it.
+    """
+    found = {}
+    for name in names.split(","):
+        if name not in ESTIMATORS:
+            raise UserError(
+                f"--shift_estimators are of {', '.join(ESTIMATORS)}, with commas. Received: {names}"
+            )
+        known = {item.name for item in dataclasses.fields(ESTIMATORS[name])}
+        given = {k: v for k, v in settings.items() if k in known and v is not None}
+        found[name] = ESTIMATORS[name](**given)
+    return found
+
+
+def _layers(config, model):
+    """Names of the layers to measure, in the order that they were given in."""
+    if config.shift_layers is not None:
+        names = list(dict.fromkeys(config.shift_layers.split(",")))
+        try:
+            layer_tensors(model, names)
+        except ValueError as error:
+            raise UserError(f"--shift_layers: {error}") from error
+        return names
+    sites = [site.name for site in normalization_sites(model)]
+    if not sites:
+        raise UserError("The network has no normalization: name --shift_layers.")
+    places = [round(number * len(sites) / OF_LAYERS) for number in LAYERS]
+    return list(dict.fromkeys(sites[max(place, 1) - 1] for place in places))
+
+
+def _spread(config, images):
+    """Those of the images that are used: as many as asked for, from first to last."""
+    count, there = config.shift_samples, len(images.labels)
+    if count is None and not isinstance(images, Images):
+        raise UserError(
+            f"The {there:,} images of {images.name} {images.split} are not held in memory: say how "
+            "many of them the covariate shift is measured on, as --shift_samples."
+        )
+    if count is None or count >= there:
+        return images
+    rows = np.linspace(0, there - 1, count).round().astype(np.int64)
+    if isinstance(images, Images):
+        return dataclasses.replace(images, labels=images.labels[rows], images=images.images[rows])
+    return dataclasses.replace(
+        images,
+        labels=images.labels[rows],
+        encoded=lambda index: images.encoded(tf.gather(rows, index)),
+        describe=lambda index: images.describe(rows[index]),
+    )
