@@ -15,12 +15,12 @@ from classify import run
 from classify.config import Config
 from classify.experiments import estimation  # noqa: F401 - its layer may be in a best.keras
 from classify.parts import open_split
+from classify.saved import best_network, run_config
 from classify.scalings import Scaling
 from classify.trainer import measure
 from tfnorm.training import actions, program
-from tfnorm.training.datasets.damage import reason
 from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import RunDirectory, write_whole
+from tfnorm.training.run_directory import write_whole
 
 USAGE = """
 Measures a classifier on the images of a split, prints accuracies and writes them as JSON.
@@ -74,7 +74,7 @@ def main():
         raise UserError("--which is of a run: it needs --run_dir.")
     try:
         if given.run_dir is not None:
-            config = program.override(_run_config(given.run_dir), FLAGS)
+            config = program.override(run_config(given.run_dir), FLAGS)
         else:
             config = program.override(Config(augmentation="none"), FLAGS)
     except ValueError as error:
@@ -112,20 +112,11 @@ def main():
 
 def _file(given, config):
     """The name of the file with the numbers: one for each thing that is measured."""
-    of_run = _run_config(given.run_dir)
+    of_run = run_config(given.run_dir)
     parts = [given.which] if given.which not in (None, "last") else []
     if (config.dataset, config.test_split) != (of_run.dataset, of_run.test_split):
         parts += [config.dataset.replace("/", "_"), config.test_split]
     return "_".join(["evaluation", *parts]) + ".json"
-
-
-def _run_config(run_dir):
-    """The `Config` of the run in a directory."""
-    known = RunDirectory(run_dir).config()
-    names = {item.name for item in dataclasses.fields(Config)}
-    if "dataset" not in known or set(known) - names:
-        raise UserError(f"{run_dir} is not the directory of a run of classify.train.")
-    return Config(**known)
 
 
 def _classifier(given):
@@ -134,22 +125,17 @@ def _classifier(given):
         return *_saved_model(given.saved_model), given.saved_model
     which = given.which or "last"
     path = pathlib.Path(given.run_dir) / WHICH[which]
+    if which == "best":
+        model, scaling = best_network(given.run_dir)
+        classify = tf.function(lambda images: model(scaling(images), training=False))
+        return classify, tf.TensorShape(model.input_shape), str(path)
     if not path.exists():
         rule = {
             "last": "The run is not complete: train it to its end, or measure --which=best",
             "folded": "The run has no folded model: it was trained without --fold",
-            "best": "The run has not been evaluated",
         }
         raise UserError(f"{rule[which]}. There is no {path}.")
-    if which != "best":
-        return *_saved_model(path), str(path)
-    try:
-        model = keras.models.load_model(path)
-    except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {reason(error)}") from error
-    scaling = Scaling.load(path.with_name("scaling.npz"))
-    classify = tf.function(lambda images: model(scaling(images), training=False))
-    return classify, tf.TensorShape(model.input_shape), str(path)
+    return *_saved_model(path), str(path)
 
 
 def _saved_model(path):

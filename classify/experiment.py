@@ -6,7 +6,7 @@ from absl import flags
 
 from classify import config as configs
 from classify import presets, train
-from classify.experiments import EXPERIMENTS, time
+from classify.experiments import EXPERIMENTS, covariate_shift, disturbance, time
 from classify.experiments.options import Options
 from tfnorm.training import experiments, program
 from tfnorm.training.program import UserError
@@ -19,13 +19,25 @@ Reproduces a table or figure of the two papers' supplements.
   vgg          VGG-19 by whitening, group size and estimate: section 4.2.1
   imagenet     ResNet-50 with ItN in two places: table I
   time         seconds a training step by norm and group size: tables IV and V, figure V
+  covariate_shift  how far layers' outputs go in an epoch, as the learning rate falls: figure 1
+  known_distances  how far the estimates of covariate_shift are from distances that are known
+  disturbance  how much a sample depends on its mini-batch, by method and size, and in which layers
 
   python -m classify.experiment --name=micro_batch --out=runs/micro --data_dir=DATA_DIR --dry_run
   python -m classify.experiment --name=micro_batch --scale=small --out=runs/micro \\
       --data_dir=DATA_DIR --repeated=bn,unitization
   python -m classify.experiment --name=time --scale=small --out=runs/time --archs=resnet110
+  python -m classify.experiment --name=covariate_shift --scale=small --out=runs/shift \\
+      --data_dir=DATA_DIR --datasets=cifar10
+  python -m classify.experiment --name=disturbance --scale=small --out=runs/disturbance \\
+      --run_dir=RUN_DIR --sweeps=layers
 
+covariate_shift trains, and measures every epoch; with --run_dir it measures the checkpoints of a
+run of classify.train, if that has kept one of each epoch (--keep_checkpoints, --checkpoint_every).
 time needs no data, and the machine to itself: some ten minutes for all networks of the small scale.
+disturbance trains nothing: its sweeps over sizes are of random numbers, some six minutes for all of
+the small scale and two hours for the paper's; the sweep layers is of the best network of a run of
+classify.train and its training images.
 
 The runs are done one after another, each in DIR/runs/NAME. The same command again goes on, and does
 not repeat what is complete or has diverged; a diverged run is tried again if its diverged.json is
@@ -37,11 +49,25 @@ command only draws them again. Several machines with one DIR do shares, --shard=
 LISTS = {
     "norms": "Normalizations. Of vgg and time as bn,itn, and in groups of 64 channels as zca-64.",
     "estimates": f"Of {', '.join(presets.ESTIMATES)}: what the moving average follows.",
+    "sweeps": f"Of {', '.join(disturbance.SWEEPS)}; layers needs --run_dir.",
+    "datasets": f"Of {', '.join(covariate_shift.DATASETS)}.",
+    "schedules": f"Of {', '.join(covariate_shift.SCHEDULES)}: what becomes of the learning rate.",
     "archs": f"Networks, of {', '.join(time.ARCHS)}.",
     "widths": "Units of a hidden layer.",
     "batch_sizes": "Images in a batch.",
     "rates": "Learning rates.",
     "repeated": "Those of the normalizations that are run with each seed, not the first alone.",
+}
+# Of the experiment disturbance: their type, help and choices.
+OF_DISTURBANCE = {
+    "normalizer": (
+        str | None,
+        "What the disturbance is divided by: the root of the number of a sample's elements, or the "
+        "number. Left out: none, and sqrt for layers, which differ in size.",
+        ["sqrt", "dimension"],
+    ),
+    "samples": (int, "Samples whose disturbance is measured.", None),
+    "batches": (int, "Mini-batches that each of them is put in.", None),
 }
 # Fields of a configuration in which a run may differ from the paper's and be of its size.
 UNSEEN = (*configs.FREE, "seed", "strategy", "deterministic")
@@ -60,6 +86,9 @@ def define_flags():
         program.define_flag(name, str, what, f"Comma-separated. {help} Left out: the paper's.")
     program.define_flag("seeds", int, what, "Number of seeds, from --seed on.")
     program.define_flag("rounds", int, what, "Turns that each call gets that is timed.")
+    for name, (kind, help, choices) in OF_DISTURBANCE.items():
+        program.define_flag(name, kind, what, help, choices)
+    program.define_flag("run_dir", str, what, "Directory of a trained run, to measure.")
     program.define_flag("shard", str, what, "i/n: do the i-th of n shares of the runs.")
     program.define_flag("dry_run", bool, what, "List the runs, one a line, and stop.")
     program.define_flags(configs.Config, CHOICES, only=_fields())
@@ -78,7 +107,7 @@ def main():
     experiments.perform(
         experiment,
         options,
-        [same, Options()],
+        [same, Options(run_dir=given.run_dir)],
         experiments.Given(
             given.name, given.out, given.shard, given.dry_run, "python -m classify.experiment"
         ),
@@ -89,13 +118,14 @@ def main():
 def _fields():
     """The fields of a configuration that an experiment has a flag for, in their order."""
     taken = {name for experiment in EXPERIMENTS.values() for name in experiment.FLAGS}
-    return [item.name for item in dataclasses.fields(configs.Config) if item.name in taken]
+    names = [item.name for item in dataclasses.fields(configs.Config) if item.name in taken]
+    return [*names, *OF_DISTURBANCE]
 
 
 def _options(experiment):
     """What the flags say; raises `UserError` at one that the experiment does not take."""
     given = flags.FLAGS
-    for name in (*LISTS, "seeds", "rounds", *_fields()):
+    for name in (*LISTS, "seeds", "rounds", "run_dir", *_fields()):
         if getattr(given, name) is not None and name not in experiment.FLAGS:
             raise UserError(
                 f"--{name} is not a flag of {given.name}, which takes "
@@ -111,6 +141,7 @@ def _options(experiment):
         scale=given.scale or experiments.SCALES[0],
         seeds=given.seeds,
         rounds=given.rounds,
+        run_dir=given.run_dir,
         override=lambda config: program.override(config, fields),
         **{name: text and text.split(",") for name, text in lists.items()},
     )

@@ -62,7 +62,7 @@ def prepare(config, strategy, make_trainer=Trainer):
             f"The splits of {config.dataset} must have the same classes. Received: "
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
-    training = _first(training, config.train_size)
+    training = first(training, config.train_size)
     if isinstance(training, Images):
         shape = training.images.shape[1:]
     else:
@@ -120,7 +120,7 @@ def open_split(config, split):
     return stream_images(config.dataset, split, config.data_dir, progress)
 
 
-def _first(images, count):
+def first(images, count):
     """The first images, or all if `count` is None."""
     if count is None:
         return images

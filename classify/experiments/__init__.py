@@ -1,6 +1,15 @@
 """The papers' experiments with classifiers, each a module: see `tfnorm.training.experiments`."""
 
-from classify.experiments import estimation, imagenet, micro_batch, time, vgg
+from classify.experiments import (
+    covariate_shift,
+    disturbance,
+    estimation,
+    imagenet,
+    known_distances,
+    micro_batch,
+    time,
+    vgg,
+)
 
 EXPERIMENTS = {
     "micro_batch": micro_batch,
@@ -8,4 +17,7 @@ EXPERIMENTS = {
     "vgg": vgg,
     "imagenet": imagenet,
     "time": time,
+    "covariate_shift": covariate_shift,
+    "known_distances": known_distances,
+    "disturbance": disturbance,
 }

@@ -11,6 +11,7 @@ TIME = ("--name=time", "--scale=small", "--archs=resnet18", "--width=2", "--batc
 ONE = (*TIME, "--norms=itn-2", "--rounds=1", "--image_size=32")
 MICRO = ("--name=micro_batch", "--scale=small", "--dataset=digits", "--steps=2", "--train_size=9")
 TRAINED = (*MICRO, "--depth=8", "--width=2", "--norms=bn,gn_c1", "--seeds=1")
+DISTURBANCE = ("--name=disturbance", "--out=Y")
 # X is the experiment of the tests before, Y and Z are not there.
 MISTAKES = {
     (): "--name is required: one of micro_batch",
@@ -30,6 +31,21 @@ MISTAKES = {
     (*TIME, "--out=Z", "--norms=gn-3"): "Run resnet18: Groups must divide",
     (*MICRO, "--out=Y", "--seeds=0"): "Received: seeds=0",
     (*MICRO, "--out=Y", "--strategy=multi_worker"): "must be one of default, mirrored",
+    (
+        *DISTURBANCE,
+        "--sweeps=width",
+    ): "are of layers, dimension, batch_size, group_size, iterations",
+    (*DISTURBANCE, "--sweeps=layers"): "needs --run_dir",
+    (*DISTURBANCE, "--sweeps=dimension", "--run_dir=Y"): "which --sweeps leaves out",
+    (*DISTURBANCE, "--run_dir=Y"): "There is no run in Y: it has no config.json",
+    (*DISTURBANCE, "--norms=ln"): "Received: ln",
+    (*DISTURBANCE, "--normalizer=max"): "must be one of sqrt, dimension",
+    (*DISTURBANCE, "--batches=1"): "Received: batches=1",
+    (*DISTURBANCE, "--samples=0"): "Received: samples=0",
+    (*DISTURBANCE, "--epsilon=-1"): "Received: epsilon=-1",
+    (*DISTURBANCE, "--batch_size=100000"): "Received: batch_size=100000",
+    ("--name=time", "--out=Y", "--run_dir=Y"): "--run_dir is not a flag of time",
+    ("--name=time", "--out=Y", "--batches=9"): "--batches is not a flag of time",
     (*ONE, "--norms=itn-4", "--out=X"): "norms: 'bn,none,itn-2' there",
     (*TRAINED, "--out=X"): "'time' there, 'micro_batch' now",
 }
@@ -70,6 +86,14 @@ def test_runs_are_listed_one_a_line(call):
         "gn_c1_seed_0 norm=gn group_size=1",
     ]
     assert len(lines(call("--name=vgg", "--dry_run"))) == 49
+    listed = lines(call("--name=disturbance", "--dry_run", "--norms=bn", "--seed=3"))
+    assert [line.split()[0] for line in listed] == [
+        "dimension",
+        "batch_size",
+        "group_size",
+        "iterations",
+    ]
+    assert "values=2,4,8," in listed[2] and "dimension=512" in listed[2]
     assert len(lines(call("--name=imagenet", "--dry_run", "--shard=1/5"))) == 2
 
 

@@ -1,0 +1,115 @@
+"""Covariate shift between the checkpoints of a run, measured after it."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from classify import run
+from classify.config import Config
+from classify.covariate_shift import CovariateShift
+from classify.parts import prepare
+from classify.saved import run_config
+from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import History, RunDirectory
+from tfnorm.training.strategies import make_strategy
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredCheckpoints:
+    """A run whose checkpoints are measured, and how: fields of `config.Config`."""
+
+    run_dir: str
+    data_dir: str | None
+    shift_estimators: str
+    shift_layers: str | None
+    shift_samples: int | None
+    shift_every: int | None
+    shift_steps: int | None
+    shift_rate: float | None
+    seed: int
+
+
+# Fields of the run's configuration that may be given anew.
+_OWN = [item.name for item in dataclasses.fields(MeasuredCheckpoints) if item.name != "run_dir"]
+
+
+def settings(options):
+    """What the flags say; what they leave out is as the run has it."""
+    for name in ("datasets", "norms", "schedules"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} is for runs to train: with --run_dir there is but one run.")
+    known = run_config(options.run_dir)
+    given = options.override(known)
+    other = [
+        f"--{item.name}"
+        for item in dataclasses.fields(Config)
+        if item.name not in _OWN and getattr(given, item.name) != getattr(known, item.name)
+    ]
+    if other:
+        raise UserError(
+            f"With --run_dir the run is as it was trained, and {', '.join(other)} cannot change it."
+        )
+    values = {name: getattr(given, name) for name in _OWN}
+    values["shift_estimators"] = values["shift_estimators"] or "clipped"
+    return MeasuredCheckpoints(options.run_dir, **values)
+
+
+def measure(config, directory):
+    """Writes `metrics.jsonl`: a line for each state a period after another, and goes on with it.
+
+    The first state is the network before its first step, which its seed makes again.
+
+    Returns:
+        The `Config` of the run, with how it was measured.
+    """
+    values = {name: getattr(config, name) for name in _OWN}
+    of_run = dataclasses.replace(run_config(config.run_dir), **values)
+    parts = prepare(of_run, make_strategy("default"))
+    model = parts.trainer.model
+    shift = CovariateShift(of_run, model, parts.training, parts.test, parts.scaling)
+    period = config.shift_every or parts.epoch
+    saved = _checkpoints(config.run_dir)
+    pairs = [step for step in saved if step % period == 0 and step - period in (0, *saved)]
+    if not pairs:
+        raise UserError(
+            f"{config.run_dir} has kept checkpoints of the steps {', '.join(map(str, saved))}: "
+            f"none is a period of {period} steps after another or after the start. Train it with "
+            f"--keep_checkpoints=none --checkpoint_every={period}."
+        )
+    history = History(directory)
+    done = {row["step"] for row in history.rows()}
+    was = 0
+    for step in pairs:
+        if step in done:
+            continue
+        if step - period != was:
+            _restore(model, saved[step - period])
+            shift.follow()
+        _restore(model, saved[step])
+        found = shift()
+        was = step
+        batches = run.evaluation_batches(parts.test, parts.scaling, of_run.image_size)
+        found["test_accuracy"] = parts.trainer.evaluate(batches)["test_accuracy"]
+        history.record(step, found)
+        history.flush()
+        print(f"step {step}: {shift.describe(found)}", flush=True)
+    return of_run
+
+
+def _checkpoints(run_dir):
+    """The paths of a run's checkpoints, a dict by step, in order."""
+    folder = RunDirectory(run_dir) / "checkpoints"
+    known = tf.train.get_checkpoint_state(str(folder))
+    paths = known.all_model_checkpoint_paths if known else []
+    found = {int(path.rpartition("-")[2]): path for path in paths}
+    if not found:
+        raise UserError(f"There are no checkpoints in {folder}.")
+    return dict(sorted(found.items()))
+
+
+def _restore(model, path):
+    try:
+        status = tf.train.Checkpoint(model=model).restore(path)
+        status.expect_partial().assert_existing_objects_matched()
+    except (tf.errors.OpError, ValueError, AssertionError) as error:
+        raise UserError(f"The checkpoint {path} cannot be read: {error}") from error

@@ -1,0 +1,42 @@
+"""What a run of `classify.train` has saved: its configuration and its best network."""
+
+import dataclasses
+import pathlib
+
+import keras
+
+from classify.config import Config
+from classify.scalings import Scaling
+from tfnorm.training.datasets.damage import reason
+from tfnorm.training.program import UserError
+from tfnorm.training.run_directory import RunDirectory
+
+
+def run_config(run_dir):
+    """The `Config` of the run in a directory."""
+    known = RunDirectory(run_dir).config()
+    names = {item.name for item in dataclasses.fields(Config)}
+    if "dataset" not in known or set(known) - names:
+        raise UserError(f"{run_dir} is not the directory of a run of classify.train.")
+    return Config(**known)
+
+
+def best_path(run_dir):
+    """Where the network of a run's best evaluation is; raises `UserError` if there is none."""
+    path = pathlib.Path(run_dir) / "best.keras"
+    if not path.exists():
+        raise UserError(f"The run has not been evaluated. There is no {path}.")
+    return path
+
+
+def best_network(run_dir):
+    """The Keras model of a run's best evaluation, and the `Scaling` of its input.
+
+    A layer that an experiment registers is known only where that has been imported.
+    """
+    path = best_path(run_dir)
+    try:
+        model = keras.models.load_model(path)
+    except (ValueError, OSError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {reason(error)}") from error
+    return model, Scaling.load(path.with_name("scaling.npz"))

@@ -1,0 +1,195 @@
+"""Figure 1's experiment: while a run is trained, from what it has kept, and what is reported."""
+
+import csv
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from classify import presets
+from classify.experiments import covariate_shift, shift_report
+from classify.experiments.options import Options
+from tfnorm.training.program import UserError
+from tfnorm.training.report import Report
+from tfnorm.training.run_directory import RunDirectory
+from tfnorm.training.sweep import Outcome, Run
+
+# An epoch is 10 steps.
+CONFIG = dataclasses.replace(
+    presets.PRESETS["quickstart"],
+    width=8,
+    depth=2,
+    group_size=4,
+    train_size=320,
+    batch_size=32,
+    epochs=3.0,
+    decay_at="1/3,0.6",
+    checkpoint_every=5,
+    keep_checkpoints=None,
+    shift_estimators="sliced,clipped",
+    shift_layers="norm_2",
+    shift_samples=100,
+    shift_steps=2,
+)
+
+
+def test_runs():
+    paper = covariate_shift.runs(Options())
+    assert [run.name for run in paper] == ["cifar10_unitization", "cifar100_unitization"]
+    for run, dataset in zip(paper, ("cifar10", "cifar100"), strict=True):
+        preset = presets.PRESETS[f"{dataset}_resnet110_unitization"]
+        assert run.config == dataclasses.replace(preset, shift_estimators="clipped")
+    small = covariate_shift.runs(Options(scale="small", datasets=["cifar10"], norms=["bn"]))
+    assert [run.name for run in small] == ["cifar10_bn", "cifar10_bn_constant_rate"]
+    assert [run.config.schedule for run in small] == ["steps", "constant"]
+    # As far as the paper's critic: its steps times its rate.
+    assert small[0].config.shift_steps * small[0].config.shift_rate == 1500 * 5e-5
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The outcome of a run that was measured as it was trained."""
+    directory = RunDirectory(tmp_path_factory.mktemp("runs") / "trained")
+    covariate_shift.carry_out(CONFIG, directory)
+    return Outcome(Run("digits", CONFIG), "complete", directory)
+
+
+def options(run_dir, **fields):
+    return Options(
+        run_dir=str(run_dir), override=lambda config: dataclasses.replace(config, **fields)
+    )
+
+
+def course(directory):
+    return json.loads((directory / covariate_shift.PRODUCT).read_text())
+
+
+def test_trained(trained):
+    found = course(trained.directory)
+    assert found["falls"] == pytest.approx([1.0, 1.8])
+    assert (found["dataset"], found["period"], found["rate_falls"]) == ("digits", 1.0, True)
+    assert [row["epoch"] for row in found["rows"]] == [1.0, 2.0, 3.0]
+    history = (trained.directory / "metrics.jsonl").read_text().splitlines()
+    last = json.loads(history[-1])
+    assert found["rows"][-1] == {"epoch": 3.0} | {
+        k: v for k, v in last.items() if k in found["rows"][-1]
+    }
+    assert {"shift_sliced", "shift_clipped_null/norm_2", "test_accuracy"} <= found["rows"][
+        -1
+    ].keys()
+    said = covariate_shift.describe(trained)
+    assert f"{last['test_accuracy']:.2%}" in said and f"{last['shift_sliced']:.3g}" in said
+
+
+def test_checkpoints_give_what_training_gave(trained, tmp_path):
+    (run,) = covariate_shift.runs(options(trained.directory.path))
+    directory = RunDirectory(tmp_path / "checkpoints")
+    covariate_shift.carry_out(run.config, directory)
+    expected, found = course(trained.directory), course(directory)
+    rows, expected_rows = found.pop("rows"), expected.pop("rows")
+    assert found == expected
+    for row, expected_row in zip(rows, expected_rows, strict=True):
+        assert row.keys() == expected_row.keys()
+        for name, value in expected_row.items():
+            np.testing.assert_allclose(row[name], value, rtol=1e-4, err_msg=name)
+    # What is there is not measured again; the rest is, from the state before it.
+    history = directory / "metrics.jsonl"
+    lines = history.read_text().splitlines()
+    changed = lines[0].replace('"step": 10, ', '"step": 10, "kept": 1, ')
+    history.write_text(f"{changed}\n{lines[1]}\n")
+    covariate_shift.carry_out(run.config, directory)
+    assert history.read_text().splitlines()[:2] == [changed, lines[1]]
+    again = course(directory)["rows"]
+    np.testing.assert_allclose(again[2]["shift_sliced"], rows[2]["shift_sliced"], rtol=1e-4)
+
+
+def test_other_estimators(trained):
+    (run,) = covariate_shift.runs(options(trained.directory.path, shift_estimators="exact"))
+    assert (run.name, run.config.shift_estimators) == ("checkpoints", "exact")
+    assert run.config.shift_layers == "norm_2"
+
+
+def test_mistakes(trained, tmp_path):
+    folder = trained.directory.path
+    with pytest.raises(UserError, match="and --depth, --epochs cannot change it"):
+        covariate_shift.runs(options(folder, depth=3, epochs=1.0))
+    with pytest.raises(UserError, match="--norms is for runs to train"):
+        covariate_shift.runs(dataclasses.replace(options(folder), norms=["bn"]))
+    with pytest.raises(UserError, match="There is no run in"):
+        covariate_shift.runs(options(tmp_path))
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (run,) = covariate_shift.runs(options(copy, shift_every=7))
+    message = "steps 5, 10, 15, 20, 25, 30: none is a period of 7 steps .*--checkpoint_every=7"
+    with pytest.raises(UserError, match=message):
+        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "new"))
+    (run,) = covariate_shift.runs(options(copy))
+    (copy / "checkpoints" / "ckpt-10.index").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="ckpt-10 cannot be read"):
+        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "damaged"))
+    shutil.rmtree(copy / "checkpoints")
+    with pytest.raises(UserError, match="no checkpoints in"):
+        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "none"))
+
+
+def made_up(falling, rate_falls=True):
+    """Six epochs of 10 steps; the rate falls within the third and at the end of the fourth."""
+    rows = [
+        {
+            "epoch": float(epoch),
+            "step": 10 * epoch,
+            "test_accuracy": 0.1 * epoch,
+            "shift_sliced": float(value),
+            "shift_sliced_null": 0.5,
+            "shift_sliced/norm_1": 9.0,
+        }
+        for epoch, value in enumerate(falling, 1)
+    ]
+    return {
+        "dataset": "digits",
+        "estimators": ["sliced"],
+        "period": 1.0,
+        "falls": [2.5, 4.0, 5.5],
+        "rate_falls": rate_falls,
+        "rows": rows,
+    }
+
+
+def test_report(tmp_path):
+    courses = {
+        "falls": made_up([60, 50, 40, 30, 6, 5]),
+        "constant": made_up([60, 50, 40, 30, 20, 10], False),
+        "worse": None,
+    }
+    shift_report.write(courses, Report(tmp_path, "covariate_shift", ["command: none"]))
+    with open(tmp_path / "table.csv") as file:
+        rows = list(csv.DictReader(file))
+    # The third epoch has both rates, and of the last there is none after.
+    assert [(row["run"], float(row["epoch"])) for row in rows] == [
+        ("falls", 2.5),
+        ("falls", 4.0),
+        ("constant", 2.5),
+        ("constant", 4.0),
+    ]
+    keys = "before", "after", "after / before", "null after"
+    numbers = [[float(row[key]) for key in keys] for row in rows]
+    np.testing.assert_allclose(
+        numbers, [[50, 30, 0.6, 0.5], [30, 6, 0.2, 0.5], [50, 30, 0.6, 0.5], [30, 20, 2 / 3, 0.5]]
+    )
+    assert [row["rate falls"] for row in rows] == ["yes", "yes", "no", "no"]
+    with open(tmp_path / "epochs.csv") as file:
+        epochs = list(csv.DictReader(file))
+    assert len(epochs) == 12
+    assert set(epochs[0]) == {"run", "epoch", "accuracy, %", "sliced", "sliced null"}
+    assert "worse" in (tmp_path / "table.md").read_text()
+    assert (tmp_path / "digits.png").stat().st_size > 10_000
+
+
+def test_reported_through_the_outcomes(trained, tmp_path):
+    other = Outcome(Run("other", CONFIG), "diverged", RunDirectory(tmp_path / "other"))
+    covariate_shift.report([trained, other], Report(tmp_path, "covariate_shift", []))
+    assert {"table.md", "table.csv", "epochs.csv", "diverged.csv", "digits.png"} <= {
+        path.name for path in tmp_path.iterdir()
+    }

@@ -1,0 +1,87 @@
+"""Estimates of known distances, in small."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from classify.experiments import known_distances
+from classify.experiments.options import Options
+from tfnorm.analysis.critic_distance import ClippedCritic, PenalizedCritic
+from tfnorm.training.program import UserError
+from tfnorm.training.report import Report
+from tfnorm.training.run_directory import RunDirectory
+from tfnorm.training.sweep import Outcome
+
+SMALL = {"training": 12, "test": 40}
+
+
+def options(**fields):
+    return Options(override=lambda config: dataclasses.replace(config, **SMALL | fields))
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 50])
+def test_mean_norm(dimension):
+    norms = np.linalg.norm(np.random.default_rng(0).standard_normal((20_000, dimension)), axis=1)
+    np.testing.assert_allclose(known_distances._mean_norm(dimension), norms.mean(), rtol=0.02)
+
+
+def test_runs():
+    found = known_distances.runs(Options(scale="small"))
+    assert [run.name for run in found][:2] == [
+        "vectors_of_2_shifted_copies",
+        "vectors_of_2_shifted",
+    ]
+    assert len(found) == 6
+    assert {run.config.shift_estimators for run in found} == {"clipped,penalized,sliced,exact"}
+    estimators = known_distances._estimators(found[0].config)
+    assert estimators["clipped"] == ClippedCritic(steps=300, learning_rate=5 * 5e-5)
+    assert estimators["penalized"] == PenalizedCritic(steps=300, learning_rate=5 * 1e-4)
+    with pytest.raises(UserError, match="Received: clip"):
+        known_distances.runs(options(shift_estimators="clip"))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    folder, found = tmp_path_factory.mktemp("known"), []
+    for run in known_distances.runs(
+        options(shift_estimators="sliced,exact,clipped", shift_steps=1)
+    ):
+        directory = RunDirectory(folder / run.name)
+        known_distances.carry_out(run.config, directory)
+        found.append(Outcome(run, "complete", directory))
+    return found
+
+
+def test_estimates(outcomes):
+    """Sliced and exact distances of copies, and of a line's width, need no more than samples."""
+    for outcome in outcomes:
+        rows = json.loads((outcome.directory / "estimates.json").read_text())
+        dimension = 2 if "vectors" in outcome.run.name else 2048
+        shares = sorted({row["distance"] / np.sqrt(dimension) for row in rows})
+        np.testing.assert_allclose(shares, known_distances.DISTANCES)
+        assert len(rows) == 3 * len(shares)
+        for row in rows:
+            w, estimate = row["distance"], row["estimate"]
+            if "copies" in outcome.run.name and row["estimator"] == "exact":
+                np.testing.assert_allclose(estimate, w, rtol=1e-4)
+            if "copies" in outcome.run.name and row["estimator"] == "sliced":
+                np.testing.assert_allclose(estimate, w, rtol=0.06)
+            if "maps" in outcome.run.name and row["estimator"] == "sliced" and w > 40:
+                np.testing.assert_allclose(estimate, w, rtol=0.15)
+
+
+def test_report(outcomes, tmp_path):
+    known_distances.report(outcomes, Report(tmp_path, "known_distances", []))
+    with open(tmp_path / "table.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 36
+    row = rows[5]
+    assert (row["samples"], row["case"]) == ("vectors of 2", "shifted copies")
+    expected = 100 * (float(row["sliced"]) / float(row["W"]) - 1)
+    assert float(row["sliced, error %"]) == pytest.approx(expected)
+    assert rows[0]["sliced, error %"] == "" and "clipped, error %" not in row
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert "exact" in known_distances.describe(outcomes[0])
