@@ -3,9 +3,9 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
-from classify.inputs import attributed, evaluation_batches
+from classify.inputs import scaled_images
+from classify.parts import taken
 from tfnorm.analysis.covariate_shift import Shift
 from tfnorm.analysis.em_distance import ESTIMATORS
 from tfnorm.analysis.layer_outputs import layer_tensors
@@ -49,7 +49,8 @@ class CovariateShift:
 
     def __call__(self):
         """What `Shift.measure` does and returns; raises `Diverged` at outputs not finite."""
-        test, training = (self._arrays(images) for images in self._images)
+        size = self._config.image_size
+        test, training = (scaled_images(each, self._scaling, size) for each in self._images)
         try:
             return self._shift.measure(test, training)
         except ValueError as error:
@@ -69,11 +70,6 @@ class CovariateShift:
             f"Covariate shift, {name}": [f"shift_{name}", f"shift_{name}_null"]
             for name in self._estimators
         }
-
-    def _arrays(self, images):
-        batches = evaluation_batches(images, self._scaling, image_size=self._config.image_size)
-        batches = attributed(batches, images, 200)
-        return np.concatenate([batch["images"].numpy() for batch in batches])
 
 
 def _estimators(config):
@@ -130,11 +126,4 @@ def _spread(config, images):
     if count is None or count >= there:
         return images
     rows = np.linspace(0, there - 1, count).round().astype(np.int64)
-    if isinstance(images, Images):
-        return dataclasses.replace(images, labels=images.labels[rows], images=images.images[rows])
-    return dataclasses.replace(
-        images,
-        labels=images.labels[rows],
-        encoded=lambda index: images.encoded(tf.gather(rows, index)),
-        describe=lambda index: images.describe(rows[index]),
-    )
+    return taken(images, rows)

@@ -133,6 +133,15 @@ def evaluation_batches(images, scaling, batch_size=200, image_size=None):
     return _mapped(batches, scaled).prefetch(tf.data.AUTOTUNE)
 
 
+def scaled_images(images, scaling, image_size=None, batch_size=200):
+    """All that `evaluation_batches` gives, as an array float32 (n, h, w, channels).
+
+    An image that cannot be decoded is named.
+    """
+    batches = evaluation_batches(images, scaling, batch_size, image_size)
+    return np.concatenate([b["images"].numpy() for b in attributed(batches, images, batch_size)])
+
+
 def attributed(batches, images, batch_size, seed=None, first_step=0):
     """Batches, where an image that cannot be decoded raises a `UserError` that names it.
 

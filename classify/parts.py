@@ -4,6 +4,7 @@ import dataclasses
 import typing
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 from classify.augmentations import AUGMENTATIONS, CHANNELS
@@ -130,7 +131,16 @@ def first(images, count):
             f"--train_size is at most the {there} images of {images.name} {images.split}. "
             f"Received: train_size={count}"
         )
-    fields = {"labels": images.labels[:count]}
+    return taken(images, np.arange(count))
+
+
+def taken(images, rows):
+    """The images with these indices, in their order, as `Images` or `EncodedImages`."""
     if isinstance(images, Images):
-        fields["images"] = images.images[:count]
-    return dataclasses.replace(images, **fields)
+        fields = {"images": images.images[rows]}
+    else:
+        fields = {
+            "encoded": lambda index: images.encoded(tf.gather(rows, index)),
+            "describe": lambda index: images.describe(rows[index]),
+        }
+    return dataclasses.replace(images, labels=images.labels[rows], **fields)

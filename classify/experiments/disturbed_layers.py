@@ -7,14 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from classify import run
+from classify import inputs
 from classify.experiments.disturbed_methods import DIVIDED, LABELS, finite, whiteness
-from classify.parts import first, open_split
+from classify.parts import first, open_split, taken
 from classify.saved import best_network, best_path, run_config
 from tfnorm.analysis.layer_stochasticity import layer_disturbances
 from tfnorm.layers.sites import normalization_sites
 from tfnorm.training import plots
-from tfnorm.training.datasets import Images
 from tfnorm.training.program import UserError
 
 # Ours: a layer's inputs for all images are in memory, 0.7 GB of 64 channels of 32 x 32 pixels.
@@ -104,20 +103,7 @@ def _images(config, scaling):
     images = first(open_split(of_run, "train"), of_run.train_size)
     count = len(images.labels)
     order = np.random.default_rng(config.seed).permutation(count)[: config.train_size]
-    batches = run.evaluation_batches(_taken(images, order), scaling, of_run.image_size)
-    return np.concatenate([batch["images"] for batch in batches])
-
-
-def _taken(images, order):
-    """The `Images` or `EncodedImages` with these indices."""
-    if isinstance(images, Images):
-        fields = {"images": images.images[order]}
-    else:
-        fields = {
-            "encoded": lambda index: images.encoded(tf.gather(order, index)),
-            "describe": lambda index: images.describe(order[index]),
-        }
-    return dataclasses.replace(images, labels=images.labels[order], **fields)
+    return inputs.scaled_images(taken(images, order), scaling, of_run.image_size)
 
 
 def _normalized(model, layer, images):
