@@ -13,7 +13,7 @@ from classify.parts import first, open_split, taken
 from classify.saved import best_network, best_path, run_config
 from tfnorm.analysis.layer_stochasticity import layer_disturbances
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training import plots
+from tfnorm.training import charts
 from tfnorm.training.program import UserError
 
 # Ours: a layer's inputs for all images are in memory, 0.7 GB of 64 channels of 32 x 32 pixels.
@@ -155,7 +155,7 @@ def draw(path, config, rows):
         for measure, title in titles.items()
     }
     logarithmic = [titles["condition_number"]]
-    plots.write_rows(path, panels, logarithmic=logarithmic, missing="infinite")
+    charts.write_rows(path, panels, logarithmic=logarithmic, missing="infinite")
 
 
 def _label(row):

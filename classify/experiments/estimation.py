@@ -17,7 +17,7 @@ from classify.experiments.trained import FREE, PRODUCT
 from classify.networks import mlp
 from classify.trainer import Trainer, measure
 from tfnorm.layers import BatchWhitening
-from tfnorm.training import plots
+from tfnorm.training import charts
 from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
 from tfnorm.training.strategies import make_strategy
@@ -195,7 +195,7 @@ def report(outcomes, out):
         "covariances and by moving whitening matrices of the same training."
     )
     out.write(table=(caption, rows))
-    plots.write_heat_maps(
+    charts.write_heat_maps(
         out / "figure.png",
         dict(sorted(panels.items())),
         "batch size",

@@ -10,7 +10,7 @@ import typing
 from classify import presets
 from classify.experiments import trained
 from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
-from tfnorm.training import plots
+from tfnorm.training import charts
 from tfnorm.training.experiments import chosen
 from tfnorm.training.sweep import Run
 
@@ -91,4 +91,4 @@ def report(outcomes, out):
         "covariance."
     )
     out.write(table=(caption, rows))
-    plots.write_bars(out / "figure.png", panels, "top-1 accuracy, %")
+    charts.write_bars(out / "figure.png", panels, "top-1 accuracy, %")

@@ -10,7 +10,7 @@ import statistics
 from classify import presets
 from classify.experiments import trained
 from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
-from tfnorm.training import plots
+from tfnorm.training import charts
 from tfnorm.training.experiments import chosen
 from tfnorm.training.sweep import Run
 
@@ -96,7 +96,7 @@ def report(outcomes, out):
         f"{config.batch_size}; Table 1 is of a ResNet-110, 200 epochs and all of CIFAR-10."
     )
     out.write(table=(caption, rows))
-    plots.write_boxes(
+    charts.write_boxes(
         out / "figure.png",
         {_label(name).replace(" ", "\n"): {"accuracy": each} for name, each in found.items()},
         {f"ResNet-{config.depth}, batches of {config.batch_size}": (None, None)},

@@ -15,7 +15,7 @@ import tensorflow as tf
 from classify.experiments.timed import ALIKE, ARCHS, BASELINES, PUBLISHED, Timing
 from classify.trainer import Trainer
 from tfnorm.layers.by_name import parse_norm
-from tfnorm.training import plots, timing
+from tfnorm.training import charts, plots, timing
 from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
 from tfnorm.training.report import machine
@@ -136,7 +136,7 @@ def report(outcomes, out):
                 title: {row["norm"]: {"": row["ratio"]} for row in each}
                 for title, each in panels.items()
             }
-            plots.write_bars(path, bars, y_label)
+            charts.write_bars(path, bars, y_label)
     out.write(**tables)
 
 

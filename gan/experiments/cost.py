@@ -14,7 +14,7 @@ import tensorflow as tf
 from gan import networks, presets
 from gan.trainer import Trainer
 from tfnorm.layers.by_name import parse_norm
-from tfnorm.training import plots, timing
+from tfnorm.training import charts, timing
 from tfnorm.training.datasets import Kind
 from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
@@ -180,7 +180,7 @@ def report(outcomes, out):
         for kind in KINDS:
             bars = {_label(row): {"ms": 1e3 * row[f"{kind}, s"]} for row in each["rows"]}
             panels[f"{arch}, {kind}"] = bars
-        plots.write_bars(out / f"figure_{arch}.png", panels, "ms")
+        charts.write_bars(out / f"figure_{arch}.png", panels, "ms")
 
 
 def _label(row):

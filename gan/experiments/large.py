@@ -10,7 +10,7 @@ from gan import presets
 from gan.experiments import trained
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
 from tfnorm.layers.by_name import norm_name, parse_norm
-from tfnorm.training import plots
+from tfnorm.training import charts
 from tfnorm.training.experiments import chosen
 from tfnorm.training.sweep import Run
 
@@ -58,4 +58,4 @@ def report(outcomes, out):
         label = norm + (" (diverged)" if result.distance is None else "")
         bars[label] = {distance: result.distance}
     out.write(table=(f"{distance} and {score} at the end of training.", rows))
-    plots.write_bars(out / "figure.png", panels, distance)
+    charts.write_bars(out / "figure.png", panels, distance)

@@ -14,7 +14,7 @@ from gan.experiments import trained
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
 from tfnorm.functional import WHITENERS
 from tfnorm.layers.by_name import norm_name, parse_norm
-from tfnorm.training import plots
+from tfnorm.training import charts
 from tfnorm.training.experiments import chosen
 from tfnorm.training.program import UserError
 from tfnorm.training.sweep import Run
@@ -144,7 +144,7 @@ def report(outcomes, out):
     panels = _panels(config, f"{distance}, {loss} loss, {config.steps:,} steps", values)
     for file, boxes in (("figure.png", of_norms), ("figure_estimates.png", of_estimates)):
         if boxes:
-            plots.write_boxes(out / file, boxes, panels, distance, missing="diverged")
+            charts.write_boxes(out / file, boxes, panels, distance, missing="diverged")
 
 
 def _best(norm, estimate, recovery, results):

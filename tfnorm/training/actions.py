@@ -9,7 +9,7 @@ import time
 import tensorflow as tf
 import tqdm
 
-from tfnorm.training import plots
+from tfnorm.training import pictures
 from tfnorm.training.program import Diverged, UserError
 
 
@@ -186,9 +186,9 @@ class Samples:
         self._draw = draw
 
     def __call__(self, step, logs=None):
-        pixels = plots.image_grid(self._draw())
+        pixels = pictures.image_grid(self._draw())
         if self._run.writes:
-            plots.write_png(self._run / "samples" / f"{step:07d}.png", pixels)
+            pictures.write_png(self._run / "samples" / f"{step:07d}.png", pixels)
         self._board.image(step, "samples", pixels)
 
 
