@@ -2,14 +2,11 @@
 
 import dataclasses
 
-from absl import flags
-
 from classify import config as configs
 from classify import presets, train
 from classify.experiments import EXPERIMENTS, covariate_shift, disturbance, time
 from classify.experiments.options import Options
-from tfnorm.training import experiments, program
-from tfnorm.training.program import UserError
+from tfnorm.training import experiment_flags, experiments, program
 
 USAGE = """
 Reproduces a table or figure of the two papers' supplements.
@@ -58,6 +55,10 @@ LISTS = {
     "rates": "Learning rates.",
     "repeated": "Those of the normalizations that are run with each seed, not the first alone.",
 }
+NUMBERS = {
+    "seeds": "Number of seeds, from --seed on.",
+    "rounds": "Turns that each call gets that is timed.",
+}
 # Of the experiment disturbance: their type, help and choices.
 OF_DISTURBANCE = {
     "normalizer": (
@@ -76,41 +77,25 @@ CHOICES = train.CHOICES | {"strategy": ["default", "mirrored"]}
 
 def define_flags():
     """The flags of this program."""
-    what = "What"
-    program.define_flag("name", str, what, "Experiment; required.", list(EXPERIMENTS))
-    program.define_flag("out", str, what, "Directory of the experiment, its own; required.")
-    program.define_flag(
-        "scale", str, what, "The paper's size, or a reduced one; paper.", experiments.SCALES
-    )
-    for name, help in LISTS.items():
-        program.define_flag(name, str, what, f"Comma-separated. {help} Left out: the paper's.")
-    program.define_flag("seeds", int, what, "Number of seeds, from --seed on.")
-    program.define_flag("rounds", int, what, "Turns that each call gets that is timed.")
+    experiment_flags.define(EXPERIMENTS, LISTS, NUMBERS)
     for name, (kind, help, choices) in OF_DISTURBANCE.items():
-        program.define_flag(name, kind, what, help, choices)
-    program.define_flag("run_dir", str, what, "Directory of a trained run, to measure.")
-    program.define_flag("shard", str, what, "i/n: do the i-th of n shares of the runs.")
-    program.define_flag("dry_run", bool, what, "List the runs, one a line, and stop.")
+        program.define_flag(name, kind, "What", help, choices)
+    program.define_flag("run_dir", str, "What", "Directory of a trained run, to measure.")
     program.define_flags(configs.Config, CHOICES, only=_fields())
 
 
 def main():
     """Reads the flags, and does what is left to do of the experiment."""
-    given = flags.FLAGS
-    if given.name is None:
-        raise UserError(f"--name is required: one of {', '.join(EXPERIMENTS)}.")
-    if given.out is None and not given.dry_run:
-        raise UserError("--out is required: the directory of the experiment.")
-    experiment = EXPERIMENTS[given.name]
-    options = _options(experiment)
+    experiment = experiment_flags.chosen(EXPERIMENTS)
+    fields = [*_fields(), *OF_DISTURBANCE]
+    found = experiment_flags.options(experiment, LISTS, NUMBERS, ["run_dir"], fields)
+    options = Options(**found)
     same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
     experiments.perform(
         experiment,
         options,
-        [same, Options(run_dir=given.run_dir)],
-        experiments.Given(
-            given.name, given.out, given.shard, given.dry_run, "python -m classify.experiment"
-        ),
+        [same, Options(run_dir=options.run_dir)],
+        experiment_flags.given("python -m classify.experiment"),
         UNSEEN,
     )
 
@@ -118,33 +103,7 @@ def main():
 def _fields():
     """The fields of a configuration that an experiment has a flag for, in their order."""
     taken = {name for experiment in EXPERIMENTS.values() for name in experiment.FLAGS}
-    names = [item.name for item in dataclasses.fields(configs.Config) if item.name in taken]
-    return [*names, *OF_DISTURBANCE]
-
-
-def _options(experiment):
-    """What the flags say; raises `UserError` at one that the experiment does not take."""
-    given = flags.FLAGS
-    for name in (*LISTS, "seeds", "rounds", "run_dir", *_fields()):
-        if getattr(given, name) is not None and name not in experiment.FLAGS:
-            raise UserError(
-                f"--{name} is not a flag of {given.name}, which takes "
-                f"{', '.join(experiment.FLAGS)}."
-            )
-    for name in ("seeds", "rounds"):
-        value = getattr(given, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} must be at least 1. Received: {name}={value}")
-    lists = {name: getattr(given, name) for name in LISTS}
-    fields = [name for name in _fields() if name in experiment.FLAGS]
-    return Options(
-        scale=given.scale or experiments.SCALES[0],
-        seeds=given.seeds,
-        rounds=given.rounds,
-        run_dir=given.run_dir,
-        override=lambda config: program.override(config, fields),
-        **{name: text and text.split(",") for name, text in lists.items()},
-    )
+    return [item.name for item in dataclasses.fields(configs.Config) if item.name in taken]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ PROGRAMS = (
     *(f"{folder}/experiment.py" for folder in ("gan", "classify")),
     "gan/train_features.py",
     "tfnorm/benchmark.py",
+    "tfnorm/training/experiment_flags.py",
     "tfnorm/training/program.py",
 )
 HEAVY = ("matplotlib", "scipy", "tensorflow_datasets", "tensorflow_gan")
