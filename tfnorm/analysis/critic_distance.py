@@ -125,9 +125,8 @@ class PenalizedCritic:
     def take_step(self, model, optimizer, x, y):
         """A step of training, on as many samples of each distribution."""
         variables = model.trainable_variables
-        share = tf.random.stateless_uniform(
-            tf.concat([tf.shape(x)[:1], [1, 1, 1]], 0), [self.seed, 0]
-        )
+        seed = [self.seed, tf.cast(optimizer.iterations.value, tf.int32)]
+        share = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1, 1], seed)
         between = share * x + (1 - share) * tf.roll(y, 1, 0)
         with tf.GradientTape() as tape:
             of_x, of_y = tf.split(model(tf.concat([x, y], 0)), 2)
