@@ -168,6 +168,18 @@ class Config:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"`{name}` must be positive and finite. Received: {name}={value}")
+        if self.shift_samples is not None and self.shift_samples < 2:
+            raise ValueError(
+                "`shift_samples` must be at least 2, to halve them. "
+                f"Received: shift_samples={self.shift_samples}"
+            )
+        for name in ("layers", "samples", "every", "steps", "rate"):
+            value = getattr(self, f"shift_{name}")
+            if self.shift_estimators is None and value is not None:
+                raise ValueError(
+                    f"`shift_{name}` needs `shift_estimators`, without which nothing is measured. "
+                    f"Received: shift_{name}={value}, shift_estimators=None"
+                )
         if not 0 <= self.epsilon < math.inf:
             raise ValueError(
                 f"`epsilon` must be finite and not negative. Received: epsilon={self.epsilon}"
@@ -222,7 +234,6 @@ _POSITIVE = (
     "eval_every",
     "checkpoint_every",
     "keep_checkpoints",
-    "shift_samples",
     "shift_every",
     "shift_steps",
 )

@@ -8,7 +8,7 @@ from classify.inputs import scaled_images
 from classify.parts import taken
 from tfnorm.analysis.covariate_shift import Shift
 from tfnorm.analysis.em_distance import ESTIMATORS
-from tfnorm.analysis.layer_outputs import layer_tensors
+from tfnorm.analysis.layer_outputs import NotFiniteError, layer_tensors
 from tfnorm.layers.sites import normalization_sites
 from tfnorm.training.datasets import Images
 from tfnorm.training.program import Diverged, UserError
@@ -34,7 +34,9 @@ class CovariateShift:
     def __init__(self, config, model, training, test, scaling):
         self._config = config
         self._estimators = _estimators(config)
-        self._shift = Shift(model, _layers(config, model), self._estimators, config.seed)
+        self._trains = any(estimator.trains for estimator in self._estimators.values())
+        layers = _layers(config, model)
+        self._shift = Shift(model, layers, self._estimators, seed=config.seed)
         self._images = [_spread(config, images) for images in (test, training)]
         self._scaling = scaling
 
@@ -50,10 +52,10 @@ class CovariateShift:
     def __call__(self):
         """What `Shift.measure` does and returns; raises `Diverged` at outputs not finite."""
         size = self._config.image_size
-        test, training = (scaled_images(each, self._scaling, size) for each in self._images)
+        used = self._images[: 1 + self._trains]  # test images first
         try:
-            return self._shift.measure(test, training)
-        except ValueError as error:
+            return self._shift.measure(*(scaled_images(each, self._scaling, size) for each in used))
+        except NotFiniteError as error:
             raise Diverged(f"The covariate shift cannot be measured: {error}") from error
 
     def describe(self, result):
@@ -74,7 +76,12 @@ class CovariateShift:
 
 def _estimators(config):
     found = make_estimators(config.shift_estimators, steps=config.shift_steps)
-    if "clipped" in found and config.shift_rate is not None:
+    if config.shift_rate is not None:
+        if "clipped" not in found:
+            raise UserError(
+                "--shift_rate is the clipped critic's, which --shift_estimators leaves out. "
+                f"Received: {config.shift_estimators}"
+            )
         rate = {"learning_rate": config.shift_rate}
         found["clipped"] = dataclasses.replace(found["clipped"], **rate)
     return found

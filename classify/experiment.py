@@ -4,7 +4,7 @@ import dataclasses
 
 from classify import config as configs
 from classify import presets, train
-from classify.experiments import EXPERIMENTS, covariate_shift, disturbance, time
+from classify.experiments import EXPERIMENTS, covariate_shift, disturbance, known_distances, time
 from classify.experiments.options import Options
 from tfnorm.training import experiment_flags, experiments, program
 
@@ -38,7 +38,7 @@ classify.train and its training images.
 
 The runs are done one after another, each in DIR/runs/NAME. The same command again goes on, and does
 not repeat what is complete or has diverged; a diverged run is tried again if its diverged.json is
-deleted. When all runs are there, DIR has table.md, the same as CSV, and figure.png; then the same
+deleted. When all runs are there, DIR has table.md, the same as CSV, and figures; then the same
 command only draws them again. Several machines with one DIR do shares, --shard=1/3 to --shard=3/3.
 """
 
@@ -91,10 +91,11 @@ def main():
     found = experiment_flags.options(experiment, LISTS, NUMBERS, ["run_dir"], fields)
     options = Options(**found)
     same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
+    ours = experiment is known_distances or options.run_dir is not None
     experiments.perform(
         experiment,
         options,
-        [same, Options(run_dir=options.run_dir)],
+        None if ours else [same, Options()],
         experiment_flags.given("python -m classify.experiment"),
         UNSEEN,
     )

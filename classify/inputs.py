@@ -139,7 +139,14 @@ def scaled_images(images, scaling, image_size=None, batch_size=200):
     An image that cannot be decoded is named.
     """
     batches = evaluation_batches(images, scaling, batch_size, image_size)
-    return np.concatenate([b["images"].numpy() for b in attributed(batches, images, batch_size)])
+    found, start = None, 0
+    for batch in attributed(batches, images, batch_size):
+        pixels = batch["images"].numpy()
+        if found is None:
+            found = np.empty((len(images.labels), *pixels.shape[1:]), pixels.dtype)
+        found[start : start + len(pixels)] = pixels
+        start += len(pixels)
+    return found
 
 
 def attributed(batches, images, batch_size, seed=None, first_step=0):

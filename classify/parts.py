@@ -4,7 +4,6 @@ import dataclasses
 import typing
 import zlib
 
-import numpy as np
 import tensorflow as tf
 
 from classify.augmentations import AUGMENTATIONS, CHANNELS
@@ -131,7 +130,10 @@ def first(images, count):
             f"--train_size is at most the {there} images of {images.name} {images.split}. "
             f"Received: train_size={count}"
         )
-    return taken(images, np.arange(count))
+    fields = {"labels": images.labels[:count]}
+    if isinstance(images, Images):
+        fields["images"] = images.images[:count]
+    return dataclasses.replace(images, **fields)
 
 
 def taken(images, rows):
@@ -139,8 +141,10 @@ def taken(images, rows):
     if isinstance(images, Images):
         fields = {"images": images.images[rows]}
     else:
+        with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
+            indices = tf.convert_to_tensor(rows)
         fields = {
-            "encoded": lambda index: images.encoded(tf.gather(rows, index)),
+            "encoded": lambda index: images.encoded(tf.gather(indices, index)),
             "describe": lambda index: images.describe(rows[index]),
         }
     return dataclasses.replace(images, labels=images.labels[rows], **fields)

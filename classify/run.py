@@ -52,7 +52,7 @@ def train(config, strategy, directory, make_trainer=Trainer):
     parts = prepare(config, strategy, make_trainer)
     shift = _covariate_shift(config, parts)
     directory.begin(settings, configs.FREE)
-    _check_data(directory, parts)
+    check_data(directory, parts)
     if directory.writes:
         show(parts.trainer)
         print(
@@ -69,7 +69,7 @@ def _products(config):
     return ["model_folded", "model"] if config.fold else ["model"]
 
 
-def _check_data(directory, parts):
+def check_data(directory, parts):
     """Keeps what the images are, and how they are scaled; refuses other images than at first."""
     file = directory / "data.json"
     if not file.exists():
@@ -194,8 +194,8 @@ def _finish(config, directory, parts, history, shift):
         "Cross-entropy (nats)": ["loss", "test_loss"],
         "Accuracy": ["accuracy", "test_accuracy"],
     }
-    shifts = shift.panels() if shift else {}
-    plots.write_curves(directory / "curves.png", history.rows(), panels | shifts, list(shifts))
+    panels |= shift.panels() if shift else {}
+    plots.write_curves(directory / "curves.png", history.rows(), panels)
     model, scaling = parts.trainer.model, parts.scaling
     if config.fold:
         images = next(iter(_test_batches(config, parts)))["images"][:64]

@@ -12,14 +12,22 @@ from classify.config import Config
 from classify.experiments import measured_checkpoints, shift_report, trained
 from classify.experiments.measured_checkpoints import MeasuredCheckpoints
 from tfnorm.training.experiments import chosen
+from tfnorm.training.program import UserError
 from tfnorm.training.run_directory import write_whole
 from tfnorm.training.sweep import Run
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 
-SHIFT = ("shift_estimators", "shift_layers", "shift_samples", "shift_steps", "shift_rate")
-# Left out are those of which each run has its own.
-SHARED = [flag for flag in trained.FLAGS if flag != "dataset"]
+SHIFT = (
+    "shift_estimators",
+    "shift_layers",
+    "shift_samples",
+    "shift_every",
+    "shift_steps",
+    "shift_rate",
+)
+# Left out are that of which each run has its own, and that which is as `shift_every`.
+SHARED = [flag for flag in trained.FLAGS if flag not in ("dataset", "eval_every")]
 FLAGS = ("datasets", "norms", "schedules", "batch_size", "width", "run_dir", *SHIFT, *SHARED)
 PRODUCT = "shift.json"
 FREE = (*trained.FREE, "run_dir")
@@ -62,6 +70,9 @@ def runs(options):
     size = SMALL if options.scale == "small" else PAPER
     grid = size["grid"]
     config = options.override(dataclasses.replace(Config(), **size["fields"]))
+    if config.shift_estimators is None:
+        raise UserError("--shift_estimators are what is measured. Received: none")
+    config = dataclasses.replace(config, eval_every=config.shift_every)
     return [
         Run(
             f"{dataset}_{norm}" + ("" if schedule == "steps" else f"_{schedule}_rate"),
@@ -76,8 +87,7 @@ def runs(options):
 def carry_out(config, directory):
     """Trains as `classify.train` does and measures every epoch, or measures a run's checkpoints."""
     if isinstance(config, MeasuredCheckpoints):
-        directory.begin(dataclasses.asdict(config), FREE)
-        source, config = config.run_dir, measured_checkpoints.measure(config, directory)
+        source, config = config.run_dir, measured_checkpoints.measure(config, directory, FREE)
     else:
         trained.carry_out(config, directory)
         source = directory.path

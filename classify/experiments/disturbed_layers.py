@@ -44,6 +44,14 @@ class Layers:
     batches: int = 50
     seed: int = 0
 
+    def __post_init__(self):
+        if self.train_size is not None and self.train_size < 1:
+            raise ValueError(
+                f"`train_size` must be at least 1. Received: train_size={self.train_size}"
+            )
+        if self.seed < 0:
+            raise ValueError(f"`seed` must not be negative. Received: seed={self.seed}")
+
 
 def layers(options):
     """The `Layers` of the run that the options name."""
@@ -123,14 +131,15 @@ def describe(config, rows):
 
 def tables(config, rows):
     """A row for each layer."""
+    count = "all" if config.train_size is None else f"at most {config.train_size:,}"
     caption = (
         f"Disturbance{DIVIDED[config.normalizer]} of each normalization layer of the best network "
         f"of {config.run_dir}, with its gamma and beta, in mini-batches of {config.batch_size} of "
-        f"at most {config.train_size or 'all':,} training images of {config.dataset}; the mean of "
+        f"{count} training images of {config.dataset}; the mean of "
         f"{config.samples} samples in {config.batches} mini-batches each. Condition number and "
         "deviation from the identity are of the covariance of its output without them: of the "
-        "worst group of channels, and of BN of all channels together. A dash is infinite: the "
-        "covariance is singular, as of a channel that is the same everywhere."
+        "worst group of channels, and of BN of all channels together. A dash is infinite, of a "
+        "covariance that is singular, as of a channel that is the same everywhere, or not a number."
     )
     lines = [
         {

@@ -62,9 +62,16 @@ class Known:
     shape: str
     training: int = 4000
     test: int = 1000
-    shift_estimators: str = ",".join(ESTIMATORS)
-    shift_steps: int = 1500
+    shift_estimators: str | None = ",".join(ESTIMATORS)
+    shift_steps: int | None = 1500
     seed: int = 0
+
+    def __post_init__(self):
+        for name in ("shift_estimators", "shift_steps"):
+            if getattr(self, name) is None:
+                raise ValueError(f"`{name}` cannot be left out. Received: {name}=None")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must not be negative. Received: seed={self.seed}")
 
 
 SMALL_STEPS = 300
@@ -156,7 +163,7 @@ def report(outcomes, out):
         f"N(0, s^2 I), s - 1 being W over the mean norm of a sample: {config.test:,} samples of "
         f"each, of shifted copies the same, and {config.training:,} to train critics for "
         f"{config.shift_steps:,} steps; the exact distance is of 500. Errors are relative; the "
-        "clipped critic has a scale of its own, and none."
+        "clipped critic has a scale of its own, and none. Estimates below zero are not drawn."
     )
     out.write(table=(caption, table))
     plots.write_lines(

@@ -1,6 +1,7 @@
 """Covariate shift between the checkpoints of a run, measured after it."""
 
 import dataclasses
+import zlib
 
 import tensorflow as tf
 
@@ -16,9 +17,14 @@ from tfnorm.training.strategies import make_strategy
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredCheckpoints:
-    """A run whose checkpoints are measured, and how: fields of `config.Config`."""
+    """A run whose checkpoints are measured, and how: `shift_` fields of `config.Config`.
+
+    `run` is a checksum of the run's configuration and history, and `seed` the run's own.
+    """
 
     run_dir: str
+    run: str
+    seed: int
     data_dir: str | None
     shift_estimators: str
     shift_layers: str | None
@@ -26,11 +32,14 @@ class MeasuredCheckpoints:
     shift_every: int | None
     shift_steps: int | None
     shift_rate: float | None
-    seed: int
 
 
 # Fields of the run's configuration that may be given anew.
-_OWN = [item.name for item in dataclasses.fields(MeasuredCheckpoints) if item.name != "run_dir"]
+_OWN = [
+    item.name
+    for item in dataclasses.fields(MeasuredCheckpoints)
+    if item.name == "data_dir" or item.name.startswith("shift_")
+]
 
 
 def settings(options):
@@ -39,7 +48,12 @@ def settings(options):
         if getattr(options, name) is not None:
             raise UserError(f"--{name} is for runs to train: with --run_dir there is but one run.")
     known = run_config(options.run_dir)
+    folder = RunDirectory(options.run_dir)
+    if not (folder / "model").exists():
+        raise UserError(f"The run in {folder.path} is not complete: train it to its end first.")
     given = options.override(known)
+    if given.shift_estimators is None:
+        raise UserError("The run says no --shift_estimators: give some.")
     other = [
         f"--{item.name}"
         for item in dataclasses.fields(Config)
@@ -49,15 +63,24 @@ def settings(options):
         raise UserError(
             f"With --run_dir the run is as it was trained, and {', '.join(other)} cannot change it."
         )
-    values = {name: getattr(given, name) for name in _OWN}
-    values["shift_estimators"] = values["shift_estimators"] or "clipped"
-    return MeasuredCheckpoints(options.run_dir, **values)
+    content = b"".join((folder / name).read_bytes() for name in ("config.json", "metrics.jsonl"))
+    return MeasuredCheckpoints(
+        run_dir=options.run_dir,
+        run=f"{zlib.crc32(content):08x}",
+        seed=known.seed,
+        **{name: getattr(given, name) for name in _OWN},
+    )
 
 
-def measure(config, directory):
+def measure(config, directory, free):
     """Writes `metrics.jsonl`: a line for each state a period after another, and goes on with it.
 
     The first state is the network before its first step, which its seed makes again.
+
+    Args:
+        config: a `MeasuredCheckpoints`.
+        directory: a `RunDirectory`, which becomes that of the measurement once nothing is amiss.
+        free: fields in which that may differ when it goes on.
 
     Returns:
         The `Config` of the run, with how it was measured.
@@ -65,22 +88,19 @@ def measure(config, directory):
     values = {name: getattr(config, name) for name in _OWN}
     of_run = dataclasses.replace(run_config(config.run_dir), **values)
     parts = prepare(of_run, make_strategy("default"))
+    run.check_data(RunDirectory(config.run_dir, writes=False), parts)
     model = parts.trainer.model
     shift = CovariateShift(of_run, model, parts.training, parts.test, parts.scaling)
-    period = config.shift_every or parts.epoch
     saved = _checkpoints(config.run_dir)
-    pairs = [step for step in saved if step % period == 0 and step - period in (0, *saved)]
-    if not pairs:
-        raise UserError(
-            f"{config.run_dir} has kept checkpoints of the steps {', '.join(map(str, saved))}: "
-            f"none is a period of {period} steps after another or after the start. Train it with "
-            f"--keep_checkpoints=none --checkpoint_every={period}."
-        )
+    period = config.shift_every or parts.epoch
+    pairs = _pairs(config.run_dir, saved, period)
+    directory.begin(dataclasses.asdict(config), free)
     history = History(directory)
-    done = {row["step"] for row in history.rows()}
+    done = max((row["step"] for row in history.rows()), default=0)
+    history.truncate(done)
     was = 0
     for step in pairs:
-        if step in done:
+        if step <= done:
             continue
         if step - period != was:
             _restore(model, saved[step - period])
@@ -96,12 +116,25 @@ def measure(config, directory):
     return of_run
 
 
+def _pairs(run_dir, saved, period):
+    """Steps of the states that are compared, each with the one a period before."""
+    found = [step for step in saved if step % period == 0 and step - period in (0, *saved)]
+    if not found:
+        raise UserError(
+            f"{run_dir} has kept checkpoints of the steps {', '.join(map(str, saved))}: none is a "
+            f"period of {period} steps after another or after the start. Give another "
+            f"--shift_every, or train with --keep_checkpoints=none --checkpoint_every={period}."
+        )
+    return found
+
+
 def _checkpoints(run_dir):
     """The paths of a run's checkpoints, a dict by step, in order."""
     folder = RunDirectory(run_dir) / "checkpoints"
     known = tf.train.get_checkpoint_state(str(folder))
-    paths = known.all_model_checkpoint_paths if known else []
-    found = {int(path.rpartition("-")[2]): path for path in paths}
+    steps = (path.rpartition("-")[2] for path in known.all_model_checkpoint_paths) if known else ()
+    # The paths are those of then: the directory may have been moved since.
+    found = {int(step): str(folder / f"ckpt-{step}") for step in steps}
     if not found:
         raise UserError(f"There are no checkpoints in {folder}.")
     return dict(sorted(found.items()))

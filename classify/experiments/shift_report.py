@@ -47,7 +47,7 @@ def read(outcome, product):
         return None
     found = json.loads((outcome.directory / product).read_text())
     if not found["rows"]:
-        raise UserError(f"The run {outcome.run.name} was shorter than an epoch: nothing to report.")
+        raise UserError(f"The run {outcome.run.name} was shorter than a period of measuring.")
     return found
 
 
@@ -59,7 +59,9 @@ def write(courses, out):
         out: a `report.Report`.
     """
     there = {name: each for name, each in courses.items() if each is not None}
-    tables = {"epochs": ("Accuracy and mean distance over layers, each epoch.", _epochs(there))}
+    tables = {}
+    if there:
+        tables["epochs"] = ("Accuracy and mean distance over layers, each epoch.", _epochs(there))
     falls = [row for name, each in there.items() for row in _falls(name, each)]
     if falls:
         caption = (
@@ -87,7 +89,7 @@ def _epochs(courses):
         {
             "run": name,
             "epoch": row["epoch"],
-            "accuracy, %": 100 * row["test_accuracy"] if "test_accuracy" in row else None,
+            "accuracy, %": 100 * row["test_accuracy"],
         }
         | {key.removeprefix("shift_").replace("_", " "): row.get(key) for key in names}
         for name, each in courses.items()
@@ -126,12 +128,12 @@ def _draw(out, dataset, courses):
     }
     for estimator in dict.fromkeys(e for each in courses.values() for e in each["estimators"]):
         panels[f"Distance in an epoch, {estimator}"] = {
-            label: [(row["epoch"], row[key]) for row in each["rows"] if row[key] > 0]
+            label: [(row["epoch"], abs(row[key])) for row in each["rows"] if row[key]]
             for name, each in courses.items()
             if estimator in each["estimators"]
             for label, key in (
                 (name, f"shift_{estimator}"),
-                (f"{name}, null", f"shift_{estimator}_null"),
+                (f"{name}, null's size", f"shift_{estimator}_null"),
             )
         }
     marks = sorted(

@@ -1,10 +1,13 @@
 """Covariate shift in the course of `fit`, against distances between states that were kept."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
 
 from tfnorm.analysis.covariate_shift import CovariateShift
+from tfnorm.analysis.critic_distance import ClippedCritic
 from tfnorm.analysis.em_distance import SlicedDistance, layer_distances
 
 RNG = np.random.default_rng(0)
@@ -58,7 +61,26 @@ def test_logs(tmp_path):
         mean = np.mean([row.distance for row in rows])
         assert history["shift_sliced"][epoch] == pytest.approx(mean)
     assert "shift_sliced_null" in (tmp_path / "log.csv").read_text().splitlines()[0]
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    fit_again = CovariateShift(LAYERS, IMAGES, estimators=SLICED)
+    fit_again.set_model(model)
+    fit_again.on_train_begin()
+    assert random.random() == expected  # copies are made without drawing from it
     without, plain = fit()
     assert plain["loss"] == history["loss"]
     for one, other in zip(model.get_weights(), without.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_mistakes_are_found_before_the_first_epoch():
+    with pytest.raises(ValueError, match="Received: training=None"):
+        CovariateShift(LAYERS, IMAGES, estimators={"critic": ClippedCritic()})
+    with pytest.raises(ValueError, match="Received: 'third'"):
+        fit(CovariateShift(["third"], IMAGES), Fails())
+
+
+class Fails(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        raise AssertionError

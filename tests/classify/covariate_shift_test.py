@@ -98,7 +98,8 @@ def test_files(folder, rows):
 
 
 def test_training_is_as_without(rows, tmp_path):
-    plain = train(tmp_path / "run", dataclasses.replace(CONFIG, shift_estimators=None))
+    shift = {name: None for name in vars(CONFIG) if name.startswith("shift_")}
+    plain = train(tmp_path / "run", dataclasses.replace(CONFIG, **shift))
     without = [{k: v for k, v in row.items() if not k.startswith("shift_")} for row in rows]
     assert plain == without and not shifts(plain)
 
@@ -162,8 +163,11 @@ def test_mistakes(tmp_path):
     assert "Received: 'norms'; there are" in mistake(tmp_path, shift_layers="norms")
     with pytest.raises(UserError, match="name --shift_layers"):
         sites(20, norm="none")
-    with pytest.raises(ValueError, match="Received: shift_samples=0"):
-        dataclasses.replace(CONFIG, shift_samples=0)
+    with pytest.raises(ValueError, match="Received: shift_samples=1"):
+        dataclasses.replace(CONFIG, shift_samples=1)
+    with pytest.raises(ValueError, match="Received: shift_layers=norm_1, shift_estimators=None"):
+        Config(shift_layers="norm_1")
+    assert "Received: sliced" in mistake(tmp_path, shift_estimators="sliced", shift_rate=1e-3)
     with pytest.raises(ValueError, match="Received: shift_rate=-1"):
         dataclasses.replace(CONFIG, shift_rate=-1)
     with pytest.raises(ValueError, match="Received: keep_checkpoints=0"):
@@ -199,7 +203,6 @@ def test_images_of_files():
 def test_not_finite():
     parts = prepare(CONFIG, tf.distribute.get_strategy())
     shift = CovariateShift(CONFIG, parts.trainer.model, parts.training, parts.test, parts.scaling)
-    parts.trainer.model.layers[-1].kernel.assign_add(1.0)
     kernel = next(layer for layer in parts.trainer.model.layers if layer.weights).weights[0]
     kernel.assign(kernel * np.nan)
     with pytest.raises(Diverged, match="layer='norm_2'"):

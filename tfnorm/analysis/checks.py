@@ -1,5 +1,7 @@
 """What every function of samples asks of them."""
 
+import numbers
+
 import numpy as np
 
 
@@ -37,10 +39,40 @@ def two(x, y, check=rows):
     return x, y
 
 
-def same_shape(x, y):
-    """Checks that there are samples of x and of y, of one shape; they may differ in number."""
-    if not len(x) or not len(y) or tuple(x.shape[1:]) != tuple(y.shape[1:]):
+def indexed(x, y):
+    """x and y that are indexed as they are needed, after a check that their samples are alike.
+
+    Each is an array (n, ...), or has its `shape`, length and indexing; they may differ in n.
+    """
+    x, y = (each if hasattr(each, "shape") else np.asarray(each) for each in (x, y))
+    if (
+        min(len(x.shape), len(y.shape)) < 2
+        or x.shape[1:] != y.shape[1:]
+        or not len(x)
+        or not len(y)
+    ):
         raise ValueError(
-            "Samples of `x` and `y` must have one shape, and there must be some. "
-            f"Received: {x.shape=}, {y.shape=}"
+            "`x` and `y` must be (samples, ...), of samples of one shape, and not empty. "
+            f"Received: x.shape={tuple(x.shape)}, y.shape={tuple(y.shape)}"
         )
+    return x, y
+
+
+def block(samples, start, stop):
+    """Some rows of samples as they are used, after a check that they are finite."""
+    rows = np.asarray(samples[start : min(stop, len(samples))])
+    if not np.isfinite(rows).all():
+        raise ValueError("Samples must be finite. Received: values that are not")
+    return rows
+
+
+def positive_integer(name, value):
+    """Checks that an argument counts something."""
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` must be an integer of 1 or more. Received: {name}={value!r}")
+
+
+def positive(name, value):
+    """Checks that an argument is a positive number."""
+    if not isinstance(value, numbers.Real) or not 0 < value < float("inf"):
+        raise ValueError(f"`{name}` must be positive and finite. Received: {name}={value!r}")

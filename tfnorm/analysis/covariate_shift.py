@@ -1,10 +1,12 @@
 """How far layers' outputs go while a model is trained, from state to state."""
 
+import random
 import statistics
 
 import keras
 
-from tfnorm.analysis.em_distance import layer_distances
+from tfnorm.analysis.em_distance import chosen_estimators, layer_distances
+from tfnorm.analysis.layer_outputs import layer_tensors
 
 
 class Shift:
@@ -12,19 +14,19 @@ class Shift:
 
     Args:
         model: a functional or Sequential model.
-        layers, estimators, seed: of `em_distance.layer_distances`.
+        layers, estimators: of `em_distance.layer_distances`.
+        **options: its other keyword arguments: `batch_size`, `memory`, `seed`.
 
     Attributes:
         before: the model as it was, a copy.
     """
 
-    def __init__(self, model, layers, estimators=None, seed=0):
+    def __init__(self, model, layers, estimators=None, **options):
+        layer_tensors(model, layers)  # fails here if there are no such layers
         self._model = model
-        self._layers = layers
-        self._estimators = estimators
-        self._seed = seed
+        self._arguments = {"layers": layers, "estimators": estimators} | options
         # Of weights of their own: those of the model may be spread over devices.
-        self.before, self._now = (keras.models.clone_model(model) for _ in range(2))
+        self.before, self._now = _copies(model)
         self.follow()
 
     def follow(self):
@@ -42,10 +44,8 @@ class Shift:
             `shift_ESTIMATOR_null`, that of its null; and both of each layer, with `/LAYER` behind.
         """
         self._now.set_weights(self._model.get_weights())
-        states = self.before, self._now
-        rows = layer_distances(
-            *states, self._layers, test, training, self._estimators, seed=self._seed
-        )
+        samples = {"test": test, "training": training}
+        rows = layer_distances(self.before, self._now, **samples, **self._arguments)
         self.follow()
         found = {}
         for name in dict.fromkeys(row.estimator for row in rows):
@@ -58,6 +58,15 @@ class Shift:
         return found
 
 
+def _copies(model):
+    """Two copies of a model, made without a trace in Python's random numbers."""
+    state = random.getstate()
+    try:
+        return [keras.models.clone_model(model) for _ in range(2)]
+    finally:
+        random.setstate(state)
+
+
 class CovariateShift(keras.callbacks.Callback):
     """A callback of `fit` that measures internal covariate shift in each epoch.
 
@@ -65,18 +74,22 @@ class CovariateShift(keras.callbacks.Callback):
     after it find it: `shift_sliced`, its null, and both of each layer. Put it before TensorBoard's.
 
     Args:
-        layers: names of layers.
-        test, training, estimators, seed: of `em_distance.layer_distances`.
+        layers, test, training, estimators: of `em_distance.layer_distances`.
+        **options: its other keyword arguments: `batch_size`, `memory`, `seed`.
     """
 
-    def __init__(self, layers, test, training=None, estimators=None, seed=0):
+    def __init__(self, layers, test, training=None, estimators=None, **options):
         super().__init__()
-        self._arguments = layers, estimators, seed
+        self._arguments = {"layers": layers, "estimators": estimators} | options
         self._samples = test, training
         self._shift = None
+        chosen_estimators(estimators, training)  # fails here if they cannot be
 
     def on_train_begin(self, logs=None):
-        self._shift = Shift(self.model, *self._arguments)
+        self._shift = Shift(self.model, **self._arguments)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._shift.follow()
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update(self._shift.measure(*self._samples))

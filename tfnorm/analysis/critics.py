@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfnorm.analysis import checks
+
 # Huang and Yu, section 2.2: channels and stride of each 3 x 3 convolution.
 CONVOLUTIONS = ((64, 2), (64, 1), (128, 2), (128, 1))
 
@@ -69,15 +71,16 @@ class Critic:
 
     def step(self, x, y):
         """Trains once, on samples of one and the other distribution."""
-        self._step(self._maps(x), self._maps(y))
+        self._step(self.maps(x), self.maps(y))
 
     def logits(self, samples, scale=1.0, batch_size=256):
         """Its values for samples divided by `scale`, (n,), float64 of float32 computations."""
         parts = [
-            self._call(self._maps(samples[start : min(start + batch_size, len(samples))] / scale))
+            self._call(self.maps(checks.block(samples, start, start + batch_size) / scale))
             for start in range(0, len(samples), batch_size)
         ]
         return np.concatenate(parts)[:, 0].astype(np.float64)
 
-    def _maps(self, samples):
+    def maps(self, samples):
+        """Samples (n, ...) as the critic takes them, (n, height, width, channels) float32."""
         return tf.constant(np.reshape(samples, (len(samples), *self._shape)), tf.float32)

@@ -1,11 +1,13 @@
 """The earth mover's distance between two states of a model, at any of its layers."""
 
 import dataclasses
+import importlib.util
 import typing
 
 import keras
 import numpy as np
 
+from tfnorm.analysis import checks
 from tfnorm.analysis.critic_distance import ClippedCritic, PenalizedCritic
 from tfnorm.analysis.exact import exact_distance
 from tfnorm.analysis.layer_outputs import check_model, layer_outputs, layer_tensors
@@ -20,24 +22,36 @@ class SlicedDistance:
     seed: int = 0
     trains: typing.ClassVar[bool] = False
 
+    def __post_init__(self):
+        checks.positive_integer("projections", self.projections)
+
     def __call__(self, training, test):
         return sliced_distance(*test, self.projections, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
 class ExactDistance:
-    """`exact.exact_distance` of the first of the test samples, as an estimator.
+    """`exact.exact_distance` of some of the test samples, from first to last, as an estimator.
 
     It is that of the samples themselves, which for independent ones is above W of their
-    distributions, by much in many dimensions: the null shows by how much.
+    distributions, by much in many dimensions: the null shows by how much. It needs SciPy.
     """
 
     samples: int = 500
     trains: typing.ClassVar[bool] = False
 
+    def __post_init__(self):
+        checks.positive_integer("samples", self.samples)
+        if importlib.util.find_spec("scipy") is None:
+            raise ImportError("Exact distances need SciPy: pip install tfnorm[experiments]")
+
     def __call__(self, training, test):
-        rows = (np.asarray(each[: min(self.samples, len(each))]) for each in test)
-        return exact_distance(*(each.reshape(len(each), -1) for each in rows))
+        x, y = checks.indexed(*test)
+        count = min(self.samples, len(x), len(y))
+        rows = (np.linspace(0, len(each) - 1, count).round().astype(int) for each in (x, y))
+        return exact_distance(
+            *(each[row].reshape(count, -1) for each, row in zip((x, y), rows, strict=True))
+        )
 
 
 # By name, what makes an estimator: `f(training, test) -> float`, see `ClippedCritic.__call__`.
@@ -73,10 +87,12 @@ def layer_distances(
     """How far the distributions of layers' outputs are in two states of a model.
 
     That is internal covariate shift between the two, as Huang and Yu measure it. Both states see
-    the same samples, in inference. The null is the same estimate where there is no shift: of the
-    second state's outputs for one half of the samples against those for the other, chosen at
-    random. As its samples are half as many, and not the same on both sides, it is what chance
-    makes at most: a distance above it is a shift, one below it may be one.
+    the same samples, in inference. The null is one draw of what sampling makes where there is no
+    shift: the same estimate of the second state's outputs for one half of the samples against
+    those for the other, chosen at random. Critics' nulls are around zero, of either sign; sliced
+    and exact distances are never negative, and theirs say how far samples that have nothing in
+    common are from one another. The distance itself is of the same samples in both states, which
+    have much in common: the exact one can be a shift below its null.
 
     Two states of one model are two models:
 
@@ -92,8 +108,10 @@ def layer_distances(
             arrays in their inputs' structure.
         training: samples that critics are trained on, of the paper those of training without
             augmentation; None where no estimator trains.
-        estimators: dict from a name to an estimator, as `ClippedCritic()`; None: one of each of
-            `ESTIMATORS` as it is, of those that need no training if `training` is None.
+        estimators: dict from a name to an estimator: one of `ESTIMATORS`, as `ClippedCritic()`, or
+            any `f(training, test) -> float` of two pairs (x, y) of samples that says in its
+            attribute `trains` whether it looks at the first. None: each of `ESTIMATORS` as it is
+            but for exact, and but for critics if `training` is None.
         batch_size: samples that a model is given at once.
         memory: bytes that the outputs may take in memory, of both states, all layers and all
             samples together; more are on the disk, see `layer_outputs.layer_outputs`.
@@ -102,21 +120,9 @@ def layer_distances(
     Returns:
         A list of `LayerDistance`, in the order of layers, then estimators.
     """
-    if estimators is None:
-        estimators = {
-            name: make()
-            for name, make in ESTIMATORS.items()
-            if training is not None or not make.trains
-        }
-    if not estimators:
-        raise ValueError(f"`estimators` must not be empty. Received: estimators={estimators}")
+    estimators = chosen_estimators(estimators, training)
     _check_alike(before, after, layers)
     trains = any(estimator.trains for estimator in estimators.values())
-    if trains and training is None:
-        raise ValueError(
-            "`training` must be given where an estimator trains. Received: training=None, "
-            f"estimators={estimators}"
-        )
     samples = [test, training] if trains else [test]
     counts = [len(keras.tree.flatten(each)[0]) for each in samples]
     if min(counts) < 2:
@@ -144,6 +150,24 @@ def layer_distances(
             distance, null = (estimator(pairs[-1], pairs[0]) for pairs in (states, alike))
             rows.append(LayerDistance(layer, name, distance, null))
     return rows
+
+
+def chosen_estimators(estimators, training):
+    """The estimators that `layer_distances` takes, given these arguments of it."""
+    if estimators is None:
+        return {
+            name: make()
+            for name, make in ESTIMATORS.items()
+            if name != "exact" and (training is not None or not make.trains)
+        }
+    if not estimators:
+        raise ValueError(f"`estimators` must not be empty. Received: estimators={estimators}")
+    if training is None and any(estimator.trains for estimator in estimators.values()):
+        raise ValueError(
+            "`training` must be given where an estimator trains. Received: training=None, "
+            f"estimators={estimators}"
+        )
+    return estimators
 
 
 def _check_alike(before, after, layers):

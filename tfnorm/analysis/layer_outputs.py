@@ -9,6 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 
+class NotFiniteError(ValueError):
+    """What a layer gives is not finite."""
+
+
 def check_model(name, model):
     """Checks that the layers of a model are within reach; `name` is the argument's."""
     if not isinstance(model, keras.Sequential | keras.Function):
@@ -37,7 +41,8 @@ def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
         half-precision layers float32.
 
     Raises:
-        ValueError: there is no such layer, or an output is not finite.
+        ValueError: there is no such layer.
+        NotFiniteError: an output is not finite.
         OSError: the outputs do not fit on the disk either.
     """
     outputs = layer_tensors(model, layers)
@@ -55,7 +60,7 @@ def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
             found = dict(zip(layers, _allocate(sizes, values, memory), strict=True))
         for (name, rows), value in zip(found.items(), values, strict=True):
             if not np.isfinite(value).all():
-                raise ValueError(f"A layer's output must be finite. Received: layer={name!r}")
+                raise NotFiniteError(f"A layer's output must be finite. Received: layer={name!r}")
             rows[start : start + batch_size] = value
     return found
 

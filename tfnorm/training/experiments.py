@@ -51,7 +51,8 @@ def perform(experiment, options, papers, given, unseen=()):
         experiment: the module.
         options: what the flags say, with `scale`, one of `SCALES`.
         papers: list of options that together are the paper's: of the same runs, to tell in which
-            fields these differ, and of all runs, to tell how many there are.
+            fields these differ, and of all runs, to tell how many there are; None if the runs are
+            no paper's.
         given: a `Given`.
         unseen: fields in which runs may differ from the paper's and be of its size.
     """
@@ -75,10 +76,12 @@ def perform(experiment, options, papers, given, unseen=()):
     if left:
         print("When the others are, the same command, of any share, writes table and figure.")
         return
-    same, all_runs = (experiment.runs(each) for each in papers)
-    heading = [
-        f"command: `{given.command} {shlex.join(sys.argv[1:])}`",
-        f"size: {_size(runs, same, len(all_runs), options.scale == 'small', unseen)}",
+    heading = [f"command: `{given.command} {shlex.join(sys.argv[1:])}`"]
+    if papers is not None:
+        same, all_runs = (experiment.runs(each) for each in papers)
+        size = _size(runs, same, len(all_runs), options.scale == "small", unseen)
+        heading.append(f"size: {size}")
+    heading += [
         f"seed: {', '.join(dict.fromkeys(str(run.config.seed) for run in runs))}",
         f"written on: {report.machine()}",
     ]

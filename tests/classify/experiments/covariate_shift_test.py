@@ -94,14 +94,16 @@ def test_checkpoints_give_what_training_gave(trained, tmp_path):
         assert row.keys() == expected_row.keys()
         for name, value in expected_row.items():
             np.testing.assert_allclose(row[name], value, rtol=1e-4, err_msg=name)
-    # What is there is not measured again; the rest is, from the state before it.
+    # What is there is not measured again; the rest is, from the state before it, though the last
+    # line was cut off.
     history = directory / "metrics.jsonl"
     lines = history.read_text().splitlines()
     changed = lines[0].replace('"step": 10, ', '"step": 10, "kept": 1, ')
-    history.write_text(f"{changed}\n{lines[1]}\n")
+    history.write_text(f"{changed}\n{lines[1]}\n{lines[2][:30]}")
     covariate_shift.carry_out(run.config, directory)
     assert history.read_text().splitlines()[:2] == [changed, lines[1]]
     again = course(directory)["rows"]
+    assert [row["epoch"] for row in again] == [1.0, 2.0, 3.0]
     np.testing.assert_allclose(again[2]["shift_sliced"], rows[2]["shift_sliced"], rtol=1e-4)
 
 
@@ -113,8 +115,12 @@ def test_other_estimators(trained):
 
 def test_mistakes(trained, tmp_path):
     folder = trained.directory.path
-    with pytest.raises(UserError, match="and --depth, --epochs cannot change it"):
-        covariate_shift.runs(options(folder, depth=3, epochs=1.0))
+    with pytest.raises(UserError, match="and --depth, --epochs, --seed cannot change it"):
+        covariate_shift.runs(options(folder, depth=3, epochs=1.0, seed=1))
+    with pytest.raises(UserError, match="Received: none"):
+        covariate_shift.runs(
+            Options(override=lambda config: dataclasses.replace(config, shift_estimators=None))
+        )
     with pytest.raises(UserError, match="--norms is for runs to train"):
         covariate_shift.runs(dataclasses.replace(options(folder), norms=["bn"]))
     with pytest.raises(UserError, match="There is no run in"):
@@ -125,13 +131,27 @@ def test_mistakes(trained, tmp_path):
     message = "steps 5, 10, 15, 20, 25, 30: none is a period of 7 steps .*--checkpoint_every=7"
     with pytest.raises(UserError, match=message):
         covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
     (run,) = covariate_shift.runs(options(copy))
     (copy / "checkpoints" / "ckpt-10.index").write_bytes(b"damaged")
     with pytest.raises(UserError, match="ckpt-10 cannot be read"):
         covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "damaged"))
+    assert not (tmp_path / "damaged" / "shift.json").exists()
+    data = json.loads((copy / "data.json").read_text())
+    (copy / "data.json").write_text(json.dumps(data | {"train_labels_crc32": 7}))
+    with pytest.raises(UserError, match="a run on other images .train_labels_crc32: 7 then"):
+        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "other"))
+    (copy / "data.json").write_text(json.dumps(data))
     shutil.rmtree(copy / "checkpoints")
     with pytest.raises(UserError, match="no checkpoints in"):
         covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "none"))
+    with open(copy / "metrics.jsonl", "a") as file:
+        file.write("{}")
+    (other,) = covariate_shift.runs(options(copy))
+    assert other.config.run != run.config.run  # of another run, which is told from it
+    shutil.rmtree(copy / "model")
+    with pytest.raises(UserError, match="is not complete"):
+        covariate_shift.runs(options(copy))
 
 
 def made_up(falling, rate_falls=True):
@@ -163,6 +183,8 @@ def test_report(tmp_path):
         "constant": made_up([60, 50, 40, 30, 20, 10], False),
         "worse": None,
     }
+    shift_report.write({"worse": None}, Report(tmp_path / "none", "covariate_shift", []))
+    assert "worse" in (tmp_path / "none" / "table.md").read_text()
     shift_report.write(courses, Report(tmp_path, "covariate_shift", ["command: none"]))
     with open(tmp_path / "table.csv") as file:
         rows = list(csv.DictReader(file))

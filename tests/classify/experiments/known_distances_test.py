@@ -41,6 +41,9 @@ def test_runs():
     assert estimators["penalized"] == PenalizedCritic(steps=300, learning_rate=5 * 1e-4)
     with pytest.raises(UserError, match="Received: clip"):
         known_distances.runs(options(shift_estimators="clip"))
+    for name, value in (("shift_estimators", None), ("shift_steps", None), ("seed", -1)):
+        with pytest.raises(ValueError, match=f"Received: {name}={value}"):
+            known_distances.runs(options(**{name: value}))
 
 
 @pytest.fixture(scope="module")
