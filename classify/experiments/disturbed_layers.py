@@ -163,7 +163,7 @@ def draw(path, config, rows):
         title: {row["layer"]: {_label(row): row[measure]} for row in rows}
         for measure, title in titles.items()
     }
-    logarithmic = [titles["condition_number"]]
+    logarithmic = [titles["condition_number"], titles["deviation"]]
     charts.write_rows(path, panels, logarithmic=logarithmic, missing="infinite")
 
 

@@ -120,20 +120,21 @@ def _falls(name, each):
 
 
 def _draw(out, dataset, courses):
+    courses = {_label(name, dataset): each for name, each in courses.items()}
     panels = {
         "Test accuracy, %": {
-            name: [(row["epoch"], 100 * row["test_accuracy"]) for row in each["rows"]]
-            for name, each in courses.items()
+            label: [(row["epoch"], 100 * row["test_accuracy"]) for row in each["rows"]]
+            for label, each in courses.items()
         }
     }
     for estimator in dict.fromkeys(e for each in courses.values() for e in each["estimators"]):
-        panels[f"Distance in an epoch, {estimator}"] = {
+        panels[f"Distance in an epoch, {estimator} (of the null: its size)"] = {
             label: [(row["epoch"], abs(row[key])) for row in each["rows"] if row[key]]
             for name, each in courses.items()
             if estimator in each["estimators"]
             for label, key in (
                 (name, f"shift_{estimator}"),
-                (f"{name}, null's size", f"shift_{estimator}_null"),
+                (f"{name}: null", f"shift_{estimator}_null"),
             )
         }
     marks = sorted(
@@ -141,3 +142,8 @@ def _draw(out, dataset, courses):
     )
     logarithmic = [title for title in panels if title.startswith("Distance")]
     plots.write_lines(out / f"{dataset}.png", panels, "epoch", logarithmic=logarithmic, marks=marks)
+
+
+def _label(name, dataset):
+    """What a run is called in a figure of its dataset."""
+    return name.removeprefix(f"{dataset}_").replace("_", " ")
