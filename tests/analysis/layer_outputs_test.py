@@ -1,7 +1,9 @@
 """Layers' outputs from one pass, in memory or on the disk, against the layers themselves."""
 
+import gc
 import shutil
 import tempfile
+import weakref
 
 import keras
 import numpy as np
@@ -56,6 +58,25 @@ def test_several_inputs():
     x = keras.layers.Concatenate(name="both")(inputs)
     found = layer_outputs(keras.Model(inputs, x), ["both"], [IMAGES[:, 0, 0, :2], IMAGES[:, 1, 1]])
     np.testing.assert_array_equal(found["both"][:, 2:], IMAGES[:, 1, 1])
+
+
+def test_other_numbers_are_cast(model):
+    whole, expected = (layer_outputs(model, ["norm"], x)["norm"] for x in (IMAGES > 0, IMAGES))
+    assert whole.dtype == np.float32 and whole.shape == expected.shape
+    double = layer_outputs(model, ["norm"], IMAGES.astype(np.float64))["norm"]
+    np.testing.assert_array_equal(double, expected)
+
+
+def test_weights_are_those_of_now_and_a_model_can_go():
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(1, name="dense")(inputs))
+    for bias in (0.0, 5.0):
+        model.get_layer("dense").bias.assign([bias])
+        assert layer_outputs(model, ["dense"], np.zeros((3, 2)))["dense"][0] == bias
+    known = weakref.ref(model)
+    del model
+    gc.collect()
+    assert known() is None
 
 
 def test_full_disk(model, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import weakref
 
 import keras
 import numpy as np
@@ -45,16 +46,17 @@ def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
         NotFiniteError: an output is not finite.
         OSError: the outputs do not fit on the disk either.
     """
-    outputs = layer_tensors(model, layers)
-    extract = keras.Model(model.inputs, outputs)
-    arrays = keras.tree.flatten(samples)
+    layer_tensors(model, layers)  # fails here if there are no such layers
+    extract = _function(model, tuple(layers))
+    arrays, kinds = keras.tree.flatten(samples), [each.dtype for each in model.inputs]
     count = len(arrays[0])
     if not count:
         raise ValueError("`samples` must not be empty. Received: no samples")
     found = {}
     for start in range(0, count, batch_size):
-        part = extract([x[start : start + batch_size] for x in arrays], training=False)
-        values = [_floating(each) for each in keras.tree.flatten(part)]
+        batch = (x[start : start + batch_size] for x in arrays)
+        part = extract(*map(tf.cast, batch, kinds))
+        values = [_floating(each) for each in part]
         if not found:
             sizes = [(count, *value.shape[1:]) for value in values]
             found = dict(zip(layers, _allocate(sizes, values, memory), strict=True))
@@ -63,6 +65,25 @@ def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
                 raise NotFiniteError(f"A layer's output must be finite. Received: layer={name!r}")
             rows[start : start + batch_size] = value
     return found
+
+
+# Of each model, by names of layers: a graph, where an activation is freed after its last use, and
+# which is made once, as tracing takes as long as some hundred samples.
+_functions = weakref.WeakKeyDictionary()
+
+
+def _function(model, layers):
+    """The function from the model's inputs, one by one, to a list of the layers' outputs."""
+    known = _functions.setdefault(model, {})
+    if layers not in known:
+        extract = keras.Model(model.inputs, layer_tensors(model, layers))
+
+        def call(*inputs):
+            return keras.tree.flatten(extract(list(inputs), training=False))
+
+        kinds = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
+        known[layers] = tf.function(call, input_signature=kinds, autograph=False)
+    return known[layers]
 
 
 def layer_tensors(model, layers):
