@@ -5,8 +5,6 @@ import json
 import pytest
 import tensorflow as tf
 
-from tests.classify.calls import Calls
-
 TIME = ("--name=time", "--scale=small", "--archs=resnet18", "--width=2", "--batch_size=2")
 ONE = (*TIME, "--norms=itn-2", "--rounds=1", "--image_size=32")
 MICRO = ("--name=micro_batch", "--scale=small", "--dataset=digits", "--steps=2", "--train_size=9")
@@ -57,16 +55,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def call(folder):
-    """Calls the program, with X, Y and Z of --out in the folder."""
-    calls = Calls(folder)
-
-    def experiment(*words):
-        places = {f"--out={name}": f"--out={folder / name}" for name in "TXYZ"}
-        return calls("experiment", *(places.get(word, word) for word in words))
-
-    yield experiment
-    calls.close()
+def call(call, folder):
+    """Calls the program, with T, X, Y and Z of --out in the folder."""
+    places = {f"--out={name}": f"--out={folder / name}" for name in "TXYZ"}
+    return lambda *words: call("classify.experiment", *(places.get(word, word) for word in words))
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.classify.calls import Calls
-
 FLAGS = [
-    "train",
+    "classify.train",
     "--preset=imagenet_resnet18_arc_c_itn_g64_matrix",
     "--dataset=folder",
     "--width=8",
@@ -36,13 +34,6 @@ def folder(tmp_path_factory):
                 pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
                 Image.fromarray(pixels).save(folder / "data" / split / name / f"{i}.JPEG")
     return folder
-
-
-@pytest.fixture(scope="module")
-def call(folder):
-    calls = Calls(folder)
-    yield calls
-    calls.close()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +63,7 @@ def test_a_network_for_imagenet_trains_on_a_folder_of_images(trained):
 
 def test_evaluate_measures_what_was_measured(folder, call, trained):
     run = trained[1]
-    code, out, error = call("evaluate", f"--run_dir={run}")
+    code, out, error = call("classify.evaluate", f"--run_dir={run}")
     assert (code, error) == (0, "")
     result = json.loads((run / "evaluation.json").read_text())
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
@@ -83,7 +74,7 @@ def test_evaluate_measures_what_was_measured(folder, call, trained):
     assert (result["split"], result["images"]) == ("validation", 6)
     given = ["--dataset=folder", f"--data_dir={folder}/data", "--image_size=32", "--resized_crop"]
     saved = [f"--saved_model={run}/model", "--test_split=val", f"--out={folder}/saved.json"]
-    code, _, error = call("evaluate", *saved, *given)
+    code, _, error = call("classify.evaluate", *saved, *given)
     assert (code, error) == (0, "")
     again = json.loads((folder / "saved.json").read_text())
     assert again["test_loss"] == pytest.approx(result["test_loss"], rel=1e-6)
@@ -97,7 +88,7 @@ def test_a_damaged_image_is_named(folder, call, trained, tmp_path, split):
     # The whole header, and of the pixels so few that no crop is above where the file ends.
     damaged.write_bytes(damaged.read_bytes()[:700])
     run = [f"--run_dir={tmp_path}/run"] if split == "train" else [f"--run_dir={trained[1]}"]
-    arguments = [*FLAGS, *run] if split == "train" else ["evaluate", *run]
+    arguments = [*FLAGS, *run] if split == "train" else ["classify.evaluate", *run]
     code, _, error = call(*arguments, f"--data_dir={data}")
     (line,) = error.splitlines()
     assert code == 1

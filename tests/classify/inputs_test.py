@@ -1,6 +1,4 @@
 import io
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -264,7 +262,7 @@ def test_bad_arguments():
         _take(1, context=(2, 0, 4), images=images, augmentation="none", batch_size=6)
 
 
-def test_a_strategy_deals_the_shares():
+def test_a_strategy_deals_the_shares(call):
     """Two logical devices need a process of their own."""
     code = """
         import numpy as np, tensorflow as tf
@@ -290,7 +288,5 @@ def test_a_strategy_deals_the_shares():
                     np.testing.assert_array_equal(np.concatenate(parts), expected[key])
         print("agreed")
     """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120
-    )
-    assert result.stdout == "agreed\n", result.stderr
+    _, out, error = call("-c", textwrap.dedent(code))
+    assert out == "agreed\n", error

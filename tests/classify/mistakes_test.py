@@ -10,7 +10,6 @@ import tensorflow as tf
 from PIL import Image
 
 from classify.presets import PRESETS
-from tests.classify.calls import Calls
 
 # X is a directory that is not there, F the folder with what the mistakes need.
 QUICK = ("--preset=quickstart", "--run_dir=X")
@@ -134,13 +133,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def call(folder):
-    calls = Calls(folder)
-    yield calls
-    calls.close()
-
-
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [("train", arguments) for arguments in TRAIN] + [("evaluate", each) for each in EVALUATE],
@@ -149,7 +141,7 @@ def call(folder):
 def test_a_mistake_is_one_line(folder, call, program, arguments):
     said = (TRAIN if program == "train" else EVALUATE)[arguments]
     there = [each.replace("=X", f"={folder}/X").replace("=F/", f"={folder}/") for each in arguments]
-    code, out, error = call(program, *there)
+    code, out, error = call(f"classify.{program}", *there)
     assert (code, out) == (1, ""), error
     (line,) = error.splitlines()
     assert line.startswith("error: ") and said in line

@@ -15,9 +15,9 @@ FLAGS = [
 ]
 
 
-def test_interrupted_together_and_resumed(tmp_path):
+def test_interrupted_together_and_resumed(call, tmp_path):
     run = tmp_path / "run"
-    rows = two_workers.interrupted_and_resumed("classify.train", FLAGS, run)
+    rows = two_workers.interrupted_and_resumed(call, "classify.train", FLAGS, run)
     assert [row["step"] for row in rows] == list(range(0, 151, 5))
     assert [row["step"] for row in rows if "test_accuracy" in row] == [0, 75, 150]
     assert {"model", "best.keras", "curves.png"} <= {path.name for path in run.iterdir()}

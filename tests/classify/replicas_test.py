@@ -1,10 +1,6 @@
 """Two replicas of half a batch train as one device does, where statistics are synchronised."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -54,15 +50,10 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def found():
-    answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(answer.stdout.splitlines()[-1])
+def found(call):
+    code, out, error = call("-c", PROGRAM)
+    assert code == 0, error
+    return json.loads(out.splitlines()[-1])
 
 
 def difference(found, name):

@@ -6,14 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from tests.classify.calls import ROOT, Calls, environment
+from tests.calls import ROOT, environment, wait_for
 
 FLAGS = [
     "--preset=quickstart",
@@ -34,23 +33,9 @@ def rows(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
-def wait_for(condition):
-    end = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("train")
-
-
-@pytest.fixture(scope="module")
-def call(folder):
-    calls = Calls(folder)
-    yield calls
-    calls.close()
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +45,7 @@ def whole(folder):
     process = subprocess.run(
         [sys.executable, "-m", "classify.train", *FLAGS, f"--run_dir={run}"],
         cwd=ROOT,
-        env=environment(),
+        env=environment(folder),
         capture_output=True,
         text=True,
     )
@@ -92,16 +77,16 @@ def test_a_run_leaves_what_it_came_to(whole):
 
 def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(folder, call, whole):
     run = folder / "cut"
-    arguments = ["train", *FLAGS, f"--run_dir={run}"]
+    arguments = ["classify.train", *FLAGS, f"--run_dir={run}"]
     killed = call.start(*arguments)
     wait_for(lambda: (run / "checkpoints" / "checkpoint").exists())
     os.kill(killed, signal.SIGKILL)
-    assert call.finish()[0] == -signal.SIGKILL
+    assert call.finish(killed)[0] == -signal.SIGKILL
     killed_at = rows(run)[-1]["step"]
     interrupted = call.start(*arguments)
     wait_for(lambda: rows(run)[-1]["step"] > killed_at + 60)
     os.kill(interrupted, signal.SIGTERM)
-    code, out, error = call.finish()
+    code, out, error = call.finish(interrupted)
     assert code == 1
     assert "Writing to" in out and "from step 0 of" not in out
     (line,) = error.splitlines()
@@ -119,7 +104,7 @@ def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(fol
 def test_a_complete_run_is_not_trained_again(call, whole):
     run = whole[0]
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
-    code, out, error = call("train", *FLAGS, f"--run_dir={run}", "--log_every=7")
+    code, out, error = call("classify.train", *FLAGS, f"--run_dir={run}", "--log_every=7")
     assert (code, error) == (0, "")
     (line,) = out.splitlines()
     assert "complete" in line
@@ -132,7 +117,7 @@ def test_a_run_does_not_go_on_with_other_images(folder, call, whole):
     shutil.rmtree(run / "model")
     data = json.loads((run / "data.json").read_text())
     (run / "data.json").write_text(json.dumps(data | {"train_images": 5}))
-    code, _, error = call("train", *FLAGS, f"--run_dir={run}")
+    code, _, error = call("classify.train", *FLAGS, f"--run_dir={run}")
     assert code == 1
     (line,) = error.splitlines()
     assert "holds a run on other images (train_images: 5 then, 1437 now)" in line
@@ -143,7 +128,7 @@ def test_a_complete_run_is_folded_afterwards(folder, call, whole):
     shutil.copytree(whole[0], run)
     shutil.rmtree(run / "model_folded")
     history = (run / "metrics.jsonl").read_text()
-    code, out, error = call("train", *FLAGS, f"--run_dir={run}")
+    code, out, error = call("classify.train", *FLAGS, f"--run_dir={run}")
     assert (code, error) == (0, "")
     assert "Folded 2 of 2 normalizations" in out
     assert (run / "model_folded").exists()
@@ -152,7 +137,9 @@ def test_a_complete_run_is_folded_afterwards(folder, call, whole):
 
 def test_a_dry_run_shows_the_network_and_writes_nothing(folder, call):
     never = folder / "never"
-    code, out, error = call("train", *FLAGS, "--dry_run", "--norm=zca", f"--run_dir={never}")
+    code, out, error = call(
+        "classify.train", *FLAGS, "--dry_run", "--norm=zca", f"--run_dir={never}"
+    )
     assert (code, error) == (0, "")
     assert "norm: zca\n" in out
     # 64 inputs, two layers of 16, 10 classes, and neither scale nor shift.
@@ -181,7 +168,7 @@ def test_the_models_are_served_by_tensorflow_alone(folder, whole):
     images = (pixels[1437:] * 255 / 16).reshape(-1, 8, 8, 1).astype(np.float32)
     np.save(folder / "images.npy", images)
     program = [sys.executable, "-c", SERVED, run / "model", run / "model_folded"]
-    subprocess.run(program, cwd=folder, env=environment(), check=True)
+    subprocess.run(program, cwd=folder, env=environment(folder), check=True)
     logits, folded = (np.load(folder / f"{name}.npy") for name in ("logits", "folded"))
     accuracy = (logits.argmax(1) == labels[1437:]).mean()
     assert accuracy == pytest.approx(rows(run)[-1]["test_accuracy"], abs=1e-9)
@@ -200,9 +187,9 @@ def test_evaluate_measures_what_was_measured(folder, call, whole):
         "train": [f"--saved_model={run}/model", *given],
     }
     for name, arguments in calls.items():
-        code, _, error = call("evaluate", *arguments, f"--out={folder / name}.json")
+        code, _, error = call("classify.evaluate", *arguments, f"--out={folder / name}.json")
         assert (code, error) == (0, "")
-    code, out, error = call("evaluate", f"--run_dir={run}")
+    code, out, error = call("classify.evaluate", f"--run_dir={run}")
     assert (code, error) == (0, "")
     best, folded, train = (json.loads((folder / f"{name}.json").read_text()) for name in calls)
     last = json.loads((run / "evaluation.json").read_text())

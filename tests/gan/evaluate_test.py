@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -255,15 +253,15 @@ def test_a_users_mistake(run, mistaken, message):
         run(*(flag.replace("=K/", f"={mistaken}/") for flag in arguments))
 
 
-def test_as_a_user_runs_it(kinds, tmp_path):
-    command = [sys.executable, "-m", "gan.evaluate", f"--reference={kinds}/images.npz"]
-    command += ["--features=digits", "--eval_samples=20", f"--out={tmp_path}/deep/out.json"]
-    good = subprocess.run([*command, f"--generated={kinds}/saved"], capture_output=True, text=True)
-    assert good.returncode == 0, good.stderr
-    assert "kernel distance" in good.stdout
+def test_as_a_user_runs_it(call, kinds, tmp_path):
+    arguments = [f"--reference={kinds}/images.npz", "--features=digits", "--eval_samples=20"]
+    arguments.append(f"--out={tmp_path}/deep/out.json")
+    code, out, error = call("gan.evaluate", f"--generated={kinds}/saved", *arguments)
+    assert (code, error) == (0, "")
+    assert "kernel distance" in out
     result = json.loads((tmp_path / "deep/out.json").read_text())
     assert result["generated_count"] == 20 and str(kinds) not in json.dumps(result)
-    bad = subprocess.run([*command, f"--generated={kinds}/gone"], capture_output=True, text=True)
-    assert bad.returncode == 1 and bad.stdout == ""
-    (line,) = [line for line in bad.stderr.splitlines() if line.startswith("error: ")]
-    assert "does not exist" in line and "Traceback" not in bad.stderr
+    code, out, error = call("gan.evaluate", f"--generated={kinds}/gone", *arguments)
+    assert (code, out) == (1, "")
+    (line,) = error.splitlines()
+    assert line.startswith("error: ") and "does not exist" in line

@@ -1,15 +1,10 @@
 """The program as a user runs it: to its report, again, listed, and with a user's mistakes."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).parents[2]
 TINY = [
     "--name=stability",
     "--scale=small",
@@ -51,26 +46,6 @@ MISTAKES = {
     (*TINY, "--out=Z", "--dataset=mnist"): "Run bn_coloring_2e-4_A: Dataset 'mnist'",
 }
 
-# Each in a fork of a process that has imported the program.
-PROGRAM = """
-import json, os, sys
-from gan import experiment
-from tfnorm.training import program
-
-for number, arguments in enumerate(json.loads(sys.argv[1])):
-    child = os.fork()
-    if not child:
-        for name in (1, 2):
-            os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_CREAT | os.O_WRONLY), name)
-        sys.argv = ["gan.experiment", *arguments]
-        try:
-            program.run(experiment.main, experiment.USAGE, experiment.define_flags)
-        except SystemExit as left:
-            sys.stdout.flush()
-            os._exit(left.code or 0)  # without taking TensorFlow down first, which takes seconds
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -78,27 +53,18 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(folder):
+def answers(call, folder):
     """Exit code, standard output and standard error of each call, by its name or arguments."""
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     calls = {**CALLS, **{arguments: arguments for arguments in MISTAKES}}
     places = {f"--out={name}": f"--out={folder / name}" for name in "XYZ"}
-    arguments = [[places.get(word, word) for word in words] for words in calls.values()]
-    process = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(arguments), str(folder)],
-        cwd=ROOT,
-        env=environment | {"XDG_CACHE_HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    codes = [int(code) for code in process.stdout.split()]
-    said = [[(folder / f"{i}.{name}").read_text() for name in (1, 2)] for i in range(len(calls))]
-    return dict(zip(calls, zip(codes, said, strict=True), strict=True))
+    return {
+        name: call("gan.experiment", *(places.get(word, word) for word in words))
+        for name, words in calls.items()
+    }
 
 
 def lines(answers, name):
-    code, (out, error) = answers[name]
+    code, out, error = answers[name]
     assert (code, error) == (0, "")
     return out.splitlines()
 
@@ -141,7 +107,7 @@ def test_again_it_only_draws(answers):
 
 def test_a_users_mistake_is_one_line(answers, folder):
     for arguments, said in MISTAKES.items():
-        code, (_, error) = answers[arguments]
+        code, _, error = answers[arguments]
         (line,) = error.splitlines()
         assert code == 1
         assert line.startswith("error: ") and said in line, line

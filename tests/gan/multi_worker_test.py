@@ -18,9 +18,9 @@ FLAGS = [
 ]
 
 
-def test_interrupted_together_and_resumed(tmp_path):
+def test_interrupted_together_and_resumed(call, tmp_path):
     run = tmp_path / "run"
-    rows = two_workers.interrupted_and_resumed("gan.train", FLAGS, run)
+    rows = two_workers.interrupted_and_resumed(call, "gan.train", FLAGS, run)
     assert [row["step"] for row in rows] == list(range(0, 41, 5))
     assert (run / "generator" / "saved_model.pb").exists()
     assert json.loads((run / "config.json").read_text())["strategy"] == "multi_worker"

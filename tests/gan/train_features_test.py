@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -28,14 +25,13 @@ def test_export_resizes_and_averages_the_channels(tmp_path):
         np.testing.assert_allclose(value, reference, rtol=1e-4, atol=1e-5)
 
 
-def test_program(tmp_path):
+def test_program(call, tmp_path):
     """In a process of its own: it makes all operations deterministic."""
-    command = [sys.executable, "-m", "gan.train_features", "--steps=20", f"--out={tmp_path}/net"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert result.returncode == 0, result.stderr
-    assert "train accuracy: " in result.stdout and "of 1437" in result.stdout
-    assert "test accuracy: " in result.stdout and "of 360" in result.stdout
-    assert "Fréchet distance of net features, train to test: " in result.stdout
+    code, out, error = call("gan.train_features", "--steps=20", f"--out={tmp_path}/net")
+    assert code == 0, error
+    assert "train accuracy: " in out and "of 1437" in out
+    assert "test accuracy: " in out and "of 360" in out
+    assert "Fréchet distance of net features, train to test: " in out
     assert [path.name for path in tmp_path.iterdir()] == ["net"]
 
 

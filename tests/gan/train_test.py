@@ -2,16 +2,15 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.calls import ROOT, environment, wait_for
+
 FLAGS = [
     "--preset=quickstart",
     "--generator_filters=8",
@@ -26,37 +25,8 @@ FLAGS = [
 STEPS = list(range(0, 61, 5))
 
 
-def environment(tmp_path):
-    return {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"} | {
-        "XDG_CACHE_HOME": str(tmp_path)
-    }
-
-
-def start(tmp_path, *arguments, program="gan.train"):
-    return subprocess.Popen(
-        [sys.executable, "-m", program, *arguments],
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process, code=0):
-    out, error = process.communicate(timeout=300)
-    assert process.returncode == code, error
-    return out, error
-
-
 def rows(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def wait_for(condition, process):
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +36,17 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uninterrupted(folder):
+    """A run to its end, and what it said."""
     run = folder / "uninterrupted"
-    return run, *finish(start(folder, *FLAGS, f"--run_dir={run}"))
+    process = subprocess.run(
+        [sys.executable, "-m", "gan.train", *FLAGS, f"--run_dir={run}"],
+        cwd=ROOT,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    return run, process.stdout, process.stderr
 
 
 def test_a_run_leaves_what_the_readme_says(uninterrupted):
@@ -91,29 +70,34 @@ def test_a_run_leaves_what_the_readme_says(uninterrupted):
     assert "step 60/60" in out
 
 
-def test_the_same_command_again_says_that_the_run_is_complete(folder, uninterrupted):
+def test_the_same_command_again_says_that_the_run_is_complete(call, uninterrupted):
     run = uninterrupted[0]
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
-    out, _ = finish(start(folder, *FLAGS, f"--run_dir={run}"))
+    code, out, error = call("gan.train", *FLAGS, f"--run_dir={run}")
+    assert (code, error) == (0, "")
     (line,) = out.splitlines()
     assert "complete" in line
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
-def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(folder, uninterrupted):
+def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(
+    folder, call, uninterrupted
+):
     run = folder / "cut"
-    arguments = [*FLAGS, f"--run_dir={run}"]
-    process = start(folder, *arguments)
-    wait_for(lambda: (run / "metrics.jsonl").exists() and len(rows(run)) > 1, process)
-    process.kill()
-    process.communicate()
-    process = start(folder, *arguments)
-    wait_for(lambda: len(rows(run)) > 8, process)
-    process.send_signal(signal.SIGTERM)
-    _, error = finish(process, code=1)
+    arguments = ["gan.train", *FLAGS, f"--run_dir={run}"]
+    killed = call.start(*arguments)
+    wait_for(lambda: (run / "metrics.jsonl").exists() and len(rows(run)) > 1)
+    os.kill(killed, signal.SIGKILL)
+    assert call.finish(killed)[0] == -signal.SIGKILL
+    interrupted = call.start(*arguments)
+    wait_for(lambda: len(rows(run)) > 8)
+    os.kill(interrupted, signal.SIGTERM)
+    code, _, error = call.finish(interrupted)
+    assert code == 1
     (line,) = error.splitlines()
     assert line.startswith("error: Interrupted at step")
-    out, _ = finish(start(folder, *arguments))
+    code, out, error = call(*arguments)
+    assert (code, error) == (0, "")
     assert "complete" in out
     assert [row["step"] for row in rows(run)] == STEPS
     assert (run / "config.json").read_text() == (uninterrupted[0] / "config.json").read_text()
@@ -123,11 +107,10 @@ def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(fol
             assert cut["generator_loss"] == pytest.approx(whole["generator_loss"], abs=1e-3)
 
 
-def test_evaluate_measures_the_finished_generator(folder, uninterrupted):
+def test_evaluate_measures_the_finished_generator(call, uninterrupted):
     run = uninterrupted[0]
-    process = start(folder, f"--run_dir={run}", "--eval_samples=100", program="gan.evaluate")
-    out, error = finish(process)
-    assert error == ""
+    code, out, error = call("gan.evaluate", f"--run_dir={run}", "--eval_samples=100")
+    assert (code, error) == (0, "")
     result = json.loads((run / "evaluation.json").read_text())
     assert result["generated_count"] == 100
     assert result["frechet_distance"] > 0
@@ -152,51 +135,21 @@ MISTAKES = {
     ("--preset=quickstart", "--run_dir=gan"): "not empty",
 }
 
-# Each in a fork of a process that has imported the program.
-CALLS = """
-import json, os, sys
-from gan import train
-from tfnorm.training import program
 
-for number, arguments in enumerate(json.loads(sys.argv[1])):
-    child = os.fork()
-    if not child:
-        for name in (1, 2):
-            os.dup2(os.open(f"{sys.argv[2]}/{number}.{name}", os.O_CREAT | os.O_WRONLY), name)
-        sys.argv = ["gan.train", *arguments]
-        program.run(train.main, train.USAGE, train.define_flags)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-def test_a_users_mistake_is_one_line_and_loses_nothing(folder):
-    answers = folder / "mistakes"
-    answers.mkdir()
-    calls = [
-        [argument.replace("=X", f"={folder}/never") for argument in arguments]
-        for arguments in MISTAKES
-    ]
-    codes = subprocess.run(
-        [sys.executable, "-c", CALLS, json.dumps(calls), str(answers)],
-        cwd=ROOT,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    for number, (arguments, said) in enumerate(MISTAKES.items()):
-        error = (answers / f"{number}.2").read_text()
-        assert codes[number] == "1", arguments
-        assert (answers / f"{number}.1").read_text() == ""
+def test_a_users_mistake_is_one_line_and_loses_nothing(folder, call):
+    for arguments, said in MISTAKES.items():
+        there = [argument.replace("=X", f"={folder}/never") for argument in arguments]
+        code, out, error = call("gan.train", *there)
+        assert (code, out) == (1, ""), arguments
         (line,) = error.splitlines()
         assert line.startswith("error: ")
         assert said in line, arguments
     assert not (folder / "never").exists()
 
 
-def test_a_dry_run_shows_the_networks_and_writes_nothing(folder):
-    out, error = finish(start(folder, "--preset=quickstart", "--dry_run", "--group_size=16"))
-    assert error == ""
+def test_a_dry_run_shows_the_networks_and_writes_nothing(call):
+    code, out, error = call("gan.train", "--preset=quickstart", "--dry_run", "--group_size=16")
+    assert (code, error) == (0, "")
     assert "group_size: 16" in out
     assert "generator: " in out and " parameters" in out
     assert "norm_1: itn, " in out and "groups of 16" in out

@@ -1,12 +1,8 @@
-"""Training calls on two replicas: python -m tests.layers.two_replicas FILE.npz STRATEGY
+"""Training calls on two replicas, each of which has half of the batch.
 
-A program of its own, because TensorFlow's devices are set before it does anything else. It writes
-what `on_replicas` returns for each layer, under "NAME/WHAT". Each replica has half of the batch.
 They are two devices of one process ("mirrored"), or two processes that find each other by TF_CONFIG
-("multi_worker"), of which the first one writes.
+("multi_worker").
 """
-
-import sys
 
 import keras
 import numpy as np
@@ -68,19 +64,18 @@ def moving_of(layer):
 
 
 def on_replicas(strategy, make):
-    """What `training_step` returns under "0", "1", ..., over two steps; the moving statistics under
-    their names, of each replica.
+    """What `training_step` returns under "0", "1", ..., (replicas of this process, steps, ...); the
+    moving statistics after two steps under their names, (replicas of this process, ...).
     """
     with strategy.scope():
         layer = set_up(make)
-    moving = moving_of(layer)
 
     @tf.function
     def run(x, dy):
-        return strategy.run(lambda x, dy: stacked(training_step(layer, x, dy)), (x, dy))
+        return strategy.run(lambda x, dy: training_step(layer, x, dy), (x, dy))
 
-    def gather(tensors):
-        return [strategy.gather(tensor, axis=0).numpy() for tensor in tensors]
+    def local(value):
+        return np.stack([each.numpy() for each in strategy.experimental_local_results(value)])
 
     steps = []
     for x, dy in zip(*batches(), strict=True):
@@ -92,21 +87,16 @@ def on_replicas(strategy, make):
             )
             for value in (x, dy)
         ]
-        y, dx, *gradients = gather(run(*halves))
-        # The weights' gradients are those of the replica's part, and the optimizer sums them.
-        gradients = [np.sum(gradient, axis=0) for gradient in gradients]
-        steps.append([np.concatenate(y), np.concatenate(dx), *gradients])
-    result = {str(i): np.stack(values) for i, values in enumerate(zip(*steps, strict=True))}
-    values = gather(strategy.run(lambda: stacked(moving.values())))
-    return result | dict(zip(moving, values, strict=True))
-
-
-def stacked(values):
-    """With an axis for the replica in front, along which `Strategy.gather` puts them together."""
-    return [tf.convert_to_tensor(value)[tf.newaxis] for value in values]
+        steps.append([local(value) for value in run(*halves)])
+    result = {str(i): np.stack(each, axis=1) for i, each in enumerate(zip(*steps, strict=True))}
+    return result | {name: local(weight.value) for name, weight in moving_of(layer).items()}
 
 
 def main(path, strategy_name):
+    """Writes a process' `on_replicas` of each layer to a file, an .npz, under "NAME/WHAT".
+
+    The process is to have done nothing else: TensorFlow's devices are set before it does anything.
+    """
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     # One strategy for all: those of a second one would mix up their reductions with the first's.
@@ -116,9 +106,4 @@ def main(path, strategy_name):
     for name, make in (SYNCHRONIZED | APART).items():
         for what, value in on_replicas(strategy, make).items():
             results[f"{name}/{what}"] = value
-    if strategies.is_chief(strategy):
-        np.savez(path, **results)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    np.savez(path, **results)

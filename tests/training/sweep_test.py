@@ -1,6 +1,7 @@
 """Sweeps: shares, what is done once and never again, and leaving in good order."""
 
 import dataclasses
+import gc
 import os
 import signal
 import weakref
@@ -11,6 +12,14 @@ import tensorflow as tf
 from tfnorm.training.program import Diverged, UserError
 from tfnorm.training.run_directory import History, write_whole
 from tfnorm.training.sweep import Run, Sweep, share
+
+
+@pytest.fixture(autouse=True)
+def little_garbage():
+    """A sweep collects after each run: all that was there before would take most of a second."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @dataclasses.dataclass(frozen=True)
