@@ -31,10 +31,9 @@ CONFIG = dataclasses.replace(
     log_every=1,
     checkpoint_every=5,
     keep_checkpoints=None,
-    shift_estimators="exact,clipped",
+    shift_estimators="exact,sliced",
     shift_layers="norm_2,norm_1",
     shift_samples=100,
-    shift_steps=2,
 )
 LAYERS = ["norm_2", "norm_1"]
 
@@ -76,7 +75,7 @@ def test_values(folder, rows):
         expected = [exact_distance(x, y) for x, y in pairs]
         got = [values[f"shift_exact/{name}"] for name in LAYERS]
         np.testing.assert_allclose(got, expected, rtol=1e-4)
-        for kind in ("exact", "exact_null", "clipped", "clipped_null"):
+        for kind in ("exact", "exact_null", "sliced", "sliced_null"):
             own = [values[f"shift_{kind}/{name}"] for name in LAYERS]
             assert all(own)
             np.testing.assert_allclose(values[f"shift_{kind}"], np.mean(own))
@@ -94,7 +93,7 @@ def test_files(folder, rows):
         for event in tf.compat.v1.train.summary_iterator(path)
         for value in event.summary.value
     }
-    assert {"shift_exact", "shift_exact_null", "shift_clipped/norm_1"} <= tags
+    assert {"shift_exact", "shift_exact_null", "shift_sliced/norm_1"} <= tags
 
 
 def test_training_is_as_without(rows, tmp_path):
@@ -167,7 +166,7 @@ def test_mistakes(tmp_path):
         dataclasses.replace(CONFIG, shift_samples=1)
     with pytest.raises(ValueError, match="Received: shift_layers=norm_1, shift_estimators=None"):
         Config(shift_layers="norm_1")
-    assert "Received: sliced" in mistake(tmp_path, shift_estimators="sliced", shift_rate=1e-3)
+    assert "Received: exact,sliced" in mistake(tmp_path, shift_rate=1e-3)
     with pytest.raises(ValueError, match="Received: shift_rate=-1"):
         dataclasses.replace(CONFIG, shift_rate=-1)
     with pytest.raises(ValueError, match="Received: keep_checkpoints=0"):
