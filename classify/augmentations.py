@@ -5,7 +5,7 @@ import typing
 
 import tensorflow as tf
 
-from tfnorm.training.datasets import decode
+from harness.datasets import decode
 
 _SHIFT = 1 / 8  # of the height and of the width
 _PADDING = 4  # pixels

@@ -6,12 +6,12 @@ import numpy as np
 
 from classify.inputs import scaled_images
 from classify.parts import taken
+from harness.datasets import Images
+from harness.errors import Diverged, UserError
 from tfnorm.analysis.covariate_shift import Shift
 from tfnorm.analysis.em_distance import ESTIMATORS
 from tfnorm.analysis.layer_outputs import NotFiniteError, layer_tensors
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training.datasets import Images
-from tfnorm.training.program import Diverged, UserError
 
 # Huang and Yu, section 2.2: layers of a ResNet-110, which has as many normalizations.
 LAYERS, OF_LAYERS = (60, 69, 78, 87, 96, 105), 110

@@ -18,9 +18,10 @@ from classify.parts import open_split
 from classify.saved import best_network, run_config
 from classify.scalings import Scaling
 from classify.trainer import measure
-from tfnorm.training import actions, program
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import write_whole
+from harness import program
+from harness.errors import UserError
+from harness.files import write_whole
+from harness.run import actions
 
 USAGE = """
 Measures a classifier on the images of a split, prints accuracies and writes them as JSON.

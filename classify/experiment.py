@@ -6,7 +6,9 @@ from classify import config as configs
 from classify import presets, train
 from classify.experiments import EXPERIMENTS, covariate_shift, disturbance, known_distances, time
 from classify.experiments.options import Options
-from tfnorm.training import experiment_flags, experiments, program
+from harness import program
+from harness.experiments import flags as experiment_flags
+from harness.experiments import perform
 
 USAGE = """
 Reproduces a table or figure of the two papers' supplements.
@@ -92,7 +94,7 @@ def main():
     options = Options(**found)
     same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
     ours = experiment is known_distances or options.run_dir is not None
-    experiments.perform(
+    perform.perform(
         experiment,
         options,
         None if ours else [same, Options()],

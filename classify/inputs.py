@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from classify.augmentations import AUGMENTATIONS, central_crop
-from tfnorm.training.batches import deal, shuffled_indices
-from tfnorm.training.datasets import Images, check_images
+from harness.datasets import Images, check_images
+from harness.datasets.batches import deal, shuffled_indices
 
 # Separates the augmentation from whatever else a program draws from (seed, step).
 _AUGMENTATION = 0x61756772

@@ -3,7 +3,7 @@
 import dataclasses
 
 from classify.networks import MODELS, resnet_imagenet
-from tfnorm.layers.by_name import norm_factory
+from harness.norms import norm_factory
 
 # Recoveries of networks without labels.
 RECOVERIES = ("scale_shift", "coloring", "none")

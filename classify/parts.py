@@ -9,15 +9,15 @@ import tensorflow as tf
 from classify.augmentations import AUGMENTATIONS, CHANNELS
 from classify.scalings import Scaling, make_scaling
 from classify.trainer import Trainer
-from tfnorm.training import actions
-from tfnorm.training.datasets import (
+from harness.datasets import (
     EncodedImages,
     Images,
     image_kind,
     load_images,
     stream_images,
 )
-from tfnorm.training.program import UserError
+from harness.errors import UserError
+from harness.run import actions
 
 
 class Parts(typing.NamedTuple):

@@ -12,11 +12,11 @@ from classify.covariate_shift import CovariateShift
 from classify.export import export, export_folded
 from classify.parts import prepare
 from classify.trainer import Trainer
+from harness.errors import Diverged, UserError
+from harness.figures.lines import write_curves
+from harness.files import whole_directory, write_whole
+from harness.run.session import Session
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training import plots
-from tfnorm.training.program import Diverged, UserError
-from tfnorm.training.run_directory import whole_directory, write_whole
-from tfnorm.training.session import Session
 
 
 def show(trainer):
@@ -195,7 +195,7 @@ def _finish(config, directory, parts, history, shift):
         "Accuracy": ["accuracy", "test_accuracy"],
     }
     panels |= shift.panels() if shift else {}
-    plots.write_curves(directory / "curves.png", history.rows(), panels)
+    write_curves(directory / "curves.png", history.rows(), panels)
     model, scaling = parts.trainer.model, parts.scaling
     if config.fold:
         images = next(iter(_test_batches(config, parts)))["images"][:64]

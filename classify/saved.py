@@ -7,9 +7,9 @@ import keras
 
 from classify.config import Config
 from classify.scalings import Scaling
-from tfnorm.training.datasets.damage import reason
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import RunDirectory
+from harness.datasets.damage import reason
+from harness.errors import UserError
+from harness.run.directory import RunDirectory
 
 
 def run_config(run_dir):

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import write_whole
+from harness.errors import UserError
+from harness.files import write_whole
 
 # torchvision's constants, of images in [0, 1].
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -10,12 +10,12 @@ from classify.presets import PRESETS
 from classify.scalings import SCALINGS
 from classify.schedules import SCHEDULES
 from classify.trainer import DECAYED
+from harness import program
+from harness.errors import UserError
+from harness.norms import NORMS
+from harness.run.directory import RunDirectory
+from harness.run.strategies import STRATEGIES, is_chief, make_strategy
 from tfnorm.layers.batch_whitening import ESTIMATES
-from tfnorm.layers.by_name import NORMS
-from tfnorm.training import program
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.strategies import STRATEGIES, is_chief, make_strategy
 
 USAGE = """
 Trains a classifier, measures it and writes everything to a directory.

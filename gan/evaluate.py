@@ -16,9 +16,10 @@ from gan.metrics import sources
 from gan.metrics.evaluation import METRICS, compare, table, training_distance
 from gan.metrics.features import load_features
 from gan.metrics.statistics import Statistics, gather
-from tfnorm.training import actions, program
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import write_whole
+from harness import program
+from harness.errors import UserError
+from harness.files import write_whole
+from harness.run import actions
 
 USAGE = """
 Measures images against images, prints a table and writes the numbers as JSON.

@@ -5,7 +5,9 @@ import dataclasses
 from gan import presets, train
 from gan.experiments import EXPERIMENTS, cost, stability, trained
 from gan.experiments.options import Options
-from tfnorm.training import experiment_flags, experiments, program
+from harness import program
+from harness.experiments import flags as experiment_flags
+from harness.experiments import perform
 
 USAGE = """
 Reproduces a table or figure of "An Investigation into the Stochasticity of Batch Whitening".
@@ -53,7 +55,7 @@ def main():
     found = experiment_flags.options(experiment, LISTS, NUMBERS, ["loss"], trained.FLAGS)
     options = Options(**found)
     same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
-    experiments.perform(
+    perform.perform(
         experiment,
         options,
         [same, Options(loss=options.loss)],

@@ -10,9 +10,9 @@ from gan import presets
 from gan.latents import evaluation_samples
 from gan.metrics import sources
 from gan.metrics.statistics import Statistics
-from tfnorm.training.datasets import image_kind, load_images
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import RunDirectory
+from harness.datasets import image_kind, load_images
+from harness.errors import UserError
+from harness.run.directory import RunDirectory
 
 
 class Options(typing.NamedTuple):

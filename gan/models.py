@@ -1,7 +1,7 @@
 """The generator and the discriminator that a configuration asks for."""
 
 from gan import networks
-from tfnorm.layers.by_name import norm_factory
+from harness.norms import norm_factory
 
 
 def make_generator(config, kind):

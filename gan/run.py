@@ -11,13 +11,14 @@ from gan.metrics.evaluation import describe, evaluate, training_distance
 from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.statistics import reference_statistics
 from gan.trainer import Trainer
+from harness.datasets import Images, image_kind, load_images
+from harness.datasets.batches import input_fn
+from harness.errors import Diverged, UserError
+from harness.figures.lines import write_curves
+from harness.files import whole_directory
+from harness.run import actions
+from harness.run.session import Session
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training import actions, plots
-from tfnorm.training.batches import input_fn
-from tfnorm.training.datasets import Images, image_kind, load_images
-from tfnorm.training.program import Diverged, UserError
-from tfnorm.training.run_directory import whole_directory
-from tfnorm.training.session import Session
 
 
 class Parts(typing.NamedTuple):
@@ -177,7 +178,7 @@ def _finish(trainer, directory, history):
         "Losses": ["discriminator_loss", "generator_loss"],
         "Fréchet distance": ["frechet_distance"],
     }
-    plots.write_curves(
+    write_curves(
         directory / "curves.png",
         history.rows(),
         panels,

@@ -5,12 +5,12 @@ from absl import flags
 from gan import networks, presets, run
 from gan.losses import LOSSES
 from gan.penalties import PENALTIES
+from harness import program
+from harness.errors import UserError
+from harness.norms import NORMS, RECOVERIES
+from harness.run.directory import RunDirectory
+from harness.run.strategies import STRATEGIES, is_chief, make_strategy
 from tfnorm.layers.batch_whitening import ESTIMATES
-from tfnorm.layers.by_name import NORMS, RECOVERIES
-from tfnorm.training import program
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.strategies import STRATEGIES, is_chief, make_strategy
 
 USAGE = """
 Trains a GAN, measures its samples and writes everything to a directory.

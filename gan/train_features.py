@@ -9,11 +9,11 @@ from absl import flags
 
 from gan.metrics.features import load_features
 from gan.metrics.frechet import frechet_distance_of_features
-from tfnorm.training import program
-from tfnorm.training.batches import input_fn
-from tfnorm.training.datasets import load_images
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import whole_directory
+from harness import program
+from harness.datasets import load_images
+from harness.datasets.batches import input_fn
+from harness.errors import UserError
+from harness.files import whole_directory
 
 USAGE = """
 Trains a small classifier and exports it as a SavedModel for the programs' --features. The one for

@@ -16,7 +16,7 @@ import importlib, json, os, signal, sys, traceback
 for package in ("gan", "classify"):
     for name in ("train", "evaluate", "experiment"):
         importlib.import_module(f"{package}.{name}")
-from tfnorm.training import program  # after the packages, which quiet TensorFlow
+from harness import program
 
 def call(name, *arguments):
     if name == "-c":

@@ -8,16 +8,16 @@ import typing
 
 import pytest
 
-from tests.build_test import ROOT, Sources, imports_of, write_tree
+from tests.sources import ROOT, Sources, imports_of, write_tree
 
 ANYTHING = ""
 PROGRAMS = (
     *(f"{folder}/{name}.py" for folder in ("gan", "classify") for name in ("train", "evaluate")),
     *(f"{folder}/experiment.py" for folder in ("gan", "classify")),
     "gan/train_features.py",
-    "tfnorm/benchmark.py",
-    "tfnorm/training/experiment_flags.py",
-    "tfnorm/training/program.py",
+    "tfnorm/benchmark/__main__.py",
+    "harness/experiments/flags.py",
+    "harness/program.py",
 )
 HEAVY = ("matplotlib", "scipy", "tensorflow_datasets", "tensorflow_gan")
 
@@ -77,15 +77,15 @@ RULES = (
         ),
     ),
     Rule(
-        "training knows no layer",
-        ("tfnorm/training/",),
+        "the harness knows of the layers in norms alone",
+        ("harness/",),
         deny=("tfnorm",),
-        allow=("tfnorm.training",),
+        exempt=("harness/norms.py",),
     ),
     Rule(
         "networks are Keras and the layers, and know no list of norms",
         ("gan/networks/", "classify/networks/"),
-        deny=(ANYTHING, "tfnorm.layers.by_name"),
+        deny=(ANYTHING,),
         allow=("keras", "tfnorm.layers", "gan.networks", "classify.networks"),
     ),
     Rule(
@@ -104,13 +104,18 @@ RULES = (
     Rule("gan uses neither classify nor the tests", ("gan/",), deny=("classify", "tests")),
     Rule("classify uses neither gan nor the tests", ("classify/",), deny=("gan", "tests")),
     Rule(
-        "tfnorm uses neither the programs nor the tests",
+        "tfnorm uses neither the programs, what they share nor the tests",
         ("tfnorm/",),
+        deny=("harness", "gan", "classify", "tests"),
+    ),
+    Rule(
+        "harness uses neither the programs nor the tests",
+        ("harness/",),
         deny=("gan", "classify", "tests"),
     ),
     Rule(
         "only programs read flags",
-        ("tfnorm/", "gan/", "classify/"),
+        ("tfnorm/", "harness/", "gan/", "classify/"),
         deny=("absl.flags",),
         exempt=PROGRAMS,
     ),
@@ -227,20 +232,21 @@ VIOLATIONS = (
     ("functional is", "tfnorm/functional/a.py", "from ..layers import x", "tfnorm.layers.x"),
     ("layers use", "tfnorm/layers/a.py", "from absl import logging", "absl.logging"),
     ("layers use", "tfnorm/layers/a.py", "def f():\n    import scipy.linalg", "scipy.linalg"),
-    ("folding and", "tfnorm/folding/a.py", "from tfnorm import training", "tfnorm.training"),
+    ("folding and", "tfnorm/folding/a.py", "from tfnorm import analysis", "tfnorm.analysis"),
     ("folding and", "tfnorm/conversion.py", "import scipy", "scipy"),
     ("analysis uses", "tfnorm/analysis/a.py", "import matplotlib", "matplotlib"),
     ("analysis uses", "tfnorm/analysis/a.py", "from tfnorm import folding", "tfnorm.folding"),
-    ("training knows", "tfnorm/training/a.py", "from tfnorm import layers", "tfnorm.layers"),
-    ("training knows", "tfnorm/training/a.py", "import tfnorm", "tfnorm"),
-    ("training knows", "tfnorm/training/a.py", "import tfnorm.functional.x", "tfnorm.functional.x"),
+    ("the harness knows", "harness/a.py", "from tfnorm import layers", "tfnorm.layers"),
+    ("the harness knows", "harness/run/a.py", "import tfnorm", "tfnorm"),
+    ("harness uses", "harness/a.py", "from gan import trainer", "gan.trainer"),
+    ("tfnorm uses", "tfnorm/a.py", "from harness import errors", "harness.errors"),
     ("networks are", "gan/networks/a.py", "import tensorflow as tf", "tensorflow"),
     ("networks are", "gan/networks/a.py", "from gan import presets", "gan.presets"),
     (
         "networks are",
         "classify/networks/a.py",
-        "from tfnorm import layers\nlayers.by_name.make('bn')",
-        "tfnorm.layers.by_name.make",
+        "import harness\nharness.norms.make('bn')",
+        "harness",
     ),
     ("metrics are", "gan/metrics/a.py", "import tensorflow as tf", "tensorflow"),
     ("presets are", "gan/presets.py", "import numpy as np", "numpy"),
@@ -249,7 +255,7 @@ VIOLATIONS = (
     ("classify uses", "classify/a.py", "from gan.trainer import step", "gan.trainer.step"),
     ("tfnorm uses", "tfnorm/a.py", "import gan.losses as losses", "gan.losses"),
     ("only programs", "gan/trainer.py", "from absl import flags", "absl.flags"),
-    ("only programs", "tfnorm/training/a.py", "import absl\nabsl.flags.FLAGS", "absl.flags.FLAGS"),
+    ("only programs", "harness/a.py", "import absl\nabsl.flags.FLAGS", "absl.flags.FLAGS"),
     ("only programs", "tfnorm/a.py", "from absl.flags import FLAGS", "absl.flags.FLAGS"),
 )
 
@@ -271,7 +277,7 @@ def test_sound_imports_pass(tmp_path):
     tree = {
         "tfnorm/functional/a.py": "import numpy as np\nimport typing\nimport tensorflow as tf\n",
         "tfnorm/layers/a.py": "import keras\nfrom tfnorm import functional\nfunctional.f.keras\n",
-        "tfnorm/training/a.py": "import matplotlib\nfrom tfnorm.training import run\n",
+        "harness/run/a.py": "import matplotlib\nfrom harness.run import loop\n",
         "gan/networks/a.py": "import keras\nfrom tfnorm.layers import Coloring\n",
         "gan/metrics/a.py": "import numpy as np\nfrom scipy import linalg\n",
         "gan/presets.py": "import dataclasses\n",

@@ -1,4 +1,4 @@
-"""The papers' experiments with classifiers, each a module: see `tfnorm.training.experiments`."""
+"""The papers' experiments with classifiers, each a module: see `harness.experiments.perform`."""
 
 from classify.experiments import (
     covariate_shift,

@@ -11,10 +11,10 @@ import json
 from classify.config import Config
 from classify.experiments import measured_checkpoints, shift_report, trained
 from classify.experiments.measured_checkpoints import MeasuredCheckpoints
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import write_whole
-from tfnorm.training.sweep import Run
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.sweep import Run
+from harness.files import write_whole
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 

@@ -12,10 +12,10 @@ import json
 from classify.experiments import disturbed_layers, disturbed_methods
 from classify.experiments.disturbed_layers import Layers
 from classify.experiments.disturbed_methods import Methods
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import write_whole
-from tfnorm.training.sweep import Run
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.sweep import Run
+from harness.files import write_whole
 
 FLAGS = (
     "sweeps",

@@ -11,10 +11,10 @@ from classify import inputs
 from classify.experiments.disturbed_methods import DIVIDED, LABELS, finite, whiteness
 from classify.parts import first, open_split, taken
 from classify.saved import best_network, best_path, run_config
+from harness.errors import UserError
+from harness.figures import charts
 from tfnorm.analysis.layer_stochasticity import layer_disturbances
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training import charts
-from tfnorm.training.program import UserError
 
 # Ours: a layer's inputs for all images are in memory, 0.7 GB of 64 channels of 32 x 32 pixels.
 SMALL = {"train_size": 2_000, "samples": 10, "batches": 20}

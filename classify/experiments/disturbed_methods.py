@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from harness.experiments.perform import chosen
+from harness.figures.lines import write_lines
 from tfnorm.analysis.conditioning import conditioning
 from tfnorm.analysis.stochasticity import check_sampling, disturbance, normalization
-from tfnorm.training import plots
-from tfnorm.training.experiments import chosen
 
 # In the order of their disturbance in 16 dimensions.
 LABELS = {"bn": "BN", "itn": "ItN", "zca": "ZCA", "cd": "CD", "pca": "PCA"}
@@ -176,7 +176,7 @@ def draw(path, config, rows):
             points = lines[title].setdefault(LABELS[row["norm"]], [])
             if row[measure] is not None:
                 points.append((row["value"], row[measure]))
-    plots.write_lines(
+    write_lines(
         path,
         lines,
         X_LABELS[config.over],

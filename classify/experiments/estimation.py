@@ -16,12 +16,12 @@ from classify.experiments import trained
 from classify.experiments.trained import FREE, PRODUCT
 from classify.networks import mlp
 from classify.trainer import Trainer, measure
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.sweep import Run
+from harness.figures import charts
+from harness.run.strategies import make_strategy
 from tfnorm.layers import BatchWhitening
-from tfnorm.training import charts
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.strategies import make_strategy
-from tfnorm.training.sweep import Run
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 

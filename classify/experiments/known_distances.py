@@ -11,10 +11,10 @@ import math
 import numpy as np
 
 from classify.covariate_shift import make_estimators
+from harness.experiments.sweep import Run
+from harness.figures.lines import write_lines
+from harness.files import write_whole
 from tfnorm.analysis.em_distance import ESTIMATORS
-from tfnorm.training import plots
-from tfnorm.training.run_directory import write_whole
-from tfnorm.training.sweep import Run
 
 FLAGS = ("shift_estimators", "shift_steps", "seed")
 PRODUCT = "estimates.json"
@@ -166,7 +166,7 @@ def report(outcomes, out):
         "clipped critic has a scale of its own, and none. Estimates below zero are not drawn."
     )
     out.write(table=(caption, table))
-    plots.write_lines(
+    write_lines(
         out / "figure.png",
         panels,
         "W",

@@ -10,9 +10,9 @@ from classify.config import Config
 from classify.covariate_shift import CovariateShift
 from classify.parts import prepare
 from classify.saved import run_config
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import History, RunDirectory
-from tfnorm.training.strategies import make_strategy
+from harness.errors import UserError
+from harness.run.directory import History, RunDirectory
+from harness.run.strategies import make_strategy
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,9 @@ import statistics
 from classify import presets
 from classify.experiments import trained
 from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
-from tfnorm.training import charts
-from tfnorm.training.experiments import chosen
-from tfnorm.training.sweep import Run
+from harness.experiments.perform import chosen
+from harness.experiments.sweep import Run
+from harness.figures import charts
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 

@@ -2,9 +2,9 @@
 
 import json
 
-from tfnorm.training import plots
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import History, RunDirectory
+from harness.errors import UserError
+from harness.figures.lines import write_lines
+from harness.run.directory import History, RunDirectory
 
 
 def course(config, directory, source):
@@ -141,7 +141,7 @@ def _draw(out, dataset, courses):
         {place for each in courses.values() for place in each["falls"] if each["rate_falls"]}
     )
     logarithmic = [title for title in panels if title.startswith("Distance")]
-    plots.write_lines(out / f"{dataset}.png", panels, "epoch", logarithmic=logarithmic, marks=marks)
+    write_lines(out / f"{dataset}.png", panels, "epoch", logarithmic=logarithmic, marks=marks)
 
 
 def _label(name, dataset):

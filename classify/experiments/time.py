@@ -14,13 +14,15 @@ import tensorflow as tf
 
 from classify.experiments.timed import ALIKE, ARCHS, BASELINES, PUBLISHED, Timing
 from classify.trainer import Trainer
-from tfnorm.layers.by_name import parse_norm
-from tfnorm.training import charts, plots, timing
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.report import machine
-from tfnorm.training.run_directory import write_whole
-from tfnorm.training.sweep import Run
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.report import machine
+from harness.experiments.sweep import Run
+from harness.figures import charts
+from harness.figures.lines import write_lines
+from harness.files import write_whole
+from harness.norms import parse_norm
+from tfnorm.benchmark import timing
 
 FLAGS = (
     "archs",
@@ -130,7 +132,7 @@ def report(outcomes, out):
         sizes = [_group_size(row) for row in rows if row["norm"] not in BASELINES]
         if sizes and all(sizes):
             lines = {title: _lines(each) for title, each in panels.items()}
-            plots.write_lines(path, lines, "channels in a group", y_label, powers_of_2=True)
+            write_lines(path, lines, "channels in a group", y_label, powers_of_2=True)
         else:
             bars = {
                 title: {row["norm"]: {"": row["ratio"]} for row in each}

@@ -2,7 +2,7 @@
 
 from classify import config as configs
 from classify import run
-from tfnorm.training.strategies import make_strategy
+from harness.run.strategies import make_strategy
 
 PRODUCT = "model"
 FREE = configs.FREE

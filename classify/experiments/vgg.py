@@ -15,13 +15,13 @@ import statistics
 from classify import presets
 from classify.experiments import trained
 from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.sweep import Run
+from harness.figures.lines import write_lines
+from harness.norms import norm_name, parse_norm
+from harness.run.directory import History
 from tfnorm.functional import WHITENERS
-from tfnorm.layers.by_name import norm_name, parse_norm
-from tfnorm.training import plots
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import History
-from tfnorm.training.sweep import Run
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 
@@ -78,7 +78,7 @@ def report(outcomes, out):
         lines, diverged = _lines(outcomes, estimate)
         failed = f"; diverged: {', '.join(diverged)}" if diverged else ""
         panels[f"VGG-19 of width {config.width}, moving {estimate}{failed}"] = lines
-    plots.write_lines(
+    write_lines(
         out / "figure.png", panels, "channels in a group", "test accuracy, %", powers_of_2=True
     )
 

@@ -1,4 +1,4 @@
-"""The paper's experiments with GANs, each a module: see `tfnorm.training.experiments`."""
+"""The paper's experiments with GANs, each a module: see `harness.experiments.perform`."""
 
 from gan.experiments import cost, large, stability
 

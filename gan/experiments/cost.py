@@ -13,14 +13,15 @@ import tensorflow as tf
 
 from gan import networks, presets
 from gan.trainer import Trainer
-from tfnorm.layers.by_name import parse_norm
-from tfnorm.training import charts, timing
-from tfnorm.training.datasets import Kind
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.report import machine
-from tfnorm.training.run_directory import write_whole
-from tfnorm.training.sweep import Run
+from harness.datasets import Kind
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.report import machine
+from harness.experiments.sweep import Run
+from harness.figures import charts
+from harness.files import write_whole
+from harness.norms import parse_norm
+from tfnorm.benchmark import timing
 
 FLAGS = (
     "archs",

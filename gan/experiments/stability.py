@@ -12,12 +12,12 @@ import statistics
 from gan import presets
 from gan.experiments import trained
 from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
+from harness.errors import UserError
+from harness.experiments.perform import chosen
+from harness.experiments.sweep import Run
+from harness.figures import charts
+from harness.norms import norm_name, parse_norm
 from tfnorm.functional import WHITENERS
-from tfnorm.layers.by_name import norm_name, parse_norm
-from tfnorm.training import charts
-from tfnorm.training.experiments import chosen
-from tfnorm.training.program import UserError
-from tfnorm.training.sweep import Run
 
 __all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 

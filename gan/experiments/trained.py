@@ -4,7 +4,7 @@ import typing
 
 from gan import presets, run
 from gan.metrics.features import INCEPTION
-from tfnorm.training.strategies import make_strategy
+from harness.run.strategies import make_strategy
 
 PRODUCT = "generator"
 FREE = presets.FREE

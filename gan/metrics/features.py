@@ -7,7 +7,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from tfnorm.training.program import UserError
+from harness.errors import UserError
 
 DIGITS = "digits"
 INCEPTION = "tfgan_inception"

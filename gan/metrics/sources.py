@@ -29,7 +29,7 @@ class Source:
             or 3) in [0, 255].
         count: number of images that there are; None: as many as are asked for.
         size: (height, width) of all of them; None if it is known with the first batch only.
-        split: the `tfnorm.training.datasets.Images` that they are, if they are such.
+        split: the `harness.datasets.Images` that they are, if they are such.
     """
 
     name: str
@@ -46,7 +46,7 @@ def from_array(name, images, split=None):
 
 
 def from_split(split):
-    """The `Source` of `tfnorm.training.datasets.Images`."""
+    """The `Source` of `harness.datasets.Images`."""
     return from_array(f"{split.name} {split.split}", split.images, split)
 
 

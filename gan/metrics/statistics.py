@@ -123,7 +123,7 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
     and computed again if it cannot be read.
 
     Args:
-        images: `tfnorm.training.datasets.Images`.
+        images: `harness.datasets.Images`.
         count: number of images, the first of the split; all of them if there are fewer.
         features: `FeatureNetwork`.
         cache_dir: the folder of the files; None is `tfnorm` in `$XDG_CACHE_HOME`, or in `~/.cache`.

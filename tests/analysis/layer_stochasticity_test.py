@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import tfnorm
+from harness.norms import norm_factory
 from tests import reference
 from tfnorm.analysis.layer_stochasticity import layer_disturbances, training_function
 from tfnorm.analysis.stochasticity import disturbance
-from tfnorm.layers.by_name import norm_factory
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(40, 4, 4, 3)).astype("float32")

@@ -14,10 +14,10 @@ from classify.covariate_shift import CovariateShift, _layers
 from classify.models import make_model
 from classify.parts import prepare
 from classify.trainer import Trainer
+from harness.datasets import EncodedImages
+from harness.errors import Diverged, UserError
+from harness.run.directory import RunDirectory
 from tfnorm.analysis.exact import exact_distance
-from tfnorm.training.datasets import EncodedImages
-from tfnorm.training.program import Diverged, UserError
-from tfnorm.training.run_directory import RunDirectory
 
 # An epoch is 10 steps: the run ends 4 steps into its third.
 CONFIG = dataclasses.replace(

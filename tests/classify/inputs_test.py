@@ -9,9 +9,9 @@ from PIL import Image
 from classify.augmentations import AUGMENTATIONS, central_crop
 from classify.inputs import attributed, evaluation_batches, training_input_fn
 from classify.scalings import make_scaling
-from tfnorm.training.batches import shuffled_indices
-from tfnorm.training.datasets import EncodedImages, Images, decode
-from tfnorm.training.program import UserError
+from harness.datasets import EncodedImages, Images, decode
+from harness.datasets.batches import shuffled_indices
+from harness.errors import UserError
 
 SYMMETRIC = make_scaling("symmetric")
 IN_MEMORY = [name for name, augmentation in AUGMENTATIONS.items() if not augmentation.decodes]

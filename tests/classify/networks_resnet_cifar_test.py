@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from classify.networks import resnet_cifar
-from tfnorm.layers.by_name import norm_factory
+from harness.norms import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
 

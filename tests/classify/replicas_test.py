@@ -17,8 +17,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from classify.inputs import training_input_fn
 from classify.presets import PRESETS
 from classify.run import prepare
-from tfnorm.training.program import UserError
-from tfnorm.training.strategies import make_strategy
+from harness.errors import UserError
+from harness.run.strategies import make_strategy
 
 base = dataclasses.replace(
     PRESETS["quickstart"], width=8, depth=2, group_size=4, batch_size=16, recovery="scale_shift",

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from classify.scalings import SCALINGS, Scaling, make_scaling
-from tfnorm.training.datasets import Images
-from tfnorm.training.program import UserError
+from harness.datasets import Images
+from harness.errors import UserError
 
 
 def _images(pixels):

@@ -11,8 +11,8 @@ from absl import flags
 from gan import evaluate, presets
 from gan.metrics.features import load_features
 from gan.metrics.frechet import moments
-from tfnorm.training.datasets import load_images
-from tfnorm.training.program import UserError
+from harness.datasets import load_images
+from harness.errors import UserError
 
 SIZE = 8
 

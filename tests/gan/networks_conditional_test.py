@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from gan.networks import ARCHITECTURES, LATENT_SIZE, VARIANTS
+from harness.norms import norm_factory
 from tfnorm.layers import SpectralNormalization
-from tfnorm.layers.by_name import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
 EVERY_ARCH = pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -15,9 +15,9 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from gan import presets, run
 from gan.trainer import Trainer
-from tfnorm.training.program import UserError
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.strategies import make_strategy
+from harness.errors import UserError
+from harness.run.directory import RunDirectory
+from harness.run.strategies import make_strategy
 
 config = dataclasses.replace(
     presets.PRESETS["quickstart"], image_size=28, generator_filters=8, discriminator_filters=8,

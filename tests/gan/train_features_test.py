@@ -6,7 +6,7 @@ from absl import flags
 
 from gan import train_features
 from gan.metrics.features import load_features
-from tfnorm.training.program import UserError
+from harness.errors import UserError
 
 
 def test_export_resizes_and_averages_the_channels(tmp_path):

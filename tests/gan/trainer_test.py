@@ -11,7 +11,7 @@ from gan import presets
 from gan.latents import latents, uniforms
 from gan.penalties import PENALTIES
 from gan.trainer import Trainer
-from tfnorm.training.datasets import Kind
+from harness.datasets import Kind
 
 CONFIG = dataclasses.replace(
     presets.PRESETS["quickstart"],

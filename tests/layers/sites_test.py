@@ -3,8 +3,8 @@
 import keras
 import pytest
 
+from harness.norms import norm_factory
 from tfnorm.layers import BatchWhitening, Coloring
-from tfnorm.layers.by_name import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
 CHANNELS = 6

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfnorm
-from tfnorm.training import strategies
+from harness.run import strategies
 
 CHANNELS = 5
 

@@ -5,9 +5,22 @@ import typing
 import keras
 
 from tfnorm.layers.batch_whitening import BatchWhitening
-from tfnorm.layers.by_name import RECOVERY_WORDS
+from tfnorm.layers.coloring import Coloring
+from tfnorm.layers.conditional import (
+    ConditionalCenterScale,
+    ConditionalColoring,
+    FactorizedColoring,
+)
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unitization import Unitization
+
+# A layer is named for its site and this: `norm_1_conditional_coloring`.
+RECOVERY_WORDS = {
+    ConditionalCenterScale: "conditional gamma and beta",
+    Coloring: "coloring",
+    ConditionalColoring: "conditional coloring",
+    FactorizedColoring: "factorized coloring",
+}
 
 
 class Site(typing.NamedTuple):

@@ -11,10 +11,10 @@ import pytest
 from classify import presets
 from classify.experiments import covariate_shift, shift_report
 from classify.experiments.options import Options
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome, Run
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome, Run
+from harness.run.directory import RunDirectory
 
 # An epoch is 10 steps.
 CONFIG = dataclasses.replace(

@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from classify.experiments import disturbance, disturbed_methods
 from classify.experiments.options import Options
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 from tfnorm.analysis.conditioning import conditioning
 from tfnorm.analysis.stochasticity import method_disturbance, normalization
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
 
 FEW = {"samples": 3, "batches": 4}
 # At 16 channels a mini-batch of 12 is singular.

@@ -15,14 +15,14 @@ from classify.experiments import disturbance, disturbed_layers
 from classify.experiments.options import Options
 from classify.parts import prepare
 from classify.saved import best_network
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 from tests import reference
 from tfnorm.analysis.conditioning import conditioning
 from tfnorm.analysis.layer_stochasticity import layer_disturbances
 from tfnorm.layers.sites import normalization_sites
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
 
 SMALL = {"samples": 3, "batches": 4, "train_size": 60}
 RUN = dataclasses.replace(

@@ -13,9 +13,9 @@ from classify.experiments import estimation
 from classify.experiments.estimation import TwoEstimatesTrainer
 from classify.experiments.options import Options
 from classify.trainer import Trainer
+from harness.errors import UserError
+from harness.experiments.report import Report
 from tests.classify.experiments.outcomes import trained
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
 
 CONFIG = dataclasses.replace(
     presets.whitened(presets.MLP, "zca", 4),  # of six channels: the last group is smaller

@@ -9,11 +9,11 @@ import pytest
 
 from classify.experiments import known_distances
 from classify.experiments.options import Options
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 from tfnorm.analysis.critic_distance import ClippedCritic, PenalizedCritic
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
 
 SMALL = {"training": 12, "test": 40}
 

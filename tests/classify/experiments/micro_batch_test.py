@@ -10,9 +10,9 @@ import tensorflow as tf
 from classify import presets
 from classify.experiments import micro_batch
 from classify.experiments.options import Options
+from harness.errors import UserError
+from harness.experiments.report import Report
 from tests.classify.experiments.outcomes import trained
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
 
 
 def names(**options):

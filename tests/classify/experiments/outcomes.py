@@ -2,8 +2,8 @@
 
 import json
 
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 
 
 def trained(folder, run, rows):

@@ -10,10 +10,10 @@ import tensorflow as tf
 from classify import presets
 from classify.experiments import time, timed
 from classify.experiments.options import Options
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 
 SIZES = (16, 32, 64, 128, 256, 512)
 GROUPED = {f"{method}-{size}" for method in ("itn", "zca", "cd") for size in SIZES}
@@ -186,7 +186,7 @@ def test_the_lines_are_over_group_sizes(report, monkeypatch):
         drawn.update(panels)
         write_lines(path, panels, *given, **options)
 
-    monkeypatch.setattr(time.plots, "write_lines", remember)
+    monkeypatch.setattr(time, "write_lines", remember)
     rows = [
         row(f"itn-{size}", 0.5 * ratio, ratio, 0.375, variant)
         for variant, ratio in (("arc_b", 1.25), ("arc_c", 1.5))

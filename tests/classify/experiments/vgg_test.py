@@ -9,9 +9,9 @@ import tensorflow as tf
 from classify import presets
 from classify.experiments import vgg
 from classify.experiments.options import Options
+from harness.errors import UserError
+from harness.experiments.report import Report
 from tests.classify.experiments.outcomes import trained
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
 
 
 def names(**options):
@@ -114,7 +114,7 @@ def test_the_table_has_accuracies_and_losses(tmp_path, outcomes):
 
 def test_the_lines_are_over_group_sizes_and_count_what_diverged(monkeypatch, tmp_path, outcomes):
     drawn = {}
-    monkeypatch.setattr(vgg.plots, "write_lines", lambda path, *given, **_: drawn.update(given[0]))
+    monkeypatch.setattr(vgg, "write_lines", lambda path, *given, **_: drawn.update(given[0]))
     vgg.report(outcomes, Report(tmp_path, "vgg", []))
     bn = [(16, 50), (64, 50), (512, 50)]
     assert drawn == {

@@ -9,10 +9,10 @@ import tensorflow as tf
 from gan import presets
 from gan.experiments import cost
 from gan.experiments.options import Options
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 
 
 def tiny(config):

@@ -7,9 +7,9 @@ import tensorflow as tf
 from gan import presets
 from gan.experiments import large, trained
 from gan.experiments.options import Options
-from tfnorm.training.report import Report
-from tfnorm.training.run_directory import RunDirectory
-from tfnorm.training.sweep import Outcome
+from harness.experiments.report import Report
+from harness.experiments.sweep import Outcome
+from harness.run.directory import RunDirectory
 
 
 def test_the_runs_are_the_presets():

@@ -11,9 +11,9 @@ import tensorflow as tf
 from gan import presets
 from gan.experiments import stability, trained
 from gan.experiments.options import Options
-from tfnorm.training.program import UserError
-from tfnorm.training.report import Report
-from tfnorm.training.sweep import Sweep
+from harness.errors import UserError
+from harness.experiments.report import Report
+from harness.experiments.sweep import Sweep
 
 
 def names(**options):

@@ -11,9 +11,9 @@ from gan import presets, run
 from gan.experiments import trained
 from gan.metrics.features import INCEPTION, FeatureNetwork
 from gan.metrics.statistics import reference_statistics
-from tfnorm.training.datasets import load_images
-from tfnorm.training.program import Diverged
-from tfnorm.training.sweep import Run, Sweep
+from harness.datasets import load_images
+from harness.errors import Diverged
+from harness.experiments.sweep import Run, Sweep
 
 CONFIG = dataclasses.replace(
     presets.PRESETS["quickstart"],

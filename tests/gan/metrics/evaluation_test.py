@@ -11,7 +11,7 @@ from gan.metrics.inception_score import inception_score
 from gan.metrics.kernel_distance import kernel_distance
 from gan.metrics.precision_recall import precision_recall
 from gan.metrics.statistics import Statistics, reference_statistics
-from tfnorm.training.datasets import load_images
+from harness.datasets import load_images
 
 
 def _network(classes=None):

@@ -12,8 +12,8 @@ import tensorflow as tf
 from gan.metrics import features as module
 from gan.metrics.features import load_features
 from gan.tfgan import tfgan
-from tfnorm.training.datasets import load_images
-from tfnorm.training.program import UserError
+from harness.datasets import load_images
+from harness.errors import UserError
 
 SHIPPED = pathlib.Path(module.__file__).with_name("digits")
 

@@ -6,7 +6,7 @@ import pytest
 from gan.metrics import sources
 from gan.metrics.features import FeatureNetwork
 from gan.metrics.statistics import Statistics
-from tfnorm.training.datasets import Images
+from harness.datasets import Images
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from gan.metrics.features import FeatureNetwork
 from gan.metrics.inception_score import inception_score
 from gan.metrics.statistics import batches, gather, reference_statistics
-from tfnorm.training.datasets import Images
+from harness.datasets import Images
 
 
 class _Pixels:

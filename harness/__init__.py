@@ -1,0 +1,1 @@
+"""What `gan` and `classify` share: configurations, runs, datasets, figures and experiments."""

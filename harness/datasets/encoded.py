@@ -1,0 +1,121 @@
+"""Labelled images as encoded files, read one by one: for a split that does not fit in memory."""
+
+import dataclasses
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from harness.datasets.damage import reason
+from harness.datasets.images import Images, empty_pixels, resize
+from harness.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """One split of a dataset, of n images of any size, read by their indices from 0 to n - 1.
+
+    Attributes:
+        name: name of the dataset.
+        split: name of the split.
+        labels: int64 (n,), from 0 to `num_classes - 1`.
+        num_classes: number of classes of the dataset.
+        channels: channels of a decoded image, see `decode`.
+        encoded: function of an index, a scalar int64 tensor, to a scalar string tensor, the bytes
+            of the image file; for use in `tf.data.Dataset.map`.
+        describe: function of an index, an integer, to where that image is stored, in words.
+    """
+
+    name: str
+    split: str
+    labels: np.ndarray = dataclasses.field(repr=False)
+    num_classes: int
+    channels: int
+    encoded: typing.Callable = dataclasses.field(repr=False)
+    describe: typing.Callable = dataclasses.field(repr=False)
+
+
+def decode(encoded, channels=3):
+    """The pixels of a JPEG, PNG, BMP or GIF file, of a GIF those of its first frame.
+
+    Args:
+        encoded: scalar string tensor, the bytes of the file.
+        channels: 3 makes grey images RGB and drops transparency; 1 makes JPEG and PNG grey.
+
+    Returns:
+        uint8 (height, width, channels).
+    """
+
+    def as_asked():
+        return tf.io.decode_image(encoded, channels, expand_animations=False)
+
+    def bitmap():
+        # For BMP, TensorFlow does not convert channels.
+        colors = tf.io.decode_bmp(encoded)[..., :3]
+        return tf.tile(colors, [1, 1, 3 // tf.shape(colors)[2]])
+
+    if channels == 3:
+        image = tf.cond(tf.strings.substr(encoded, 0, 2) == b"BM", bitmap, as_asked)
+    else:
+        image = as_asked()
+    return tf.ensure_shape(image, [None, None, channels])
+
+
+def check_images(images, indices=None, progress=None):
+    """Reads and decodes images, to name the damaged one on which a training step failed.
+
+    Args:
+        images: `EncodedImages`.
+        indices: integers (k,), the images to check, as those of one batch; None is all.
+        progress: called with (done, k), counts of images.
+
+    Raises:
+        UserError: an image cannot be read or decoded; the first such is named.
+    """
+
+    def pixels(index):
+        return tf.size(decode(images.encoded(index), images.channels))
+
+    for _ in _each(images, pixels, indices, progress):
+        pass
+
+
+def load_decoded(images, image_size, progress=None):
+    """The `Images` of `EncodedImages` in memory, resized bilinearly to one height and width."""
+    shape = (len(images.labels), image_size, image_size, images.channels)
+
+    def at_size(index):
+        image = decode(images.encoded(index), images.channels)
+        stored = tf.reduce_all(tf.shape(image)[:2] == image_size)
+        return resize(image, image_size), stored
+
+    pixels = empty_pixels(images.name, images.split, shape, np.uint8)
+    for row, (image, stored) in enumerate(_each(images, at_size, None, progress)):
+        if not stored and pixels.dtype == np.uint8:
+            whole, pixels = pixels, empty_pixels(images.name, images.split, shape, np.float32)
+            pixels[:row] = whole[:row]
+        pixels[row] = image
+    return Images(images.name, images.split, pixels, images.labels, images.num_classes)
+
+
+def _each(images, read, indices, progress):
+    """`read(index)` of each index in order, as NumPy; an error names the image."""
+    indices = np.arange(len(images.labels)) if indices is None else np.asarray(indices)
+    indices = indices.astype(np.int64)
+    dataset = tf.data.Dataset.from_tensor_slices(indices)
+    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    elements = dataset.as_numpy_iterator()
+    for done, index in enumerate(indices, 1):
+        try:
+            element = next(elements)
+        except tf.errors.OpError as error:
+            if not isinstance(error, tf.errors.InvalidArgumentError):
+                where = images.describe(index)
+                raise UserError(f"{where} cannot be read: {reason(error)}") from error
+            raise UserError(
+                f"{images.describe(index)} must be a whole JPEG, PNG, GIF or BMP image. Received: "
+                f"{reason(error)}. Replace it, or delete it"
+            ) from error
+        yield element
+        if progress is not None:
+            progress(done, len(indices))

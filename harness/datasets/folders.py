@@ -1,0 +1,143 @@
+"""A folder of folders of images: SPLIT/CLASS/IMAGE."""
+
+import dataclasses
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from harness.datasets.encoded import EncodedImages, load_decoded
+from harness.datasets.images import Kind
+from harness.errors import UserError
+
+_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+_TRAINING = "train"
+_ALSO_NAMED = {"validation": "val", "val": "validation"}
+_NAMED = 5  # Of many names an error tells this many.
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassFolders:
+    """The dataset "folder": its classes are the folders in train/, in the order of their names.
+
+    Attributes:
+        data_dir: the folder that holds train/ and other splits. A class may hold folders of images;
+            what is hidden (.name), or is no JPEG, PNG, BMP or GIF by its name, is passed over.
+    """
+
+    data_dir: pathlib.Path
+
+    @classmethod
+    def find(cls, name, data_dir):
+        """The dataset, if this is its name."""
+        return cls(data_dir) if name == "folder" and data_dir else None
+
+    def kind(self):
+        """The `Kind` of the images: all are made RGB."""
+        return Kind(channels=3, num_classes=len(self._classes()))
+
+    def load(self, split, image_size):
+        """`Images` of a whole split, resized to `image_size`, in the order of `stream`."""
+        if image_size is None:
+            raise UserError(
+                "The images of dataset 'folder' may differ in size: give the one to use as "
+                "--image_size. Received: image_size=None"
+            )
+        return load_decoded(self.stream(split), image_size)
+
+    def stream(self, split, progress=None):
+        """`EncodedImages`: the first of each class by their paths, then the second, and so on.
+
+        So the first images of a split are of all classes.
+        """
+        classes = self._classes()
+        folder = self._split(split)
+        unknown = sorted(set(_folders(folder)) - set(classes))
+        if unknown:
+            raise UserError(
+                f"The class folders in {folder} must be among those in {self._split(_TRAINING)}. "
+                f"Received: {_some(unknown)}, which are not there"
+            )
+        paths, labels = [], []
+        for label, name in enumerate(classes):
+            if not (folder / name).is_dir() and split != _TRAINING:
+                continue
+            found = _images_below(folder / name)
+            if not found:
+                raise UserError(
+                    f"Each class folder must hold images ({', '.join(_ENDINGS)}). Received: none "
+                    f"in {folder / name}. Delete the folder, or fill it"
+                )
+            paths += found
+            labels += [label] * len(found)
+            if progress is not None:
+                progress(label + 1, len(classes))
+        if not paths:
+            raise UserError(f"{folder} must hold class folders of images. Received: none")
+        labels = np.array(labels, np.int64)
+        first = np.searchsorted(labels, labels)
+        order = np.lexsort((labels, np.arange(len(labels)) - first))
+        paths, labels = [paths[i] for i in order], labels[order]
+        with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
+            files = tf.constant([os.fsencode(path) for path in paths])
+        return EncodedImages(
+            name="folder",
+            split=split,
+            labels=labels,
+            num_classes=len(classes),
+            channels=3,
+            encoded=lambda index: tf.io.read_file(tf.gather(files, index)),
+            describe=lambda index: paths[index],
+        )
+
+    def _classes(self):
+        folder = self._split(_TRAINING)
+        classes = _folders(folder)
+        if not classes:
+            raise UserError(f"{folder} must hold one folder of images per class. Received: none")
+        return classes
+
+    def _split(self, split):
+        """The folder of a split."""
+        if not self.data_dir.is_dir():
+            raise UserError(
+                f"--data_dir={self.data_dir} is not a folder; --dataset=folder was looked for in it"
+            )
+        there = _folders(self.data_dir)
+        for name in (split, _ALSO_NAMED.get(split)):
+            if name in there:
+                return self.data_dir / name
+        raise UserError(
+            f"--data_dir={self.data_dir} must have the folder {split}/ for --dataset=folder, with "
+            f"images as {split}/CLASS/IMAGE.jpg. Received: "
+            f"{_some([f'{name}/' for name in there]) or 'no folders'}"
+        )
+
+
+def _folders(folder):
+    """The names of the visible folders in a folder, sorted."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
+
+
+def _images_below(folder):
+    """The paths of all visible image files below a folder, sorted."""
+
+    def refuse(error):
+        raise UserError(f"{error.filename} cannot be listed: {error.strerror}") from error
+
+    found = []
+    # Links are followed: large datasets are often folders of links.
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        images = [name for name in files if name.lower().endswith(_ENDINGS)]
+        found += [os.path.join(root, name) for name in images if not name.startswith(".")]
+    return sorted(found)
+
+
+def _some(names):
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -1,0 +1,196 @@
+"""Datasets that tensorflow-datasets has prepared."""
+
+import dataclasses
+import pathlib
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from harness.datasets import records
+from harness.datasets.damage import reason
+from harness.datasets.encoded import EncodedImages
+from harness.datasets.images import (
+    Images,
+    Kind,
+    check_labels,
+    check_split,
+    empty_pixels,
+    resize,
+)
+from harness.errors import UserError
+
+_READ_BATCH = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A dataset with the features "image" (uint8) and "label" in the folder `data_dir`/`name`."""
+
+    name: str
+    data_dir: pathlib.Path
+    builder: typing.Any
+
+    @classmethod
+    def find(cls, name, data_dir):
+        """The newest version that is in `data_dir`; None if there is none."""
+        if not data_dir:
+            return None
+        is_there = bool(name) and (data_dir / name).is_dir()
+        try:
+            import tensorflow_datasets as tfds
+        except ImportError as error:
+            if not is_there:
+                return None
+            raise UserError(
+                f"Dataset {name!r} is read by tensorflow-datasets, which does not import "
+                f"({error}); install it: pip install tensorflow-datasets importlib_resources"
+            ) from error
+        # `tfds.builder` insists on the version that the installed package knows; this takes the
+        # newest that is there, and names without code.
+        find = tfds.core.read_only_builder.builder_from_files
+        try:
+            return cls(name, data_dir, find(name, data_dir=str(data_dir)))
+        except Exception as error:  # A damaged description surfaces as one of many types.
+            if isinstance(error, tfds.core.DatasetNotFoundError) or not is_there:
+                return None
+            raise _damaged(name, data_dir, data_dir / name, error) from error
+
+    def kind(self):
+        """The `Kind` of the images."""
+        return described_kind(self.name, self.builder.info.features)
+
+    def load(self, split, image_size):
+        """`Images` in the order in which tensorflow-datasets reads them unshuffled."""
+        info = self.builder.info
+        self._check_split(split)
+        shape = _image_shape(self.name, info.features, image_size)
+        count = info.splits[split].num_examples
+        resized = image_size is not None and info.features["image"].shape[:2] != shape[:2]
+        dtype = np.float32 if resized else np.uint8
+        images = empty_pixels(self.name, split, (count, *shape), dtype)
+        labels = np.empty(count, np.int64)
+        row = 0
+        try:
+            for batch in _batches(self.builder, split, image_size if resized else None):
+                end = row + len(batch["label"])
+                images[row:end] = batch["image"]
+                labels[row:end] = batch["label"]
+                row = end
+        except (tf.errors.OpError, ValueError, OSError) as error:
+            raise _damaged(self.name, self.data_dir, self.builder.data_dir, error) from error
+        classes = info.features["label"].num_classes
+        check_labels(self._what(split), count, labels, classes)
+        return Images(self.name, split, images, labels, classes)
+
+    def stream(self, split, progress=None):
+        """`EncodedImages` in the order of the record files."""
+        import tensorflow_datasets as tfds
+
+        info = self.builder.info
+        kind = self.kind()
+        self._check_split(split)
+        if not (
+            info.file_format == tfds.core.FileFormat.TFRECORD
+            and isinstance(info.features["image"], tfds.features.Image)
+        ):
+            raise UserError(
+                f"Dataset {self.name!r} in {self.builder.data_dir} must be encoded images in "
+                f"tfrecord files to be read one by one. Received: {info.file_format}, "
+                f"image={info.features['image']}"
+            )
+        stored = info.splits[split]
+        index = records.index_records(stored.filepaths, stored.shard_lengths, "label", progress)
+        check_labels(self._what(split), len(index.labels), index.labels, kind.num_classes)
+        image = {"image": info.features.tf_example_spec["image"]}
+        return EncodedImages(
+            name=self.name,
+            split=split,
+            labels=index.labels,
+            num_classes=kind.num_classes,
+            channels=kind.channels,
+            encoded=lambda i: tf.io.parse_single_example(index.data(i), image)["image"],
+            describe=index.describe,
+        )
+
+    def _check_split(self, split):
+        check_split(self.name, f" in {self.data_dir}", split, self.builder.info.splits)
+
+    def _what(self, split):
+        return f"Split {split!r} of dataset {self.name!r} in {self.data_dir}"
+
+
+def described_kind(name, features=None):
+    """The `Kind` of images with these features; None takes tensorflow-datasets' own description."""
+    if features is None:
+        import tensorflow_datasets as tfds
+
+        try:
+            features = tfds.builder(name).info.features
+        except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+            raise UserError(f"There is no dataset {name!r} without --data_dir.") from error
+    channels = _image_shape(name, features, image_size=1)[2]
+    height, width, _ = features["image"].shape
+    size = (height, width) if height and width else None
+    return Kind(channels, features["label"].num_classes, size)
+
+
+def command(name, data_dir):
+    """The command that prepares a dataset."""
+    return (
+        'python -c "import tensorflow_datasets as tfds; '
+        f'tfds.load({name!r}, data_dir={str(data_dir)!r})"'
+    )
+
+
+def _image_shape(name, features, image_size):
+    """(height, width, channels) of the array, after a check that these are labelled images."""
+    expected = f"Dataset {name!r} must have the features 'image' (uint8) and 'label' (a class)."
+    received = " ".join(str(features).split())
+    if not (hasattr(features, "keys") and {"image", "label"} <= set(features.keys())):
+        raise UserError(f"{expected} Received: features={received}")
+    image, label = features["image"], features["label"]
+    if not (
+        len(image.shape) == 3
+        and image.shape[2]
+        and np.dtype(image.np_dtype) == np.uint8
+        and getattr(label, "num_classes", None)
+    ):
+        raise UserError(f"{expected} Received: features={received}")
+    height, width, channels = image.shape
+    if image_size is not None:
+        return image_size, image_size, channels
+    if not (height and width):
+        raise UserError(
+            f"The images of dataset {name!r} differ in size: give the one to use as --image_size. "
+            f"Received: image_size=None, image shape {image.shape}"
+        )
+    return height, width, channels
+
+
+def _batches(builder, split, image_size):
+    """Batches of the features "image" and "label" as NumPy arrays, in the order stored."""
+    import tensorflow_datasets as tfds
+
+    others = set(builder.info.features.keys()) - {"image", "label"}
+    decoders = {key: tfds.decode.SkipDecoding() for key in others}
+    examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+
+    def wanted(example):
+        image = example["image"]
+        if image_size is not None:
+            image = resize(image, image_size)
+        return {"image": image, "label": example["label"]}
+
+    examples = examples.map(wanted, num_parallel_calls=tf.data.AUTOTUNE)
+    return tfds.as_numpy(examples.batch(_READ_BATCH).prefetch(2))
+
+
+def _damaged(name, data_dir, folder, error):
+    if isinstance(error, PermissionError | tf.errors.PermissionDeniedError):
+        return UserError(f"Dataset {name!r} in {folder} cannot be read: permission denied")
+    return UserError(
+        f"Damaged data: dataset {name!r} in {folder} cannot be read "
+        f"({type(error).__name__}: {reason(error)}). Delete that folder and prepare it again, "
+        f"where there is a network: {command(name, data_dir)}"
+    )

@@ -1,0 +1,1 @@
+"""Experiments: many jobs, and what came of them."""

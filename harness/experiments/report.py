@@ -1,0 +1,70 @@
+"""What many runs came to: tables in a directory, with how they came about."""
+
+import csv
+import io
+import os
+import pathlib
+import platform
+import re
+
+import tensorflow as tf
+
+from harness.files import write_whole
+
+
+class Report:
+    """Tables and figures in a directory.
+
+    Args:
+        path: the directory.
+        title: of the report.
+        heading: lines that say how the numbers came about.
+    """
+
+    def __init__(self, path, title, heading):
+        self.path = pathlib.Path(path)
+        self._lines = [f"# {title}", "", *(f"* {line}" for line in heading)]
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    def write(self, **tables):
+        """Writes tables: each as NAME.csv, and all below their captions in table.md.
+
+        Args:
+            **tables: by name a caption, and rows, dicts with the same keys; None is no value.
+        """
+        lines = list(self._lines)
+        for name, (caption, rows) in tables.items():
+            lines += ["", caption, "", *_markdown(rows)]
+            text = io.StringIO()
+            writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_whole(self / f"{name}.csv", text.getvalue())
+        write_whole(self / "table.md", "\n".join(lines) + "\n")
+
+
+def _markdown(rows):
+    cells = [list(rows[0]), ["---"] * len(rows[0])]
+    cells += [[_cell(value) for value in row.values()] for row in rows]
+    return [f"| {' | '.join(line)} |" for line in cells]
+
+
+def _cell(value):
+    if value is None:
+        return "-"
+    return f"{value:#.4g}" if isinstance(value, float) else str(value)
+
+
+def machine():
+    """What this machine is, in a line."""
+    processor = platform.processor() or platform.machine()
+    information = pathlib.Path("/proc/cpuinfo")
+    if information.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE)
+        processor = found[1] if found else processor
+    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return ", ".join(
+        [processor, f"{os.cpu_count()} cores", *devices, f"TensorFlow {tf.__version__}"]
+    )

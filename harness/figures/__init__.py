@@ -1,0 +1,1 @@
+"""Pictures: lines, charts and grids of images."""

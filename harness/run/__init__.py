@@ -1,0 +1,1 @@
+"""A run: its directory, its loop, and what it does beside its steps."""

@@ -1,0 +1,256 @@
+"""What a training loop does beside its steps: functions of the step and its logs."""
+
+import math
+import shutil
+import sys
+import tempfile
+import time
+
+import tensorflow as tf
+import tqdm
+
+from harness.errors import Diverged, UserError
+from harness.figures import pictures
+
+
+def every(period, last_step, action):
+    """Does `action` at each `period`-th step, and at the last."""
+
+    def act(step, logs):
+        if step % period == 0 or step == last_step:
+            action(step, logs)
+
+    return act
+
+
+class FiniteLosses:
+    """Stops the run where a loss is not finite, and names the step.
+
+    Losses are looked at now and then only, so that the device need not wait for the host; in
+    between they are kept. A checkpoint is to be written after a look at the same step.
+
+    Args:
+        periods: steps from one look to the next, one or more numbers.
+        last_step: of the run.
+    """
+
+    def __init__(self, periods, last_step):
+        self._periods = periods
+        self._last_step = last_step
+        self._kept = []
+
+    def __call__(self, step, logs):
+        self._kept.append((step, logs))
+        if step == self._last_step or not all(step % period for period in self._periods):
+            self.look()
+
+    def look(self):
+        """Raises `Diverged` if a loss since the last look is not finite."""
+        kept, self._kept = self._kept, []
+        for step, logs in kept:
+            for name, value in logs.items():
+                if not math.isfinite(float(value)):
+                    raise Diverged(
+                        f"{name} is {float(value)} at step {step}: the run stops, and its last "
+                        "checkpoint is from before. A smaller learning rate may help."
+                    )
+
+
+class Log:
+    """Writes the losses to the history and to TensorBoard, and says them on the screen."""
+
+    def __init__(self, history, board, screen):
+        self._history = history
+        self._board = board
+        self._screen = screen
+
+    def __call__(self, step, logs):
+        values = {name: float(value) for name, value in logs.items()}
+        self._history.record(step, values)
+        self._board.scalars(step, values)
+        self._screen.losses(step, values)
+
+
+class Screen:
+    """Progress: a bar where a person watches, plain lines where not, nothing if not the chief."""
+
+    def __init__(self, first_step, last_step, quiet=False):
+        self._quiet = quiet
+        self._first_step, self._last_step = first_step, last_step
+        self._start = time.monotonic()
+        watched = sys.stderr.isatty() and not quiet
+        self._bar = (
+            tqdm.tqdm(initial=first_step, total=last_step, unit="step", smoothing=0.1)
+            if watched
+            else None
+        )
+
+    def __call__(self, step, logs):
+        if self._bar is not None:
+            self._bar.update(step - self._bar.n)
+
+    def losses(self, step, values):
+        said = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        if self._bar is not None:
+            self._bar.set_postfix_str(said)
+        elif not self._quiet:
+            pace = (time.monotonic() - self._start) / max(step - self._first_step, 1)
+            left = tqdm.tqdm.format_interval(pace * (self._last_step - step))
+            self.say(
+                f"step {step}/{self._last_step}  {said}  {pace * 1e3:.0f} ms/step  {left} left"
+            )
+
+    def say(self, text):
+        if not self._quiet:
+            tqdm.tqdm.write(text)
+            sys.stdout.flush()
+
+    def close(self):
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Progress:
+    """`f(done, total)` that shows how far a long computation is, if it is long.
+
+    Args:
+        what: what is counted, as "images of digits test".
+    """
+
+    def __init__(self, what, seconds=10.0):
+        self._what = what
+        self._seconds = seconds
+        self._said = time.monotonic()
+        self._bar = None
+
+    def __call__(self, done, total):
+        if sys.stderr.isatty():
+            if self._bar is None:
+                self._bar = tqdm.tqdm(total=total, desc=self._what, leave=False, delay=1.0)
+            self._bar.update(done - self._bar.n)
+            if done == total:
+                self._bar.close()
+        elif time.monotonic() - self._said > self._seconds:
+            self._said = time.monotonic()
+            print(f"{self._what}: {done}/{total}", flush=True)
+
+
+class Board:
+    """TensorBoard events in a directory; nowhere if not the chief."""
+
+    def __init__(self, directory, writes=True):
+        self._directory = directory
+        self._writer = tf.summary.create_noop_writer()
+        if writes:
+            self._writer = tf.summary.create_file_writer(str(directory))
+
+    def restart(self, rows, samples=None):
+        """Writes the events anew, from the history's rows and the pictures in `samples`, if any.
+
+        TensorBoard shows what is in the files: a run that goes on would show steps twice.
+        """
+        self._writer.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._writer = tf.summary.create_file_writer(str(self._directory))
+        for row in rows:
+            self.scalars(row["step"], {k: v for k, v in row.items() if isinstance(v, float)})
+            picture = samples and samples / f"{row['step']:07d}.png"
+            if picture and picture.exists():
+                self.image(row["step"], "samples", tf.io.decode_png(picture.read_bytes()))
+
+    def scalars(self, step, values):
+        with self._writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def image(self, step, name, pixels):
+        with self._writer.as_default(step):
+            tf.summary.image(name, pixels[tf.newaxis])
+
+    def flush(self):
+        self._writer.flush()
+
+
+class Samples:
+    """Draws the same samples each time as a grid: `samples/<step>.png`, and TensorBoard.
+
+    Args:
+        run: the `RunDirectory`.
+        board: the `Board`.
+        draw: function without arguments to images (n, h, w, channels) in [-1, 1].
+    """
+
+    def __init__(self, run, board, draw):
+        self._run = run
+        self._board = board
+        self._draw = draw
+
+    def __call__(self, step, logs=None):
+        pixels = pictures.image_grid(self._draw())
+        if self._run.writes:
+            pictures.write_png(self._run / "samples" / f"{step:07d}.png", pixels)
+        self._board.image(step, "samples", pixels)
+
+
+class Evaluate:
+    """Measures, and writes numbers to the history and to TensorBoard.
+
+    Args:
+        measure: function without arguments to a dict of values.
+        describe: function from that dict to the text for the screen.
+        history, board, screen: where it goes.
+    """
+
+    def __init__(self, measure, describe, history, board, screen):
+        self._measure = measure
+        self._describe = describe
+        self._history = history
+        self._board = board
+        self._screen = screen
+
+    def __call__(self, step, logs=None):
+        result = self._measure()
+        self._history.record(step, result)
+        numbers = {key: value for key, value in result.items() if isinstance(value, float)}
+        self._board.scalars(step, numbers)
+        self._screen.say(f"step {step}: {self._describe(result)}")
+
+
+class Checkpoints:
+    """The whole state of a run in `checkpoints/`, at its last few saves.
+
+    Args:
+        run: the `RunDirectory`.
+        history, board: written out before a checkpoint is, so that none is ahead of them.
+        keep: number of checkpoints that are kept; None: all.
+        **state: what to keep, by name: models, optimizers.
+    """
+
+    def __init__(self, run, history, board, keep=2, **state):
+        self._history = history
+        self._board = board
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        checkpoint = tf.train.Checkpoint(step=self._step, **state)
+        self._saved = tf.train.CheckpointManager(checkpoint, str(run / "checkpoints"), keep)
+        self._own = self._saved
+        if not run.writes:
+            # Every worker has to take part in saving; what the others write is for nobody.
+            self._aside = tempfile.TemporaryDirectory()
+            self._own = tf.train.CheckpointManager(checkpoint, self._aside.name, 1)
+
+    def restore(self):
+        """Goes back to the last checkpoint, if there is one, and returns its step, else 0."""
+        try:
+            self._saved.restore_or_initialize()
+        except (tf.errors.OpError, ValueError) as error:
+            raise UserError(
+                f"The checkpoint {self._saved.latest_checkpoint} cannot be read: {error} Delete "
+                "checkpoints/ to start the run again from step 0."
+            ) from error
+        return int(self._step.numpy())
+
+    def __call__(self, step, logs=None):
+        self._history.flush()
+        self._board.flush()
+        self._step.assign(step)
+        self._own.save(checkpoint_number=step)

@@ -1,0 +1,86 @@
+"""Lines, looked at pixel by pixel."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from harness.figures.lines import write_curves, write_lines
+
+
+def test_curves_are_drawn_where_there_are_values(tmp_path):
+    rows = [{"step": 0, "distance": 9.0}, {"step": 5, "loss": 1.0}, {"step": 9, "loss": 2.0}]
+    empty, drawn = tmp_path / "empty.png", tmp_path / "drawn.png"
+    write_curves(empty, [], {"Losses": ["loss"]})
+    write_curves(drawn, rows, {"Losses": ["loss"]})
+    a, b = (tf.io.decode_png(path.read_bytes()).numpy() for path in (empty, drawn))
+    assert a.shape == b.shape
+    blue = (b[..., 2].astype(int) - b[..., 0]) > 80
+    assert blue.sum() > 100
+    assert not ((a[..., 2].astype(int) - a[..., 0]) > 80).any()
+
+
+def test_the_legend_of_many_lines_is_beside_them(tmp_path):
+    right = []
+    for count in (3, 4):
+        lines = {f"line {i}": [(1, i), (2, i)] for i in range(count)}
+        write_lines(tmp_path / "lines.png", {"A": lines}, "x")
+        pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
+        frame = ((pixels < 60).all(-1).mean(0) > 0.6).nonzero()[0]
+        right.append(frame.max() / pixels.shape[1])
+    assert right[1] < 0.9 < right[0]
+
+
+def test_panels_over_sizes_have_the_same_axis(tmp_path):
+    """Though in one of them the first point is missing."""
+    panels = {"A": {"bn": [(2, 1), (4, 1)]}, "B": {"bn": [(4, 1)]}}
+    write_lines(tmp_path / "lines.png", panels, "channels", powers_of_2=True)
+    pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
+    blue = pixels[..., 2].astype(int) - pixels[..., 0] > 80
+    above, below = (half.any(0).nonzero()[0] for half in np.split(blue, 2))
+    assert above.max() == below.max() and above.min() < below.min() - 100
+
+
+def test_pictures_are_below_the_curves(tmp_path):
+    rows, panels = [{"step": 0, "loss": 1.0}, {"step": 9, "loss": 0.5}], {"Losses": ["loss"]}
+    red = np.zeros((40, 40, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+    sizes = []
+    for pictures in ([], [("step 0", red), ("step 9", red)]):
+        write_curves(tmp_path / "curves.png", rows, panels, pictures=pictures)
+        pixels = tf.io.decode_png((tmp_path / "curves.png").read_bytes(), channels=3).numpy()
+        sizes.append(pixels.shape[0])
+        rows_of_red, columns = np.nonzero((pixels == [255, 0, 0]).all(-1))
+        assert bool(pictures) == bool(len(rows_of_red))
+    assert sizes[1] > sizes[0]
+    assert rows_of_red.min() > sizes[0] * 0.8
+    assert columns.min() < pixels.shape[1] / 2 < columns.max()
+
+
+def column_of_markers(path):
+    """Where a line's points stand: the middle of each run of columns that has the most blue."""
+    pixels = tf.io.decode_png(path.read_bytes(), channels=3).numpy().astype(int)
+    blue = (pixels[..., 2] - pixels[..., 0] > 80).sum(0)
+    there = (blue >= blue.max() - 1).nonzero()[0]
+    return [run.mean() for run in np.split(there, np.flatnonzero(np.diff(there) > 5) + 1)]
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_x_on_a_logarithmic_scale(tmp_path, logarithmic):
+    panels = {"A": {"a": [(1, 5), (10, 5), (100, 5)]}}
+    write_lines(tmp_path / "a.png", panels, "x", logarithmic_x=logarithmic)
+    first, middle, last = column_of_markers(tmp_path / "a.png")
+    expected = 1 / 2 if logarithmic else 9 / 99
+    assert (middle - first) / (last - first) == pytest.approx(expected, abs=0.01)
+
+
+def test_marks_are_where_they_belong(tmp_path):
+    """Upright lines, between the points that they are between."""
+    panels = {"A": {"a": [(0, 5), (8, 5)]}}
+    pictures = []
+    for marks in ((), (2,)):
+        write_lines(tmp_path / "a.png", panels, "x", marks=marks)
+        content = (tmp_path / "a.png").read_bytes()
+        pictures.append(tf.io.decode_png(content, channels=3).numpy().astype(int))
+    changed = np.unique((pictures[0] != pictures[1]).any(-1).nonzero()[1])
+    first, last = column_of_markers(tmp_path / "a.png")
+    assert 1 <= len(changed) <= 4
+    assert (changed.mean() - first) / (last - first) == pytest.approx(2 / 8, abs=0.01)

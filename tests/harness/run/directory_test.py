@@ -1,0 +1,113 @@
+"""The directory of a run: refusals, whole files, and a history without gaps or repeats."""
+
+import json
+
+import pytest
+
+from harness.errors import UserError
+from harness.files import whole_directory, write_whole
+from harness.run.directory import History, RunDirectory
+
+CONFIG = {"steps": 10, "log_every": 2}
+
+
+def test_a_new_directory_gets_the_configuration(tmp_path):
+    run = RunDirectory(tmp_path / "a" / "b")
+    run.begin(CONFIG)
+    assert json.loads((tmp_path / "a" / "b" / "config.json").read_text()) == CONFIG
+    assert run.config() == CONFIG
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path):
+    RunDirectory(tmp_path).begin(CONFIG)
+    with pytest.raises(UserError, match="steps: 10 there, 20 now"):
+        RunDirectory(tmp_path).begin(CONFIG | {"steps": 20}, free=["log_every"])
+    assert RunDirectory(tmp_path).config() == CONFIG
+
+
+def test_a_free_key_may_change(tmp_path):
+    RunDirectory(tmp_path).begin(CONFIG)
+    RunDirectory(tmp_path).begin(CONFIG | {"log_every": 5}, free=["log_every"])
+    assert RunDirectory(tmp_path).config()["log_every"] == 5
+
+
+def test_a_key_that_one_side_does_not_have_is_a_difference(tmp_path):
+    RunDirectory(tmp_path).begin(CONFIG)
+    with pytest.raises(UserError, match="seed: None there, 1 now"):
+        RunDirectory(tmp_path).check(CONFIG | {"seed": 1})
+
+
+def test_a_directory_with_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="not empty"):
+        RunDirectory(tmp_path).begin(CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_and_a_damaged_configuration_are_refused(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(UserError, match="not empty|cannot be used"):
+        RunDirectory(file).begin(CONFIG)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text('{"steps": ')
+    with pytest.raises(UserError, match="damaged"):
+        RunDirectory(tmp_path / "run").check(CONFIG)
+
+
+def test_another_than_the_chief_writes_nothing(tmp_path):
+    run = RunDirectory(tmp_path / "run", writes=False)
+    run.begin(CONFIG)
+    history = History(run)
+    history.record(1, {"loss": 1.0})
+    history.flush()
+    history.truncate(0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_is_there_as_a_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError), whole_directory(tmp_path / "model") as aside:
+        (aside / "half").write_text("")
+        raise RuntimeError
+    assert not (tmp_path / "model").exists()
+    for content in "ab":
+        with whole_directory(tmp_path / "model") as aside:
+            (aside / content).write_text(content)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["b"]
+
+
+def test_a_written_file_leaves_nothing_beside_it(tmp_path):
+    write_whole(tmp_path / "f", "a")
+    write_whole(tmp_path / "f", b"b")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("f", "b")]
+
+
+@pytest.fixture
+def history(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.begin(CONFIG)
+    return History(run)
+
+
+def test_what_is_recorded_of_a_step_is_one_row(history):
+    history.record(1, {"loss": 1.0})
+    history.record(1, {"distance": 2.0})
+    history.record(2, {"loss": 3.0})
+    history.flush()
+    history.flush()
+    assert history.rows() == [
+        {"step": 1, "loss": 1.0, "distance": 2.0},
+        {"step": 2, "loss": 3.0},
+    ]
+
+
+def test_a_run_that_goes_on_forgets_what_came_after_its_checkpoint(history):
+    for step in range(1, 6):
+        history.record(step, {"loss": float(step)})
+    history.flush()
+    with open(history.path, "a") as file:
+        file.write('{"step": 6, "lo')  # killed while it wrote
+    history.truncate(3)
+    history.record(4, {"loss": 4.0})
+    history.flush()
+    assert [row["step"] for row in history.rows()] == [1, 2, 3, 4]

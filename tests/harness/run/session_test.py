@@ -1,0 +1,141 @@
+"""A run from its last checkpoint to its end: the numbers are the same however often it is left."""
+
+import itertools
+import json
+import os
+import signal
+
+import pytest
+import tensorflow as tf
+
+from harness.errors import Diverged, UserError
+from harness.run.directory import RunDirectory
+from harness.run.session import Session
+
+
+class Trainer:
+    """Adds up its batches; a signal comes in one step, and a weight is infinite after another."""
+
+    strategy = tf.distribute.get_strategy()
+
+    def __init__(self, interrupted_at=None, infinite_at=None):
+        self._interrupted_at, self._infinite_at = interrupted_at, infinite_at
+        self.total = tf.Variable(0.0)
+        self.state = {"total": self.total}
+
+    def step(self, step, batch):
+        if step + 1 == self._interrupted_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.total.assign_add(float("inf") if step + 1 == self._infinite_at else batch)
+        return {"loss": tf.constant(batch)}
+
+    def is_finite(self):
+        return bool(tf.math.is_finite(self.total))
+
+
+class Rise:
+    """Measures how far a variable rose from one measurement to the next."""
+
+    def __init__(self, variable):
+        self._variable = variable
+        self.before = tf.Variable(0.0)
+
+    def __call__(self):
+        rise = float(self._variable - self.before)
+        self.before.assign(self._variable)
+        return {"rise": rise}
+
+
+def train(path, trainer, last=12, writes=True, **given):
+    """A run of a trainer, of which the total's rise is measured each five steps."""
+    rise = Rise(trainer.total)
+    session = Session(RunDirectory(path, writes), trainer, last, rise_before=rise.before, **given)
+    evaluation = session.evaluation(rise, lambda result: f"rise {result['rise']}")
+    batches = map(float, itertools.count(session.first))
+    session.run(batches, [(5, evaluation)], log_every=2, checkpoint_every=4)
+    return session
+
+
+def rows(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def checkpoints(path):
+    """The steps of those that there are."""
+    return sorted(int(file.stem.split("-")[1]) for file in path.glob("checkpoints/*.index"))
+
+
+def events(path):
+    """(step, name) of each number for TensorBoard, ascending."""
+    (file,) = (path / "events").iterdir()
+    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    found = map(tf.compat.v1.Event.FromString, records)
+    return sorted((event.step, value.tag) for event in found for value in event.summary.value)
+
+
+def test_a_run_writes_and_says_what_came_of_each_step(tmp_path, capsys):
+    session = train(tmp_path, Trainer())
+    found = {row.pop("step"): row for row in rows(tmp_path)}
+    assert list(found) == [0, 2, 4, 5, 6, 8, 10, 12]
+    losses = {step: row["loss"] for step, row in found.items() if "loss" in row}
+    assert losses == {2: 1.0, 4: 3.0, 6: 5.0, 8: 7.0, 10: 9.0, 12: 11.0}
+    rises = {step: row["rise"] for step, row in found.items() if "rise" in row}
+    assert rises == {0: 0.0, 5: 10.0, 10: 35.0, 12: 21.0}
+    assert session.history.rows() == rows(tmp_path)
+    assert checkpoints(tmp_path) == [8, 12]
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [f"Writing to {tmp_path}, from step 0 of 12.", "step 0: rise 0.0"]
+    steps = [line.split(" ")[1] for line in said[2:-1]]
+    assert steps == ["2/12", "4/12", "5:", "6/12", "8/12", "10/12", "10:", "12/12", "12:"]
+    assert said[-1].endswith("was spent waiting for data.")
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 4, 7, 10])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, interrupted_at):
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    train(whole, Trainer())
+    with pytest.raises(UserError, match=f"Interrupted at step {interrupted_at} of 12"):
+        train(cut, Trainer(interrupted_at))
+    assert checkpoints(cut)[-1] == interrupted_at
+    # What a run that was killed later has written after its last checkpoint.
+    with open(cut / "metrics.jsonl", "a") as file:
+        file.write('{"step": 11, "loss": 0.0}\n{"step": ')
+    trainer = Trainer()
+    assert train(cut, trainer).first == interrupted_at
+    assert trainer.total == sum(range(12))
+    assert rows(cut) == rows(whole)
+    assert events(cut) == events(whole)
+
+
+def test_a_run_that_is_at_its_end_takes_no_step(tmp_path, capsys):
+    train(tmp_path, Trainer())
+    before = rows(tmp_path)
+    capsys.readouterr()
+    trainer = Trainer()
+    train(tmp_path, trainer)
+    assert trainer.total == sum(range(12))
+    assert rows(tmp_path) == before
+    assert capsys.readouterr().out == f"Writing to {tmp_path}, from step 12 of 12.\n"
+
+
+@pytest.mark.parametrize("keep, kept", [(1, [12]), (3, [4, 8, 12]), (None, [3, 4, 8, 12])])
+def test_as_many_checkpoints_are_kept_as_is_said(tmp_path, keep, kept):
+    with pytest.raises(UserError, match="Interrupted"):
+        train(tmp_path, Trainer(interrupted_at=3), keep=keep)
+    train(tmp_path, Trainer(), keep=keep)
+    assert checkpoints(tmp_path) == kept
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    with pytest.raises(Diverged, match="A weight is not finite after step 8"):
+        train(tmp_path, Trainer(infinite_at=6))
+    assert checkpoints(tmp_path) == [4]
+
+
+def test_a_process_that_does_not_write_only_takes_the_steps(tmp_path, capsys):
+    trainer = Trainer()
+    train(tmp_path / "run", trainer, writes=False)
+    assert trainer.total == sum(range(12))
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    assert checkpoints(tmp_path / "run") == []
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,1 @@
+"""Times of layers against each other: `python -m tfnorm.benchmark`."""

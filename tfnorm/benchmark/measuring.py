@@ -1,0 +1,149 @@
+"""Times training calls of layers in turns, and counts what their gradients keep."""
+
+import functools
+import math
+import statistics
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfnorm
+from tfnorm.benchmark import timing
+
+BASELINE = "bn"
+CLASSES = 10
+
+# A name in the table -> what makes the layer, of a group size or of the number of channels.
+GROUPED = {
+    "pca": functools.partial(tfnorm.BatchWhitening, "pca"),
+    "zca": functools.partial(tfnorm.BatchWhitening, "zca"),
+    "cd": functools.partial(tfnorm.BatchWhitening, "cd"),
+    "itn": functools.partial(tfnorm.BatchWhitening, "itn"),
+    "coloring": tfnorm.Coloring,
+}
+OTHERS = {
+    "unitization": lambda channels: tfnorm.Unitization(),
+    "center_scale": lambda channels: tfnorm.CenterScale(),
+    "conditional_center_scale": lambda channels: tfnorm.ConditionalCenterScale(CLASSES),
+    "conditional_coloring": lambda channels: tfnorm.ConditionalColoring(CLASSES),
+    "factorized_coloring": lambda channels: tfnorm.FactorizedColoring(CLASSES, rank=4),
+    "spectral_coloring": lambda channels: tfnorm.SpectralNormalization(tfnorm.Coloring()),
+    "gn": lambda channels: keras.layers.GroupNormalization(math.gcd(16, channels)),
+    "ln": lambda channels: keras.layers.LayerNormalization(),
+}
+LAYERS = (*GROUPED, *OTHERS)
+
+
+def candidates(names, sizes, channels):
+    """The layers to time, by name and group size (None if the layer has none).
+
+    BatchNormalization is the first. A size of None, or of at least the channels, is one group.
+    """
+    layers = {(BASELINE, None): keras.layers.BatchNormalization()}
+    for name in names:
+        if name in OTHERS:
+            layers[name, None] = OTHERS[name](channels)
+            continue
+        for size in sorted({min(size or channels, channels) for size in sizes}):
+            layers[name, size] = GROUPED[name](group_size=size)
+    return layers
+
+
+def benchmark(shape, layers, rounds):
+    """Times layers in turns.
+
+    Args:
+        shape: of the input, float32.
+        layers: dict of Keras layers as from `candidates`, the baseline among them.
+        rounds: turns for each.
+
+    Returns:
+        A list of dicts with `layer`, `group_size`, `shape`, `forward` and `forward_backward`
+        (median ratios to the baseline in the same round), `forward_ms` and `forward_backward_ms`
+        (medians), and `kept` (see `kept_bytes`, over the input's bytes).
+    """
+    rng = np.random.default_rng(0)
+    x, dy = (tf.constant(rng.normal(size=shape), tf.float32) for _ in range(2))
+    labels = tf.constant(rng.integers(CLASSES, size=shape[0]), tf.int32)
+    calls, kept = {}, {}
+    for key, layer in layers.items():
+        inputs = (x, labels) if hasattr(layer, "num_classes") else (x,)
+        layer(*inputs)
+        for kind, make in (("forward", _forward), ("forward_backward", _forward_backward)):
+            function = tf.function(make(layer)).get_concrete_function(dy, *inputs)
+            calls[key, kind] = functools.partial(function, dy, *inputs)
+        kept[key] = kept_bytes(layer, inputs) / (4 * math.prod(shape))
+    seconds = timing.interleaved(calls, rounds)
+    rows = []
+    for name, size in layers:
+        row = {"layer": name, "group_size": size, "shape": list(shape)}
+        for kind in ("forward", "forward_backward"):
+            own, base = seconds[(name, size), kind], seconds[(BASELINE, None), kind]
+            row[kind] = round(timing.ratio(own, base), 3)
+            row[f"{kind}_ms"] = round(statistics.median(own) * 1e3, 3)
+        rows.append(row | {"kept": round(kept[name, size], 3)})
+    return rows
+
+
+def kept_bytes(layer, inputs):
+    """Bytes that the gradient of a training call captures from the forward pass.
+
+    Counted in the graph: the tensors that gradient operations take from forward ones, each once
+    however it is reshaped, the input if it is among them, but neither weights nor the gradient that
+    comes in.
+    """
+    forward = set()
+
+    @tf.function
+    def step(dy, x, *labels):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, *labels, training=True)
+        forward.update(op.name for op in x.graph.get_operations())
+        return tape.gradient(y, [x, *_variables(layer)], output_gradients=dy)
+
+    y = layer(*inputs)
+    graph = step.get_concrete_function(tf.zeros_like(y), *inputs).graph
+    incoming = graph.inputs[0].op.name
+    taken = {
+        _source(tensor).ref()
+        for op in graph.get_operations()
+        if op.name not in forward
+        for tensor in op.inputs
+        if tensor.op.name in forward - {incoming}
+    }
+    kept = (tensor.deref() for tensor in taken)
+    return sum(
+        tensor.shape.num_elements() * tensor.dtype.size
+        for tensor in kept
+        if tensor.op.type not in ("Const", "ReadVariableOp") and tensor.dtype != tf.resource
+    )
+
+
+def _source(tensor):
+    """The tensor whose memory this one shares."""
+    while tensor.op.type in ("Reshape", "Identity", "IdentityN", "StopGradient", "ExpandDims"):
+        tensor = tensor.op.inputs[tensor.value_index]
+    return tensor
+
+
+def _forward(layer):
+    def call(dy, *inputs):
+        return layer(*inputs, training=True)
+
+    return call
+
+
+def _forward_backward(layer):
+    def call(dy, x, *labels):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, *labels, training=True)
+        return tape.gradient(y, [x, *_variables(layer)], output_gradients=dy)
+
+    return call
+
+
+def _variables(layer):
+    return [weight.value for weight in layer.trainable_weights]

@@ -1,0 +1,31 @@
+"""Times calls against each other on a machine whose speed drifts."""
+
+import statistics
+import time
+
+
+def interleaved(calls, rounds):
+    """Times calls in turns, so that a drift of the machine's speed favours none.
+
+    Args:
+        calls: dict from a name to a function without arguments.
+        rounds: turns that each gets, after two that are not timed.
+
+    Returns:
+        A dict from each name to its `rounds` times, in seconds.
+    """
+    for call in calls.values():
+        call()
+        call()
+    seconds = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratio(seconds, baseline):
+    """The median of the ratios of times of the same round."""
+    return statistics.median(a / b for a, b in zip(seconds, baseline, strict=True))

@@ -1,1 +1,0 @@
-"""What the programs share: data, runs, loops. Not part of the public interface."""
