@@ -180,7 +180,7 @@ def test_places_are_told_apart(report):
 
 def test_the_lines_are_over_group_sizes(report, monkeypatch):
     drawn = {}
-    write_lines = time.plots.write_lines
+    write_lines = time.write_lines
 
     def remember(path, panels, *given, **options):
         drawn.update(panels)
