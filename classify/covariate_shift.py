@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from classify.inputs import scaled_images
-from classify.parts import taken
 from harness.datasets import Images
+from harness.datasets.taking import taken
 from harness.errors import Diverged, UserError
 from tfnorm.analysis.covariate_shift import Shift
 from tfnorm.analysis.em_distance import ESTIMATORS
@@ -22,23 +22,22 @@ class CovariateShift:
 
     Args:
         config: a `config.Config` with `shift_estimators`.
-        model: the network.
-        training, test: `Images`, or `EncodedImages`: what critics are trained on, without
-            augmentation, and what distances are estimated on.
-        scaling: a `Scaling` of them.
+        parts: the `parts.Parts` of the run: critics are trained on its training images, without
+            augmentation, and distances are estimated on its test images.
 
     Raises:
         UserError: there is no such estimator or layer, or there are too many images.
     """
 
-    def __init__(self, config, model, training, test, scaling):
+    def __init__(self, config, parts):
         self._config = config
         self._estimators = _estimators(config)
         self._trains = any(estimator.trains for estimator in self._estimators.values())
+        model = parts.trainer.model
         layers = _layers(config, model)
         self._shift = Shift(model, layers, self._estimators, seed=config.seed)
-        self._images = [_spread(config, images) for images in (test, training)]
-        self._scaling = scaling
+        self._images = [_spread(config, images) for images in (parts.test, parts.training)]
+        self._scaling = parts.scaling
 
     @property
     def before(self):
@@ -54,7 +53,9 @@ class CovariateShift:
         size = self._config.image_size
         used = self._images[: 1 + self._trains]  # test images first
         try:
-            return self._shift.measure(*(scaled_images(each, self._scaling, size) for each in used))
+            return self._shift.measure(
+                *(scaled_images(images, self._scaling, size) for images in used)
+            )
         except NotFiniteError as error:
             raise Diverged(f"The covariate shift cannot be measured: {error}") from error
 
@@ -75,16 +76,16 @@ class CovariateShift:
 
 
 def _estimators(config):
-    found = make_estimators(config.shift_estimators, steps=config.shift_steps)
+    estimators = make_estimators(config.shift_estimators, steps=config.shift_steps)
     if config.shift_rate is not None:
-        if "clipped" not in found:
+        if "clipped" not in estimators:
             raise UserError(
                 "--shift_rate is the clipped critic's, which --shift_estimators leaves out. "
                 f"Received: {config.shift_estimators}"
             )
         rate = {"learning_rate": config.shift_rate}
-        found["clipped"] = dataclasses.replace(found["clipped"], **rate)
-    return found
+        estimators["clipped"] = dataclasses.replace(estimators["clipped"], **rate)
+    return estimators
 
 
 def make_estimators(names, **settings):
@@ -94,7 +95,7 @@ def make_estimators(names, **settings):
         names: of `ESTIMATORS`.
         **settings: fields of estimators, each for those that have it; None: as they have it.
     """
-    found = {}
+    estimators = {}
     for name in names.split(","):
         if name not in ESTIMATORS:
             raise UserError(
@@ -102,8 +103,8 @@ def make_estimators(names, **settings):
             )
         known = {item.name for item in dataclasses.fields(ESTIMATORS[name])}
         given = {k: v for k, v in settings.items() if k in known and v is not None}
-        found[name] = ESTIMATORS[name](**given)
-    return found
+        estimators[name] = ESTIMATORS[name](**given)
+    return estimators
 
 
 def _layers(config, model):

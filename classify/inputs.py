@@ -133,14 +133,19 @@ def evaluation_batches(images, scaling, batch_size=200, image_size=None):
     return _mapped(batches, scaled).prefetch(tf.data.AUTOTUNE)
 
 
+def named_evaluation_batches(images, scaling, image_size=None, batch_size=200):
+    """As `evaluation_batches`; an image that cannot be decoded is named."""
+    batches = evaluation_batches(images, scaling, batch_size, image_size)
+    return attributed(batches, images, batch_size)
+
+
 def scaled_images(images, scaling, image_size=None, batch_size=200):
     """All that `evaluation_batches` gives, as an array float32 (n, h, w, channels).
 
     An image that cannot be decoded is named.
     """
-    batches = evaluation_batches(images, scaling, batch_size, image_size)
     found, start = None, 0
-    for batch in attributed(batches, images, batch_size):
+    for batch in named_evaluation_batches(images, scaling, image_size, batch_size):
         pixels = batch["images"].numpy()
         if found is None:
             found = np.empty((len(images.labels), *pixels.shape[1:]), pixels.dtype)

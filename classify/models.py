@@ -5,9 +5,6 @@ import dataclasses
 from classify.networks import MODELS, resnet_imagenet
 from harness.norms import norm_factory
 
-# Recoveries of networks without labels.
-RECOVERIES = ("scale_shift", "coloring", "none")
-
 # BatchNormalization where a variant has no whitening, as the authors of batch whitening have it.
 _ELSEWHERE = {"norm": "bn", "group_size": None, "groups": None, "epsilon": 1e-5}
 
@@ -31,8 +28,6 @@ def make_model(config, shape, num_classes):
     Raises:
         ValueError: there is no such network.
     """
-    if config.model not in MODELS:
-        raise ValueError(f"`model` must be one of {list(MODELS)}. Received: model={config.model!r}")
     variants = VARIANTS[config.model]
     if config.variant not in variants:
         raise ValueError(
@@ -40,11 +35,11 @@ def make_model(config, shape, num_classes):
             f"Received: variant={config.variant!r}"
         )
     arguments = dict(variants[config.variant])
-    norm = _factory(config)
+    norm = norm_factory(config, groups=config.groups)
     if (arc := arguments.pop("arc", None)) is not None:
         elsewhere = dataclasses.replace(config, **_ELSEWHERE, recovery="scale_shift")
         sites = resnet_imagenet.whitened_sites(arc, config.depth)
-        norm = _placed(norm, sites, _factory(elsewhere))
+        norm = _placed(norm, sites, norm_factory(elsewhere))
         arguments["last"] = resnet_imagenet.ARCS[arc].last
     return MODELS[config.model].classifier(
         norm,
@@ -59,18 +54,3 @@ def make_model(config, shape, num_classes):
 def _placed(norm, sites, elsewhere):
     """A factory that is `norm` at some sites, by their names, and `elsewhere` at the others."""
     return lambda name: (norm if name in sites else elsewhere)(name)
-
-
-def _factory(config):
-    return norm_factory(
-        config.norm,
-        config.recovery,
-        group_size=config.group_size,
-        groups=config.groups,
-        iterations=config.iterations,
-        estimate=config.estimate,
-        epsilon=config.epsilon,
-        momentum=config.norm_momentum,
-        device=config.device,
-        synchronized=config.synchronized,
-    )

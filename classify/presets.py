@@ -3,20 +3,21 @@
 import dataclasses
 
 from classify.config import Config
+from harness.norm_names import estimates, whitenings
 
-# What the authors of batch whitening add to variances and covariances.
-ESTIMATES = ("covariance", "matrix")
-EPSILONS = {"bn": 1e-5, "itn": 1e-5, "pca": 1e-3, "zca": 1e-3, "cd": 1e-3}
+# What the authors of batch whitening add to variances and covariances, where it is not this.
+EPSILON = 1e-3
+EPSILONS = {"bn": 1e-5, "itn": 1e-5}
 
 
 def whitened(config, norm, group_size=None, estimate="covariance"):
-    """A configuration with a norm of `EPSILONS`, as the authors of batch whitening set it."""
+    """A configuration with bn or a whitening, as the authors of batch whitening set it."""
     return dataclasses.replace(
         config,
         norm=norm,
         group_size=group_size,
         estimate=estimate,
-        epsilon=EPSILONS[norm],
+        epsilon=EPSILONS.get(norm, EPSILON),
         norm_momentum=0.9,
     )
 
@@ -87,74 +88,75 @@ IMAGENET = Config(
 # As the authors' scripts have them: (norm, group size, estimate); None: all channels are one group.
 _MLP_NORMS = [
     (norm, size, estimate)
-    for norm in ("pca", "zca", "cd", "itn")
+    for norm in whitenings()
     for size in (None, 16)
-    for estimate in ESTIMATES
+    for estimate in estimates()
 ]
 _VGG_NORMS = [
     (norm, size, estimate)
-    for norm in ("pca", "zca", "cd", "itn")
+    for norm in whitenings()
     for size in (512, 256, 128, 64, 32, 16)
-    for estimate in ESTIMATES
+    for estimate in estimates()
 ]
 _ITN = [("itn", 256, "covariance"), ("itn", 64, "matrix")]
 _IMAGENET_NORMS = {
     18: {
         "arc_a": [
-            *[(norm, 16, estimate) for norm in ("pca", "zca") for estimate in ESTIMATES],
-            *[(norm, 64, estimate) for norm in ("cd", "itn") for estimate in ESTIMATES],
+            *[(norm, 16, estimate) for norm in ("pca", "zca") for estimate in estimates()],
+            *[(norm, 64, estimate) for norm in ("cd", "itn") for estimate in estimates()],
         ],
-        "arc_b": [*[("cd", 64, estimate) for estimate in ESTIMATES], *_ITN],
+        "arc_b": [*[("cd", 64, estimate) for estimate in estimates()], *_ITN],
         "arc_c": _ITN,
-        "arc_c_no_last": [("cd", None, estimate) for estimate in ESTIMATES],
+        "arc_c_no_last": [("cd", None, estimate) for estimate in estimates()],
     },
     50: {"arc_b": _ITN, "arc_c": _ITN},  # Table I
 }
 
 
-def norm_name(norm, group_size, estimate):
+def preset_norm(norm, group_size, estimate):
     """What a whitening is called in the names of presets: itn, itn_g64, itn_g64_matrix."""
     size = "" if group_size is None else f"_g{group_size}"
     return norm + size + ("_matrix" if estimate == "matrix" else "")
 
 
 def _whitenings(prefix, config, norms):
-    found = {f"{prefix}_bn": whitened(config, "bn")}
-    for each in norms:
-        found[f"{prefix}_{norm_name(*each)}"] = whitened(config, *each)
-    return found
+    """Presets with bn and with whitenings, tuples (norm, group size, estimate)."""
+    presets = {f"{prefix}_bn": whitened(config, "bn")}
+    for norm in norms:
+        presets[f"{prefix}_{preset_norm(*norm)}"] = whitened(config, *norm)
+    return presets
 
 
 def _unitizations():
-    """CIFAR-10 and CIFAR-100: A3's networks, each with both normalizations."""
-    found = {}
+    """CIFAR-10 and CIFAR-100: the authors' networks, each with both normalizations."""
+    presets = {}
     for classes in (10, 100):
         for depth in (20, 56, 110, 164):
             bottleneck = {"variant": "bottleneck", "batch_size": 64} if depth == 164 else {}
             for norm in ("bn", "unitization"):
-                found[f"cifar{classes}_resnet{depth}_{norm}"] = Config(
+                presets[f"cifar{classes}_resnet{depth}_{norm}"] = Config(
                     dataset=f"cifar{classes}", depth=depth, norm=norm, **bottleneck
                 )
-    return found
+    return presets
 
 
 def _imagenet():
-    found = {}
+    presets = {}
     for depth, arcs in _IMAGENET_NORMS.items():
         config = dataclasses.replace(IMAGENET, depth=depth)
         prefix = f"imagenet_resnet{depth}"
-        found[f"{prefix}_bn"] = whitened(config, "bn")
+        presets[f"{prefix}_bn"] = whitened(config, "bn")
         for arc, norms in arcs.items():
-            of_arc = dataclasses.replace(config, variant=arc)
-            found |= {
-                f"{prefix}_{arc}_{norm_name(*norm)}": whitened(of_arc, *norm) for norm in norms
+            placed = dataclasses.replace(config, variant=arc)
+            presets |= {
+                f"{prefix}_{arc}_{preset_norm(*norm)}": whitened(placed, *norm) for norm in norms
             }
     cosine = {
         f"{name}_cosine": dataclasses.replace(config, schedule="cosine")
-        for name, config in found.items()
+        for name, config in presets.items()
         if config.depth == 50
     }
-    return found | cosine
+    return presets | cosine
 
 
 PRESETS = {

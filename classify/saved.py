@@ -6,6 +6,7 @@ import pathlib
 import keras
 
 from classify.config import Config
+from classify.experiments import two_estimates  # noqa: F401 - its layer may be in a best.keras
 from classify.scalings import Scaling
 from harness.datasets.damage import reason
 from harness.errors import UserError
@@ -15,10 +16,13 @@ from harness.run.directory import RunDirectory
 def run_config(run_dir):
     """The `Config` of the run in a directory."""
     known = RunDirectory(run_dir).config()
-    names = {item.name for item in dataclasses.fields(Config)}
+    names = {field.name for field in dataclasses.fields(Config)}
     if "dataset" not in known or set(known) - names:
         raise UserError(f"{run_dir} is not the directory of a run of classify.train.")
-    return Config(**known)
+    try:
+        return Config(**known)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{run_dir} does not fit this program: {error}") from error
 
 
 def best_path(run_dir):
@@ -30,10 +34,8 @@ def best_path(run_dir):
 
 
 def best_network(run_dir):
-    """The Keras model of a run's best evaluation, and the `Scaling` of its input.
+    """The Keras model of a run's best evaluation, and the `Scaling` of its input."""
 
-    A layer that an experiment registers is known only where that has been imported.
-    """
     path = best_path(run_dir)
     try:
         model = keras.models.load_model(path)

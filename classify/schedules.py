@@ -36,8 +36,4 @@ def learning_rate(config, steps):
             before it. With "cosine" it falls from `learning_rate` to 1e-5 along half a period.
         steps: of the run.
     """
-    if config.schedule not in SCHEDULES:
-        raise ValueError(
-            f"`schedule` must be one of {list(SCHEDULES)}. Received: schedule={config.schedule!r}"
-        )
     return SCHEDULES[config.schedule](config, steps)

@@ -27,17 +27,12 @@ class Trainer:
     def __init__(self, config, shape, num_classes, steps, strategy):
         self.config = config
         self.strategy = strategy
-        if config.decayed not in DECAYED:
-            raise ValueError(
-                f"`decayed` must be one of {list(DECAYED)}. Received: decayed={config.decayed!r}"
-            )
         replicas = strategy.num_replicas_in_sync
         if config.batch_size % replicas:
             raise ValueError(
                 f"`batch_size` must be a multiple of the {replicas} replicas. "
                 f"Received: batch_size={config.batch_size}"
             )
-        keras.utils.set_random_seed(config.seed)
         with strategy.scope():
             self.model = self.make_model(shape, num_classes)
             self.optimizer = keras.optimizers.SGD(
@@ -53,6 +48,11 @@ class Trainer:
     def state(self):
         """What a checkpoint has to keep, by name."""
         return {"model": self.model, "optimizer": self.optimizer}
+
+    @property
+    def models(self):
+        """The networks that are trained."""
+        return (self.model,)
 
     def is_finite(self):
         """Whether all weights are finite: the losses of a step are from before its update."""
@@ -150,3 +150,11 @@ def measure(classify, batches):
             for label in range(count)
         ],
     }
+
+
+def describe(result):
+    """Says an evaluation, a result of `measure`, in a line."""
+    return (
+        f"test accuracy {result['test_accuracy']:.2%} (first five "
+        f"{result['test_top5_accuracy']:.2%}), loss {result['test_loss']:.4f}"
+    )

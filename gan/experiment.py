@@ -1,20 +1,16 @@
 """Reproduces a table or figure of the paper: `python -m gan.experiment --name=NAME --out=DIR`."""
 
-import dataclasses
-
-from gan import presets, train
-from gan.experiments import EXPERIMENTS, cost, stability, trained
-from gan.experiments.options import Options
+from gan.config import Config
+from gan.experiments import EXPERIMENTS
 from harness import program
-from harness.experiments import flags as experiment_flags
-from harness.experiments import perform
+from harness.experiments import flags
+from harness.experiments.flags import summaries
+from harness.experiments.perform import perform
 
-USAGE = """
+USAGE = f"""
 Reproduces a table or figure of "An Investigation into the Stochasticity of Batch Whitening".
 
-  stability  every normalization over 15 settings of the optimizer: tables II and III, figures II-IV
-  large      larger networks: section C.2.2
-  cost       seconds per generator pass and per training step: table VI, figure VI
+{summaries(EXPERIMENTS)}
 
   python -m gan.experiment --name=stability --out=runs/stability --data_dir=DATA_DIR --dry_run
   python -m gan.experiment --name=stability --scale=small --out=runs/small --data_dir=DATA_DIR \\
@@ -29,39 +25,20 @@ deleted. When all runs are there, DIR has table.md, the same as CSV, and figure.
 command only draws them again. Several machines with one DIR do shares, --shard=1/3 to --shard=3/3.
 """
 
-# Lists, comma-separated: their help.
-LISTS = {
-    "norms": "Normalizations, as bn,cd,itn, and in groups of so many channels as zca-64.",
-    "recoveries": f"Of {', '.join(stability.RECOVERIES)}.",
-    "estimates": f"Of {', '.join(stability.ESTIMATES)}: what the moving average follows.",
-    "settings": "Learning rates, letters or both of Table II: 2e-4, A or 2e-4:A.",
-    "archs": f"Architectures, of {', '.join(cost.ARCHS)}.",
-}
-NUMBERS = {"rounds": "Turns that each call gets that is timed."}
-# Fields of a configuration in which a run may differ from the paper's and be of its size.
-UNSEEN = (*presets.FREE, "seed", "strategy", "deterministic")
-CHOICES = train.CHOICES | {"loss": stability.LOSSES, "strategy": ["default", "mirrored"]}
+# Fields of a configuration in which a job may differ from the paper's and be of its size.
+UNSEEN = (*Config.free(), "seed", "strategy", "deterministic")
 
 
 def define_flags():
     """The flags of this program."""
-    experiment_flags.define(EXPERIMENTS, LISTS, NUMBERS)
-    program.define_flags(presets.Config, CHOICES, only=("loss", *trained.FLAGS))
+    flags.define(EXPERIMENTS, Config, {"strategy": ["default", "mirrored"]})
 
 
 def main():
     """Reads the flags, and does what is left to do of the experiment."""
-    experiment = experiment_flags.chosen(EXPERIMENTS)
-    found = experiment_flags.options(experiment, LISTS, NUMBERS, ["loss"], trained.FLAGS)
-    options = Options(**found)
-    same = dataclasses.replace(options, scale="paper", rounds=None, override=lambda config: config)
-    perform.perform(
-        experiment,
-        options,
-        [same, Options(loss=options.loss)],
-        experiment_flags.given("python -m gan.experiment"),
-        UNSEEN,
-    )
+    request = flags.chosen_request(EXPERIMENTS)
+    program.load_tensorflow()
+    perform(request, flags.given("python -m gan.experiment"), UNSEEN)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The generator and the discriminator that a configuration asks for."""
 
+import dataclasses
+
 from gan import networks
 from harness.norms import norm_factory
 
@@ -8,7 +10,7 @@ def make_generator(config, kind):
     """The generator, a Keras model: latent (n, 128), and labels (n,) if there are, to images.
 
     Args:
-        config: a `presets.Config`.
+        config: a `config.Config`.
         kind: channels and classes of the images, a `datasets.Kind`.
 
     Raises:
@@ -18,14 +20,7 @@ def make_generator(config, kind):
         "num_classes": num_classes(config, kind),
         "spectral": config.generator_spectral,
     }
-    norm = norm_factory(
-        config.norm,
-        config.recovery,
-        rank=config.coloring_rank,
-        estimate=config.estimate,
-        **shared,
-        **_norm_options(config),
-    )
+    norm = norm_factory(config, rank=config.coloring_rank, **shared)
     return networks.ARCHITECTURES[config.arch].generator(
         norm, filters=config.generator_filters, **shared, **_images(config, kind)
     )
@@ -35,7 +30,9 @@ def make_discriminator(config, kind):
     """The discriminator, a Keras model: see `networks.heads.discriminator`; as `make_generator`."""
     norm = None
     if config.discriminator_norm != "none":
-        norm = norm_factory(config.discriminator_norm, **_norm_options(config))
+        # The recovery is the generator's, and so is the estimate: a discriminator infers nothing.
+        changes = {"recovery": "scale_shift", "estimate": "covariance"}
+        norm = norm_factory(dataclasses.replace(config, norm=config.discriminator_norm, **changes))
     return networks.ARCHITECTURES[config.arch].discriminator(
         norm=norm,
         filters=config.discriminator_filters,
@@ -49,18 +46,6 @@ def make_discriminator(config, kind):
 def num_classes(config, kind):
     """Number of classes that the networks know of, or None."""
     return None if config.conditional == "none" else kind.num_classes
-
-
-def _norm_options(config):
-    """What the normalizations of both networks are made with."""
-    return {
-        "group_size": config.group_size,
-        "iterations": config.iterations,
-        "epsilon": config.epsilon,
-        "momentum": config.norm_momentum,
-        "device": config.device,
-        "synchronized": config.synchronized,
-    }
 
 
 def _images(config, kind):

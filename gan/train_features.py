@@ -1,19 +1,13 @@
 """Trains a feature network on labelled images and exports it: `python -m gan.train_features`."""
 
+import dataclasses
 import pathlib
 
-import keras
-import numpy as np
-import tensorflow as tf
-from absl import flags
+from absl import flags as absl_flags
 
-from gan.metrics.features import load_features
-from gan.metrics.frechet import frechet_distance_of_features
-from harness import program
-from harness.datasets import load_images
-from harness.datasets.batches import input_fn
+from harness import flags, program
+from harness.config import Configuration, Data, Run, again
 from harness.errors import UserError
-from harness.files import whole_directory
 
 USAGE = """
 Trains a small classifier and exports it as a SavedModel for the programs' --features. The one for
@@ -22,121 +16,41 @@ the digits that comes with the project was made by
   python -m gan.train_features --dataset=digits --out=gan/metrics/digits
 """
 
-IMAGE_SIZE = 32
-MAX_SHIFT = 2 / 32
 
-DEFAULTS = {
-    "dataset": "digits",
-    "data_dir": None,
-    "out": None,
-    "steps": 2000,
-    "batch_size": 64,
-    "seed": 0,
-}
+@dataclasses.dataclass(frozen=True)
+class Config(Configuration):
+    """What determines the network."""
+
+    dataset: str = again(
+        Data, "dataset", "digits", "Labelled images to train on, as mnist; digits if left out."
+    )
+    data_dir: str | None = again(
+        Data, "data_dir", None, "Folder of prepared datasets; digits needs none."
+    )
+    steps: int = again(Run, "steps", 2000, "Training steps; 2000 if left out.")
+    batch_size: int = again(Run, "batch_size", 64, "Images in a step; 64 if left out.")
+    seed: int = again(Run, "seed", 0, "Of weights, order and shifts; 0 if left out.")
 
 
 def define_flags():
     """The flags of this program."""
-    program.define_flag(
-        "dataset", str, "Data", "Labelled images to train on, as mnist; digits if left out."
-    )
-    program.define_flag("data_dir", str, "Data", "Folder of prepared datasets; digits needs none.")
-    program.define_flag("out", str, "Run", "Directory of the SavedModel to write; required.")
-    program.define_flag("steps", int, "Run", "Training steps; 2000 if left out.")
-    program.define_flag("batch_size", int, "Run", "Images in a step; 64 if left out.")
-    program.define_flag("seed", int, "Run", "Of weights, order and shifts; 0 if left out.")
+    flags.define_flags(Config)
+    flags.define_flag("out", str, "Run", "Directory of the SavedModel to write; required.")
 
 
 def main():
     """Reads the flags, trains, exports, and measures what was exported."""
-    given = {
-        name: default if getattr(flags.FLAGS, name) is None else getattr(flags.FLAGS, name)
-        for name, default in DEFAULTS.items()
-    }
-    steps, seed = given["steps"], given["seed"]
-    if not given["out"]:
+    out = absl_flags.FLAGS.out
+    if not out:
         raise UserError("--out is required: the directory of the SavedModel to write.")
-    out = pathlib.Path(given["out"])
-    if out.exists() and not (out / "saved_model.pb").exists():
+    directory = pathlib.Path(out)
+    if directory.exists() and not (directory / "saved_model.pb").exists():
         raise UserError(f"--out={out} exists and is not a SavedModel: give another directory.")
-    if not 0 <= seed < 2**31:
-        raise UserError(f"--seed must be in [0, 2^31). Received: seed={seed}")
-    if steps < 1:
-        raise UserError(f"--steps must be at least 1. Received: steps={steps}")
-    training, test = (
-        load_images(given["dataset"], split, given["data_dir"], IMAGE_SIZE)
-        for split in ("train", "test")
-    )
-    batches = input_fn(training, given["batch_size"], seed=seed)
+    config = flags.override(Config())
+    program.load_tensorflow()
+    from gan.feature_network import train_features
 
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    network = build(training.num_classes)
-    fit(network, batches(tf.distribute.InputContext()), steps)
-    with whole_directory(out) as aside:
-        export(network, aside)
-    print(f"Wrote {out}, {sum(f.stat().st_size for f in out.rglob('*') if f.is_file())} bytes.")
-    report(load_features(out), training, test)
-
-
-def build(num_classes):
-    """A network from (n, 32, 32, 1) in [-1, 1] to features (n, 64) and logits (n, num_classes).
-
-    Four 3x3 convolutions of stride 2; the features are the mean over the 2x2 positions of the last.
-    They are smooth in the image: SiLU has no kink, and nothing saturates.
-    """
-    x = image = keras.Input([IMAGE_SIZE, IMAGE_SIZE, 1])
-    for filters in (16, 32, 64, 64):
-        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
-        x = keras.layers.BatchNormalization()(x)
-        x = keras.layers.Activation("silu")(x)
-    features = keras.layers.GlobalAveragePooling2D()(x)
-    logits = keras.layers.Dense(num_classes)(keras.layers.Dropout(0.2)(features))
-    return keras.Model(image, [features, logits])
-
-
-def fit(network, batches, steps):
-    """Trains on batches of `input_fn` with small shifts: cross-entropy, Adam, cosine to zero."""
-    shift = keras.layers.RandomTranslation(MAX_SHIFT, MAX_SHIFT, fill_mode="nearest")
-    image = keras.Input([IMAGE_SIZE, IMAGE_SIZE, None])
-    logits = network(shift(keras.ops.mean(image, -1, keepdims=True)))[1]
-    model = keras.Model(image, logits)
-    model.compile(
-        keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(2e-3, steps), 1e-2),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    pairs = batches.map(lambda batch: (batch["images"][0], batch["labels"][0]))
-    lines = max(n for n in range(1, 11) if steps % n == 0)  # Of progress.
-    model.fit(pairs, epochs=lines, steps_per_epoch=steps // lines, shuffle=False, verbose=2)
-
-
-def export(network, path):
-    """Writes the SavedModel that `gan.metrics.features` describes."""
-
-    def serve(images):
-        x = tf.reduce_mean(tf.image.resize(images, [IMAGE_SIZE] * 2), -1, keepdims=True)
-        features, logits = network(x / 127.5 - 1.0, training=False)
-        return {"features": features, "logits": logits}
-
-    images = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
-    # Keras's own export stores every variable twice.
-    module = tf.Module()
-    module.weights = [weight.value for weight in network.weights]
-    module.serve = tf.function(serve, input_signature=[images])
-    tf.saved_model.save(module, str(path), {"serving_default": module.serve})
-
-
-def report(network, training, test):
-    """Prints the accuracies and the distance between the two splits, of what was exported."""
-    features = []
-    for images in (training, test):
-        rows, logits = network(images.images)
-        accuracy = np.mean(logits.argmax(1) == images.labels)
-        print(f"{images.split} accuracy: {accuracy:.2%} of {len(rows)}")
-        features.append(rows)
-    distance = frechet_distance_of_features(*features)
-    print(f"Fréchet distance of {network.name} features, train to test: {distance:.4g}")
+    train_features(config, out)
 
 
 if __name__ == "__main__":

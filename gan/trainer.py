@@ -8,7 +8,6 @@ from gan.latents import evaluation_samples, latents, uniforms
 from gan.losses import LOSSES, class_loss
 from gan.models import make_discriminator, make_generator, num_classes
 from gan.penalties import PENALTIES, gradient_penalty
-from tfnorm.folding import fold_normalization
 
 # Weights of the AC-GAN's cross-entropy, of real images for the discriminator, and of generated
 # ones for the generator, as its authors have them.
@@ -23,7 +22,7 @@ class Trainer:
     same ones.
 
     Args:
-        config: a `presets.Config`.
+        config: a `config.Config`.
         kind: channels and classes of the images, a `datasets.Kind`.
         strategy: a `tf.distribute` strategy.
 
@@ -43,7 +42,6 @@ class Trainer:
                 f"`batch_size` must be a multiple of the {replicas} replicas. "
                 f"Received: batch_size={config.batch_size}"
             )
-        keras.utils.set_random_seed(config.seed)
         with strategy.scope():
             self.generator = make_generator(config, kind)
             self.discriminator = make_discriminator(config, kind)
@@ -66,6 +64,11 @@ class Trainer:
             "discriminator_optimizer": self.discriminator_optimizer,
         }
         return state if self.average is None else state | {"average": self.average}
+
+    @property
+    def models(self):
+        """The networks that are trained."""
+        return self.generator, self.discriminator
 
     @property
     def sampler(self):
@@ -104,24 +107,6 @@ class Trainer:
         if self.num_classes is not None:
             inputs.append(tf.range(count) % self.num_classes)
         return self._generate(*inputs).numpy()
-
-    def export(self, path):
-        """Writes the generator as a SavedModel, its normalizations folded away where they can be.
-
-        `serving_default(latent[, labels])`, (n, 128) and int32 (n,), gives `images` in [-1, 1].
-        """
-        folded, _ = fold_normalization(self.sampler)
-        archive = keras.export.ExportArchive()
-        archive.track(folded)
-        signature = [tf.TensorSpec([None, self._latent_size], name="latent")]
-        if self.num_classes is not None:
-            signature.append(tf.TensorSpec([None], tf.int32, name="labels"))
-        archive.add_endpoint(
-            "serve",
-            lambda *inputs: {"images": folded(_one_or_list(inputs), training=False)},
-            input_signature=signature,
-        )
-        archive.write_out(str(path), verbose=False)
 
     @tf.function
     def _step(self, step, images, labels):

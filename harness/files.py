@@ -26,6 +26,10 @@ def whole_directory(path):
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    yield aside
-    shutil.rmtree(path, ignore_errors=True)
-    aside.replace(path)
+    try:
+        yield aside
+        shutil.rmtree(path, ignore_errors=True)
+        aside.replace(path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise

@@ -17,7 +17,9 @@ PROGRAMS = (
     "gan/train_features.py",
     "tfnorm/benchmark/__main__.py",
     "harness/experiments/flags.py",
+    "harness/flags.py",
     "harness/program.py",
+    "harness/training.py",
 )
 HEAVY = ("matplotlib", "scipy", "tensorflow_datasets", "tensorflow_gan")
 
@@ -77,10 +79,10 @@ RULES = (
         ),
     ),
     Rule(
-        "the harness knows of the layers in norms alone",
+        "the harness knows of the layers in norms and networks alone",
         ("harness/",),
         deny=("tfnorm",),
-        exempt=("harness/norms.py",),
+        exempt=("harness/norms.py", "harness/networks.py"),
     ),
     Rule(
         "networks are Keras and the layers, and know no list of norms",
@@ -97,9 +99,22 @@ RULES = (
     ),
     Rule(
         "presets are dataclasses",
-        ("gan/presets.py", "classify/presets.py", "classify/config.py"),
+        (
+            "harness/config.py",
+            *(
+                f"{folder}/{name}.py"
+                for folder in ("gan", "classify")
+                for name in ("config", "presets")
+            ),
+        ),
         deny=(ANYTHING,),
-        allow=("classify.config",),
+        allow=(
+            "harness.config",
+            "harness.norm_names",
+            "harness.tables",
+            "gan.config",
+            "classify.config",
+        ),
     ),
     Rule("gan uses neither classify nor the tests", ("gan/",), deny=("classify", "tests")),
     Rule("classify uses neither gan nor the tests", ("classify/",), deny=("gan", "tests")),

@@ -1,4 +1,4 @@
-"""The papers' experiments with classifiers, each a module: see `harness.experiments.perform`."""
+"""The papers' experiments with classifiers, in the order of `--help`."""
 
 from classify.experiments import (
     covariate_shift,
@@ -11,13 +11,13 @@ from classify.experiments import (
     vgg,
 )
 
-EXPERIMENTS = {
-    "micro_batch": micro_batch,
-    "estimation": estimation,
-    "vgg": vgg,
-    "imagenet": imagenet,
-    "time": time,
-    "covariate_shift": covariate_shift,
-    "known_distances": known_distances,
-    "disturbance": disturbance,
-}
+EXPERIMENTS = [
+    micro_batch.EXPERIMENT,
+    estimation.EXPERIMENT,
+    vgg.EXPERIMENT,
+    imagenet.EXPERIMENT,
+    time.EXPERIMENT,
+    covariate_shift.EXPERIMENT,
+    known_distances.EXPERIMENT,
+    disturbance.EXPERIMENT,
+]

@@ -9,14 +9,10 @@ import dataclasses
 import json
 
 from classify.config import Config
-from classify.experiments import measured_checkpoints, shift_report, trained
-from classify.experiments.measured_checkpoints import MeasuredCheckpoints
+from classify.experiments import flags, shift_report, trained
 from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.files import write_whole
-
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
 
 SHIFT = (
     "shift_estimators",
@@ -26,9 +22,6 @@ SHIFT = (
     "shift_steps",
     "shift_rate",
 )
-# Left out are that of which each run has its own, and that which is as `shift_every`.
-SHARED = [flag for flag in trained.FLAGS if flag not in ("dataset", "eval_every")]
-FLAGS = ("datasets", "norms", "schedules", "batch_size", "width", "run_dir", *SHIFT, *SHARED)
 PRODUCT = "shift.json"
 FREE = (*trained.FREE, "run_dir")
 
@@ -63,35 +56,39 @@ SMALL = {
 }
 
 
-def runs(options):
+def jobs(request):
     """One for each dataset, normalization and schedule; or the one of a run's checkpoints."""
-    if options.run_dir is not None:
-        return [Run("checkpoints", measured_checkpoints.settings(options))]
-    size = SMALL if options.scale == "small" else PAPER
+    if request.run_dir is not None:
+        from classify.experiments.measured_checkpoints import settings
+
+        return [Job("checkpoints", settings(request))]
+    size = SMALL if request.scale == "small" else PAPER
     grid = size["grid"]
-    config = options.override(dataclasses.replace(Config(), **size["fields"]))
+    config = request.override(dataclasses.replace(Config(), **size["fields"]))
     if config.shift_estimators is None:
         raise UserError("--shift_estimators are what is measured. Received: none")
     config = dataclasses.replace(config, eval_every=config.shift_every)
     return [
-        Run(
+        Job(
             f"{dataset}_{norm}" + ("" if schedule == "steps" else f"_{schedule}_rate"),
             dataclasses.replace(config, dataset=dataset, norm=norm, schedule=schedule),
         )
-        for dataset in chosen("datasets", options.datasets or grid["datasets"], DATASETS)
-        for norm in chosen("norms", options.norms or grid["norms"], NORMS)
-        for schedule in chosen("schedules", options.schedules or grid["schedules"], SCHEDULES)
+        for dataset in chosen("datasets", request.datasets or grid["datasets"], DATASETS)
+        for norm in chosen("norms", request.norms or grid["norms"], NORMS)
+        for schedule in chosen("schedules", request.schedules or grid["schedules"], SCHEDULES)
     ]
 
 
 def carry_out(config, directory):
     """Trains as `classify.train` does and measures every epoch, or measures a run's checkpoints."""
+    from classify.experiments.measured_checkpoints import MeasuredCheckpoints, measure
+
     if isinstance(config, MeasuredCheckpoints):
-        source, config = config.run_dir, measured_checkpoints.measure(config, directory, FREE)
+        source, config = config.run_dir, measure(config, directory, FREE)
     else:
         trained.carry_out(config, directory)
         source = directory.path
-    course = shift_report.course(config, directory, source)
+    course = shift_report.course_of(config, directory, source)
     write_whole(directory / PRODUCT, json.dumps(course, indent=1) + "\n")
 
 
@@ -108,4 +105,31 @@ def describe(outcome):
 
 def report(outcomes, out):
     """Figure 1, a table of what became of the distances where the rate fell, and the numbers."""
-    shift_report.write({each.run.name: shift_report.read(each, PRODUCT) for each in outcomes}, out)
+    courses = {outcome.job.name: shift_report.read(outcome, PRODUCT) for outcome in outcomes}
+    shift_report.write(courses, out)
+
+
+EXPERIMENT = Experiment(
+    name="covariate_shift",
+    summary="how far layers' outputs go in an epoch, as the learning rate falls: figure 1",
+    flags=(
+        Flag("datasets", f"Of {', '.join(DATASETS)}.", is_list=True),
+        flags.NORMS,
+        Flag("schedules", f"Of {', '.join(SCHEDULES)}: how the learning rate falls.", is_list=True),
+        flags.RUN_DIR,
+    ),
+    fields=(
+        "batch_size",
+        "width",
+        *SHIFT,
+        # Each job has a dataset of its own, and is evaluated every `shift_every`.
+        *(field for field in trained.FIELDS if field not in ("dataset", "eval_every")),
+    ),
+    jobs=jobs,
+    carry_out=carry_out,
+    product=PRODUCT,
+    free=FREE,
+    describe=describe,
+    report=report,
+    is_papers=lambda request: request.run_dir is None,
+)

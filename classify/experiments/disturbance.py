@@ -9,60 +9,47 @@ trained.
 import dataclasses
 import json
 
-from classify.experiments import disturbed_layers, disturbed_methods
+from classify.experiments import disturbed_layers, disturbed_methods, flags
 from classify.experiments.disturbed_layers import Layers
 from classify.experiments.disturbed_methods import Methods
 from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.files import write_whole
 
-FLAGS = (
-    "sweeps",
-    "norms",
-    "normalizer",
-    "samples",
-    "batches",
-    "batch_size",
-    "group_size",
-    "iterations",
-    "epsilon",
-    "run_dir",
-    "data_dir",
-    "train_size",
-    "seed",
-)
 PRODUCT = "disturbance.json"
 # Which network it is, is told by the network itself.
 FREE = ("run_dir", "data_dir")
 
 LAYERS = "layers"
 SWEEPS = (LAYERS, *disturbed_methods.SWEEPS)
-# What measures, describes and draws a run, by what its configuration is.
+# What describes and draws a job, by what its configuration is.
 KINDS = {Methods: disturbed_methods, Layers: disturbed_layers}
 
 
-def runs(options):
+def jobs(request):
     """One for each sweep; first the layers of a model, if there is one, as it may be amiss."""
-    names = chosen("sweeps", options.sweeps, SWEEPS)
-    if options.run_dir is None and options.sweeps and LAYERS in names:
+    names = chosen("sweeps", request.sweeps, SWEEPS)
+    if request.run_dir is None and request.sweeps and LAYERS in names:
         raise UserError("The sweep layers needs --run_dir, the directory of a run.")
-    if options.run_dir is not None and LAYERS not in names:
+    if request.run_dir is not None and LAYERS not in names:
         raise UserError("--run_dir is for the sweep layers, which --sweeps leaves out.")
-    found = [
-        Run(name, disturbed_methods.sweep(name, options))
+    jobs = [
+        Job(name, disturbed_methods.sweep(name, request))
         for name in disturbed_methods.SWEEPS
         if name in names
     ]
-    if options.run_dir is not None:
-        found.insert(0, Run(LAYERS, disturbed_layers.layers(options)))
-    return found
+    if request.run_dir is not None:
+        jobs.insert(0, Job(LAYERS, disturbed_layers.layers(request)))
+    return jobs
 
 
 def carry_out(config, directory):
     """Measures, and writes the numbers to `disturbance.json`; null is what is not finite."""
+    from classify.experiments import measured_layers, measured_methods
+
+    measures = {Methods: measured_methods.measure, Layers: measured_layers.measure}
     try:
-        rows = KINDS[type(config)].measure(config)
+        rows = measures[type(config)](config)
     except ValueError as error:
         raise UserError(str(error)) from error
     directory.begin(dataclasses.asdict(config), FREE)
@@ -71,7 +58,7 @@ def carry_out(config, directory):
 
 def describe(outcome):
     """A complete run in a few words."""
-    config = outcome.run.config
+    config = outcome.job.config
     return KINDS[type(config)].describe(config, _read(outcome))
 
 
@@ -79,12 +66,48 @@ def report(outcomes, out):
     """Tables and a figure for each sweep."""
     tables = {}
     for outcome in outcomes:
-        config, rows = outcome.run.config, _read(outcome)
+        config, rows = outcome.job.config, _read(outcome)
         kind = KINDS[type(config)]
         tables |= kind.tables(config, rows)
-        kind.draw(out / f"{outcome.run.name}.png", config, rows)
+        kind.draw(out / f"{outcome.job.name}.png", config, rows)
     out.write(**tables)
 
 
 def _read(outcome):
     return json.loads((outcome.directory / PRODUCT).read_text())
+
+
+EXPERIMENT = Experiment(
+    name="disturbance",
+    summary="how much a sample depends on its mini-batch, by method and size, and in which layers",
+    flags=(
+        Flag("sweeps", f"Of {', '.join(SWEEPS)}; layers needs --run_dir.", is_list=True),
+        flags.NORMS,
+        flags.RUN_DIR,
+    ),
+    fields=(
+        Flag(
+            "normalizer",
+            "What the disturbance is divided by: the root of the number of a sample's elements, or "
+            "the number. Left out: none, and sqrt for layers, which differ in size.",
+            str | None,
+            choices=("sqrt", "dimension"),
+        ),
+        Flag("samples", "Samples whose disturbance is measured.", int),
+        Flag("batches", "Mini-batches that each of them is put in.", int),
+        "batch_size",
+        "group_size",
+        "iterations",
+        "epsilon",
+        "data_dir",
+        "train_size",
+        "seed",
+    ),
+    jobs=jobs,
+    carry_out=carry_out,
+    product=PRODUCT,
+    free=FREE,
+    describe=describe,
+    report=report,
+    is_papers=lambda request: request.run_dir is None,
+)

@@ -3,18 +3,8 @@
 import dataclasses
 import zlib
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from classify import inputs
-from classify.experiments.disturbed_methods import DIVIDED, LABELS, finite, whiteness
-from classify.parts import first, open_split, taken
-from classify.saved import best_network, best_path, run_config
-from harness.errors import UserError
+from classify.experiments.disturbed_methods import DIVIDED, label, methods
 from harness.figures import charts
-from tfnorm.analysis.layer_stochasticity import layer_disturbances
-from tfnorm.layers.sites import normalization_sites
 
 # Ours: a layer's inputs for all images are in memory, 0.7 GB of 64 channels of 32 x 32 pixels.
 SMALL = {"train_size": 2_000, "samples": 10, "batches": 20}
@@ -53,74 +43,20 @@ class Layers:
             raise ValueError(f"`seed` must not be negative. Received: seed={self.seed}")
 
 
-def layers(options):
-    """The `Layers` of the run that the options name."""
-    of_run = run_config(options.run_dir)
+def layers(request):
+    """The `Layers` of the run that the request names."""
+    from classify.saved import best_path, run_config
+
+    known = run_config(request.run_dir)
     config = Layers(
-        run_dir=options.run_dir,
-        network=f"{zlib.crc32(best_path(options.run_dir).read_bytes()):08x}",
-        dataset=of_run.dataset,
-        data_dir=of_run.data_dir,
-        batch_size=of_run.batch_size,
-        **SMALL if options.scale == "small" else {},
+        run_dir=request.run_dir,
+        network=f"{zlib.crc32(best_path(request.run_dir).read_bytes()):08x}",
+        dataset=known.dataset,
+        data_dir=known.data_dir,
+        batch_size=known.batch_size,
+        **SMALL if request.scale == "small" else {},
     )
-    return options.override(config)
-
-
-def measure(config):
-    """Rows of a layer, what it is, its disturbance, and the whiteness of its output.
-
-    The whiteness is that of a mini-batch, normalised as in training: without gamma and beta, which
-    have nothing to do with it, while they are in the disturbance. Of "bn" and others without a
-    whitening it is of all channels together.
-    """
-    model, scaling = best_network(config.run_dir)
-    images = _images(config, scaling)
-    found = layer_disturbances(
-        model,
-        images,
-        config.batch_size,
-        samples=config.samples,
-        batches=config.batches,
-        normalizer=config.normalizer,
-        seed=config.seed,
-    )
-    if not found:
-        raise UserError(f"The network of {config.run_dir} has no normalization layer.")
-    group_sizes = {site.name: site.group_size for site in normalization_sites(model)}
-    rows = []
-    for name, kind, channels, value in found:
-        size = group_sizes[name] if kind in LABELS else None
-        output = _normalized(model, model.get_layer(name), images[: config.batch_size])
-        rows.append(
-            {
-                "layer": name,
-                "kind": kind,
-                "channels": channels,
-                "group_size": size,
-                "disturbance": finite(value),
-                **whiteness(output, size),
-            }
-        )
-    return rows
-
-
-def _images(config, scaling):
-    """Some training images of the run, drawn at random, without augmentation and scaled."""
-    of_run = dataclasses.replace(run_config(config.run_dir), data_dir=config.data_dir)
-    images = first(open_split(of_run, "train"), of_run.train_size)
-    count = len(images.labels)
-    order = np.random.default_rng(config.seed).permutation(count)[: config.train_size]
-    return inputs.scaled_images(taken(images, order), scaling, of_run.image_size)
-
-
-def _normalized(model, layer, images):
-    """What the layer makes of these images in training, with a gamma of 1 and a beta of 0."""
-    x = keras.Model(model.inputs, layer.input)([images], training=False)
-    weights = [(layer.gamma, tf.ones_like), (layer.beta, tf.zeros_like)]
-    neutral = [(weight, like(weight)) for weight, like in weights if weight is not None]
-    with keras.StatelessScope(state_mapping=neutral):
-        return layer(x, training=True)
+    return request.override(config)
 
 
 def describe(config, rows):
@@ -168,4 +104,4 @@ def draw(path, config, rows):
 
 
 def _label(row):
-    return LABELS.get(row["kind"], row["kind"])
+    return label(row["kind"]) if row["kind"] in methods() else row["kind"]

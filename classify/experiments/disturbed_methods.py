@@ -2,15 +2,12 @@
 
 import dataclasses
 
-import numpy as np
-
-from harness.experiments.perform import chosen
+from harness.experiments.experiment import chosen
 from harness.figures.lines import write_lines
-from tfnorm.analysis.conditioning import conditioning
-from tfnorm.analysis.stochasticity import check_sampling, disturbance, normalization
+from harness.norm_names import whitenings
 
-# In the order of their disturbance in 16 dimensions.
-LABELS = {"bn": "BN", "itn": "ItN", "zca": "ZCA", "cd": "CD", "pca": "PCA"}
+# In the order of their disturbance in 16 dimensions; others come after them.
+_ORDER = ("bn", "itn", "zca", "cd", "pca")
 
 # The paper's settings as we believe them to be: we could not confirm them, nor find code. How many
 # iterations of ItN it goes to, and its epsilon, we do not know.
@@ -31,7 +28,7 @@ X_LABELS = {
     "iterations": "iterations of ItN",
 }
 # Methods that the swept size is of, where that is not all of them: the others are level.
-CONCERNED = {"iterations": ("itn",), "group_size": ("itn", "zca", "cd", "pca")}
+CONCERNED = {"iterations": lambda: ("itn",), "group_size": whitenings}
 DIVIDED = {None: "", "sqrt": " / root of the elements", "dimension": " / number of elements"}
 
 
@@ -58,6 +55,8 @@ class Methods:
     seed: int = 0
 
     def __post_init__(self):
+        from tfnorm.analysis.stochasticity import check_sampling
+
         for sizes in self.points().values():
             size = sizes["batch_size"]
             check_sampling(self.count, size, self.samples, self.batches, self.normalizer)
@@ -72,6 +71,8 @@ class Methods:
 
     def normalize(self, norm, sizes):
         """A method's function from a mini-batch to the normalised one."""
+        from tfnorm.analysis.stochasticity import normalization
+
         return normalization(
             norm,
             group_size=sizes["group_size"],
@@ -80,72 +81,30 @@ class Methods:
         )
 
 
-def sweep(over, options):
+def methods():
+    """The names of what there is to compare, in their order."""
+    return sorted(("bn", *whitenings()), key=lambda name: (*_ORDER, name).index(name))
+
+
+def label(norm):
+    """What tables and figures call a norm."""
+    from tfnorm.functional import WHITENERS
+
+    return WHITENERS[norm].label if norm in WHITENERS else norm.upper()
+
+
+def concerned(over, norm):
+    """Whether a swept size is of a norm."""
+    return norm in CONCERNED.get(over, methods)()
+
+
+def sweep(over, request):
     """The `Methods` of a sweep of `SWEEPS`."""
-    norms = ",".join(chosen("norms", options.norms, LABELS))
+    norms = ",".join(chosen("norms", request.norms, methods()))
     fields = {"over": over, "norms": norms} | SWEEPS[over]
-    if options.scale == "small":
+    if request.scale == "small":
         fields |= SMALL | SMALL_SWEEPS.get(over, {})
-    return dataclasses.replace(options.override(Methods(**fields)), **{over: None})
-
-
-def measure(config):
-    """Rows of the swept value, the norm, its disturbance, and the whiteness of a mini-batch.
-
-    The data are independent standard Gaussians, which are white: what is left to whiten is the
-    mini-batch's own deviation, and the axes of PCA, whose eigenvalues are alike, are arbitrary.
-    """
-    rows, level = [], {}
-    for value, sizes in config.points().items():
-        rng = np.random.default_rng(config.seed)
-        data = rng.standard_normal((config.count, sizes["dimension"]), np.float32)
-        for norm in config.norms.split(","):
-            concerned = norm in CONCERNED.get(config.over, LABELS)
-            found = None if concerned else level.get(norm)
-            if found is None:
-                found = level[norm] = _measured(config, norm, data, sizes)
-                print(f"{config.over} {value}, {norm}: {found}")
-            rows.append({"value": value, "norm": norm, **found})
-    return rows
-
-
-def _measured(config, norm, data, sizes):
-    normalize, size = config.normalize(norm, sizes), sizes["batch_size"]
-    value = disturbance(
-        normalize,
-        data,
-        size,
-        samples=config.samples,
-        batches=config.batches,
-        normalizer=config.normalizer,
-        seed=config.seed,
-    )
-    groups = None if norm == "bn" else sizes["group_size"]
-    return {"disturbance": finite(value), **whiteness(normalize(data[:size]), groups)}
-
-
-def whiteness(rows, group_size):
-    """How white an output (n, ..., channels) is, in numbers that JSON has: None is not finite.
-
-    Returns:
-        dict of `condition_number` and `deviation` of the worst group of channels, see
-        `conditioning`, and `overall`, the condition number of all channels together.
-    """
-    rows = np.asarray(rows)
-    if not np.isfinite(rows).all():
-        return dict.fromkeys(["condition_number", "deviation", "overall"])
-    groups = conditioning(rows, group_size)
-    (whole,) = conditioning(rows)
-    return {
-        "condition_number": finite(max(group.condition_number for group in groups)),
-        "deviation": max(group.deviation for group in groups),
-        "overall": finite(whole.condition_number),
-    }
-
-
-def finite(number):
-    """The number, or None if it is not finite."""
-    return number if np.isfinite(number) else None
+    return dataclasses.replace(request.override(Methods(**fields)), **{over: None})
 
 
 def describe(config, rows):
@@ -155,16 +114,16 @@ def describe(config, rows):
 
 def tables(config, rows):
     """A table for each panel, of the norms over the swept values."""
-    found = {}
+    tables_by_name = {}
     for measure, title in _panels(config).items():
         lines = {}
         for row in rows:
             line = lines.setdefault(row["value"], {X_LABELS[config.over]: row["value"]})
-            line[LABELS[row["norm"]]] = row[measure]
+            line[label(row["norm"])] = row[measure]
         name = config.over if measure == "disturbance" else f"{config.over}_{measure}"
         caption = _caption(config) if measure == "disturbance" else f"{title}, of the same."
-        found[name] = (caption, list(lines.values()))
-    return found
+        tables_by_name[name] = (caption, list(lines.values()))
+    return tables_by_name
 
 
 def draw(path, config, rows):
@@ -173,7 +132,7 @@ def draw(path, config, rows):
     lines = {title: {} for title in panels.values()}
     for row in rows:
         for measure, title in panels.items():
-            points = lines[title].setdefault(LABELS[row["norm"]], [])
+            points = lines[title].setdefault(label(row["norm"]), [])
             if row[measure] is not None:
                 points.append((row["value"], row[measure]))
     write_lines(

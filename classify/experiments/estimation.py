@@ -8,26 +8,11 @@ computation: layers follow both, and one training serves both.
 import dataclasses
 import math
 
-import keras
-import tensorflow as tf
-
-from classify import presets, run
-from classify.experiments import trained
-from classify.experiments.trained import FREE, PRODUCT
-from classify.networks import mlp
-from classify.trainer import Trainer, measure
+from classify import presets
+from classify.experiments import flags, trained
 from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
-from harness.run.strategies import make_strategy
-from tfnorm.layers import BatchWhitening
-
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
-
-# The learning rate is one of `rates`.
-SHARED = [flag for flag in trained.FLAGS if flag != "learning_rate"]
-FLAGS = ("norms", "widths", "batch_sizes", "rates", "group_size", *SHARED)
 
 NORMS = ("zca", "cd", "itn", "pca")
 # The supplement draws ZCA and CD, and does not print its widths and batch sizes: these are ours.
@@ -47,24 +32,26 @@ SMALL = {
 SMALL_FIELDS = {"epochs": 2.0, "eval_every": 1_000_000, "log_every": 50}
 
 
-def runs(options):
+def jobs(request):
     """One for each method, learning rate, width and batch size, the quick ones first."""
-    small = options.scale == "small"
+    small = request.scale == "small"
     grid = SMALL if small else PAPER
     config = dataclasses.replace(presets.MLP, **(SMALL_FIELDS if small else {}))
-    found = []
-    for rate in _numbers("rates", options.rates, grid, float):
-        for batch_size in sorted(_numbers("batch_sizes", options.batch_sizes, grid, int))[::-1]:
-            for width in sorted(_numbers("widths", options.widths, grid, int)):
-                for norm in chosen("norms", options.norms or grid["norms"], NORMS):
-                    of_norm = options.override(presets.whitened(config, norm))
-                    of_run = dataclasses.replace(
-                        of_norm, learning_rate=rate, batch_size=batch_size, width=width
+    jobs = []
+    for rate in _numbers("rates", request.rates, grid, float):
+        for batch_size in sorted(_numbers("batch_sizes", request.batch_sizes, grid, int))[::-1]:
+            for width in sorted(_numbers("widths", request.widths, grid, int)):
+                for norm in chosen("norms", request.norms or grid["norms"], NORMS):
+                    job_config = dataclasses.replace(
+                        request.override(presets.whitened(config, norm)),
+                        learning_rate=rate,
+                        batch_size=batch_size,
+                        width=width,
                     )
-                    found.append(
-                        Run(f"{norm}_rate_{rate:g}_width_{width}_batch_{batch_size}", of_run)
+                    jobs.append(
+                        Job(f"{norm}_rate_{rate:g}_width_{width}_batch_{batch_size}", job_config)
                     )
-    return found
+    return jobs
 
 
 def _numbers(flag, given, grid, kind):
@@ -77,81 +64,11 @@ def _numbers(flag, given, grid, kind):
     return list(dict.fromkeys(numbers))
 
 
-@keras.saving.register_keras_serializable(package="classify")
-class TwoEstimates(BatchWhitening):
-    """A `BatchWhitening` that follows the covariance, and the whitening matrix beside it.
-
-    Attributes:
-        of_matrix: whether inference is by the matrix.
-    """
-
-    of_matrix = False
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self._moving_matrices = []
-        for i, moving in enumerate(self._moving):
-            matrix = self.add_statistic(f"moving_matrix_{i}", moving.shape, _identities)
-            self._moving_matrices.append(matrix)
-            setattr(self, f"moving_matrix_{i}", matrix)  # a checkpoint keeps attributes, not lists
-
-    def follow_batch(self, mean, covariances, matrices):
-        super().follow_batch(mean, covariances, matrices)
-        self.follow(self._moving_matrices, matrices)
-
-    def inference_matrices(self):
-        if self.of_matrix:
-            return [tf.convert_to_tensor(weight) for weight in self._moving_matrices]
-        return super().inference_matrices()
-
-
-def _identities(shape, dtype=None):
-    return tf.eye(shape[-1], batch_shape=shape[:-2], dtype=dtype)
-
-
-class TwoEstimatesTrainer(Trainer):
-    """Trains once, and evaluates by both estimates."""
-
-    def make_model(self, shape, num_classes):
-        config = self.config
-
-        def norm(name):
-            return TwoEstimates(
-                config.norm,
-                config.group_size,
-                config.iterations,
-                momentum=config.norm_momentum,
-                epsilon=config.epsilon,
-                device=config.device,
-                center=False,
-                scale=False,
-                name=name,
-            )
-
-        return mlp.classifier(
-            norm, shape=shape, num_classes=num_classes, depth=config.depth, width=config.width
-        )
-
-    def evaluate(self, batches):
-        """See `Trainer.evaluate`; by the matrix, the names begin with `matrix_`."""
-        batches = list(batches)
-        by_matrix = measure(self._by_matrix, batches)
-        return super().evaluate(batches) | {f"matrix_{k}": v for k, v in by_matrix.items()}
-
-    @tf.function
-    def _by_matrix(self, images):
-        layers = [layer for layer in self.model.layers if isinstance(layer, TwoEstimates)]
-        for layer in layers:
-            layer.of_matrix = True
-        logits = self.model(images, training=False)
-        for layer in layers:
-            layer.of_matrix = False
-        return logits
-
-
 def carry_out(config, directory):
     """Trains as `classify.train` does, with layers that follow both estimates."""
-    run.train(config, make_strategy(config.strategy), directory, TwoEstimatesTrainer)
+    from classify.experiments.two_estimates import Run
+
+    Run(config, directory.path).train()
 
 
 def _accuracies(outcome):
@@ -172,7 +89,7 @@ def report(outcomes, out):
     """Figure I: the difference of the accuracies over width and batch size."""
     rows, panels = [], {}
     for outcome in outcomes:
-        config, accuracies = outcome.run.config, _accuracies(outcome)
+        config, accuracies = outcome.job.config, _accuracies(outcome)
         by_covariance, by_matrix = accuracies or (math.nan, math.nan)
         difference = None if accuracies is None else by_covariance - by_matrix
         title = f"{config.norm}, learning rate {config.learning_rate:g}"
@@ -189,7 +106,7 @@ def report(outcomes, out):
                 "state": outcome.state,
             }
         )
-    config = outcomes[0].run.config
+    config = outcomes[0].job.config
     caption = (
         f"Accuracy on the test split of {config.dataset} after {config.epochs:g} epochs, by moving "
         "covariances and by moving whitening matrices of the same training."
@@ -202,3 +119,26 @@ def report(outcomes, out):
         "width, units of a hidden layer",
         "accuracy by covariance minus by matrix, %",
     )
+
+
+EXPERIMENT = Experiment(
+    name="estimation",
+    summary="MLPs by the covariance's estimate or the matrix's, by width and batch: figure I",
+    flags=(
+        flags.NORMS,
+        Flag("widths", "Units of a hidden layer.", is_list=True),
+        Flag("batch_sizes", "Images in a batch.", is_list=True),
+        Flag("rates", "Learning rates.", is_list=True),
+    ),
+    fields=(
+        "group_size",
+        # The learning rate is one of `rates`.
+        *(field for field in trained.FIELDS if field != "learning_rate"),
+    ),
+    jobs=jobs,
+    carry_out=carry_out,
+    product=trained.PRODUCT,
+    free=trained.FREE,
+    describe=describe,
+    report=report,
+)

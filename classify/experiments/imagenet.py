@@ -8,15 +8,10 @@ import dataclasses
 import typing
 
 from classify import presets
-from classify.experiments import trained
-from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from classify.experiments import flags, trained
+from classify.experiments.trained import accuracy
+from harness.experiments.experiment import Experiment, Job, chosen
 from harness.figures import charts
-
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
-
-FLAGS = ("norms", "batch_size", "width", *trained.FLAGS)
 
 
 class Row(typing.NamedTuple):
@@ -50,23 +45,23 @@ SMALL = {
 }
 
 
-def runs(options):
+def jobs(request):
     """One for each norm and schedule."""
-    small = SMALL if options.scale == "small" else {}
-    found = []
-    for norm in chosen("norms", options.norms, NORMS):
+    small = SMALL if request.scale == "small" else {}
+    jobs = []
+    for norm in chosen("norms", request.norms, NORMS):
         for schedule in SCHEDULES:
             config = presets.PRESETS[f"imagenet_resnet50_{norm}"]
             config = dataclasses.replace(config, schedule=schedule, **small)
-            found.append(Run(f"{norm}_{schedule}", options.override(config)))
-    return found
+            jobs.append(Job(f"{norm}_{schedule}", request.override(config)))
+    return jobs
 
 
 def report(outcomes, out):
     """Table I: the accuracies of each norm, beside the paper's."""
-    config = outcomes[0].run.config
-    found = {outcome.run.name: outcome for outcome in outcomes}
-    norms = dict.fromkeys(name.rsplit("_", 1)[0] for name in found)
+    config = outcomes[0].job.config
+    by_name = {outcome.job.name: outcome for outcome in outcomes}
+    norms = dict.fromkeys(name.rsplit("_", 1)[0] for name in by_name)
     rows = []
     panels = {
         f"ResNet-{config.depth}, {config.dataset}, {decay}": {} for decay in SCHEDULES.values()
@@ -75,12 +70,12 @@ def report(outcomes, out):
         row = {"norm": NORMS[norm].label}
         for schedule, panel in zip(SCHEDULES, panels.values(), strict=True):
             decay, published = SCHEDULES[schedule], getattr(NORMS[norm], schedule)
-            outcome = found[f"{norm}_{schedule}"]
+            outcome = by_name[f"{norm}_{schedule}"]
             row[f"{decay}, %"] = accuracy(outcome)
             row[f"Table I, {decay}, %"] = published
             label = NORMS[norm].label + ("\n(diverged)" if outcome.state == "diverged" else "")
             panel[label] = {"here": accuracy(outcome), "Table I: ResNet-50, ImageNet": published}
-        row["diverged"] = sum(found[f"{norm}_{each}"].state == "diverged" for each in SCHEDULES)
+        row["diverged"] = sum(by_name[f"{norm}_{each}"].state == "diverged" for each in SCHEDULES)
         rows.append(row)
     length = f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
     caption = (
@@ -92,3 +87,17 @@ def report(outcomes, out):
     )
     out.write(table=(caption, rows))
     charts.write_bars(out / "figure.png", panels, "top-1 accuracy, %")
+
+
+EXPERIMENT = Experiment(
+    name="imagenet",
+    summary="ResNet-50 with ItN in two places: table I",
+    flags=(flags.NORMS,),
+    fields=("batch_size", "width", *trained.FIELDS),
+    jobs=jobs,
+    carry_out=trained.carry_out,
+    product=trained.PRODUCT,
+    free=trained.FREE,
+    describe=trained.describe,
+    report=report,
+)

@@ -10,15 +10,12 @@ import math
 
 import numpy as np
 
-from classify.covariate_shift import make_estimators
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Job
 from harness.figures.lines import write_lines
 from harness.files import write_whole
-from tfnorm.analysis.em_distance import ESTIMATORS
+from harness.tables import names_in
 
-FLAGS = ("shift_estimators", "shift_steps", "seed")
 PRODUCT = "estimates.json"
-FREE = ()
 
 
 def _mean_norm(dimension):
@@ -53,7 +50,7 @@ class Known:
     Attributes:
         case, shape: keys of `CASES` and `SHAPES`.
         training, test: samples of each Gaussian.
-        shift_estimators: keys of `ESTIMATORS`, with commas.
+        shift_estimators: keys of `em_distance.ESTIMATORS`, with commas.
         shift_steps: of a critic; the rate is the larger the fewer there are than its own.
         seed: of samples and estimators.
     """
@@ -62,7 +59,7 @@ class Known:
     shape: str
     training: int = 4000
     test: int = 1000
-    shift_estimators: str | None = ",".join(ESTIMATORS)
+    shift_estimators: str | None = ",".join(names_in("tfnorm.analysis.em_distance", "ESTIMATORS"))
     shift_steps: int | None = 1500
     seed: int = 0
 
@@ -77,13 +74,13 @@ class Known:
 SMALL_STEPS = 300
 
 
-def runs(options):
+def jobs(request):
     """One for each shape and case."""
-    small = {"shift_steps": SMALL_STEPS} if options.scale == "small" else {}
-    config = options.override(Known("", "", **small))
+    small = {"shift_steps": SMALL_STEPS} if request.scale == "small" else {}
+    config = request.override(Known("", "", **small))
     _estimators(config)  # fails here at one that there is not
     return [
-        Run(
+        Job(
             f"{shape}_{case}".replace(" ", "_"),
             dataclasses.replace(config, case=case, shape=shape),
         )
@@ -94,7 +91,7 @@ def runs(options):
 
 def carry_out(config, directory):
     """Estimates each distance with each estimator."""
-    directory.begin(dataclasses.asdict(config), FREE)
+    directory.begin(dataclasses.asdict(config))
     rng = np.random.default_rng(config.seed)
     shape = SHAPES[config.shape]
     shift = rng.standard_normal(shape)
@@ -120,13 +117,18 @@ def carry_out(config, directory):
 
 
 def _estimators(config):
-    found = make_estimators(config.shift_estimators, steps=config.shift_steps, seed=config.seed)
-    for name, estimator in found.items():
+    """The estimators by name; the fewer steps a critic has, the longer they are."""
+    from classify.covariate_shift import make_estimators
+
+    estimators = make_estimators(
+        config.shift_estimators, steps=config.shift_steps, seed=config.seed
+    )
+    for name, estimator in estimators.items():
         if estimator.trains:
             usual = type(estimator)()
             rate = usual.learning_rate * usual.steps / estimator.steps
-            found[name] = dataclasses.replace(estimator, learning_rate=rate)
-    return found
+            estimators[name] = dataclasses.replace(estimator, learning_rate=rate)
+    return estimators
 
 
 def describe(outcome):
@@ -141,23 +143,23 @@ def report(outcomes, out):
     """A table of estimates and their relative errors, and a figure of both distances."""
     table, panels = [], {}
     for outcome in outcomes:
-        config = outcome.run.config
+        config = outcome.job.config
         names = config.shift_estimators.split(",")
-        found = {}
+        estimates = {}
         for row in json.loads((outcome.directory / PRODUCT).read_text()):
-            found.setdefault(row["distance"], {})[row["estimator"]] = row["estimate"]
-        of_run = [
+            estimates.setdefault(row["distance"], {})[row["estimator"]] = row["estimate"]
+        run_rows = [
             {"samples": config.shape, "case": config.case, "W": distance}
-            | {key: value for name in names for key, value in _cells(each, name, distance)}
-            for distance, each in found.items()
+            | {key: value for name in names for key, value in _cells(values, name, distance)}
+            for distance, values in estimates.items()
         ]
-        table += of_run
+        table += run_rows
         title = f"{config.shape}, {config.case}"
         panels[title] = {
-            name: [(w, each[name]) for w, each in found.items() if w and each[name] > 0]
+            name: [(w, values[name]) for w, values in estimates.items() if w and values[name] > 0]
             for name in names
-        } | {"W": [(w, w) for w in found if w]}
-    config = outcomes[0].run.config
+        } | {"W": [(w, w) for w in estimates if w]}
+    config = outcomes[0].job.config
     caption = (
         f"Estimates of the distance W of Gaussians N(0, I) and N(W v, I), v a unit vector, or "
         f"N(0, s^2 I), s - 1 being W over the mean norm of a sample: {config.test:,} samples of "
@@ -183,3 +185,16 @@ def _cells(estimates, name, distance):
             f"{name}, error %",
             100 * (estimates[name] / distance - 1) if distance else None,
         )
+
+
+EXPERIMENT = Experiment(
+    name="known_distances",
+    summary="how far the estimates of covariate_shift are from distances that are known",
+    fields=("shift_estimators", "shift_steps", "seed"),
+    jobs=jobs,
+    carry_out=carry_out,
+    product=PRODUCT,
+    describe=describe,
+    report=report,
+    is_papers=lambda request: False,
+)

@@ -5,14 +5,13 @@ import zlib
 
 import tensorflow as tf
 
-from classify import run
+from classify import inputs
 from classify.config import Config
-from classify.covariate_shift import CovariateShift
-from classify.parts import prepare
+from classify.identity import check_data
+from classify.run import Run
 from classify.saved import run_config
 from harness.errors import UserError
 from harness.run.directory import History, RunDirectory
-from harness.run.strategies import make_strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,16 +41,16 @@ _OWN = [
 ]
 
 
-def settings(options):
+def settings(request):
     """What the flags say; what they leave out is as the run has it."""
     for name in ("datasets", "norms", "schedules"):
-        if getattr(options, name) is not None:
+        if getattr(request, name) is not None:
             raise UserError(f"--{name} is for runs to train: with --run_dir there is but one run.")
-    known = run_config(options.run_dir)
-    folder = RunDirectory(options.run_dir)
+    known = run_config(request.run_dir)
+    folder = RunDirectory(request.run_dir)
     if not (folder / "model").exists():
         raise UserError(f"The run in {folder.path} is not complete: train it to its end first.")
-    given = options.override(known)
+    given = request.override(known)
     if given.shift_estimators is None:
         raise UserError("The run says no --shift_estimators: give some.")
     other = [
@@ -65,7 +64,7 @@ def settings(options):
         )
     content = b"".join((folder / name).read_bytes() for name in ("config.json", "metrics.jsonl"))
     return MeasuredCheckpoints(
-        run_dir=options.run_dir,
+        run_dir=request.run_dir,
         run=f"{zlib.crc32(content):08x}",
         seed=known.seed,
         **{name: getattr(given, name) for name in _OWN},
@@ -86,11 +85,11 @@ def measure(config, directory, free):
         The `Config` of the run, with how it was measured.
     """
     values = {name: getattr(config, name) for name in _OWN}
-    of_run = dataclasses.replace(run_config(config.run_dir), **values)
-    parts = prepare(of_run, make_strategy("default"))
-    run.check_data(RunDirectory(config.run_dir, writes=False), parts)
+    run = Run(dataclasses.replace(run_config(config.run_dir), strategy="default", **values))
+    run.prepare()
+    parts, shift = run.parts, run.shift
+    check_data(RunDirectory(config.run_dir, writes=False), parts)
     model = parts.trainer.model
-    shift = CovariateShift(of_run, model, parts.training, parts.test, parts.scaling)
     saved = _checkpoints(config.run_dir)
     period = config.shift_every or parts.epoch
     pairs = _pairs(config.run_dir, saved, period)
@@ -106,26 +105,26 @@ def measure(config, directory, free):
             _restore(model, saved[step - period])
             shift.follow()
         _restore(model, saved[step])
-        found = shift()
+        values = shift()
         was = step
-        batches = run.evaluation_batches(parts.test, parts.scaling, of_run.image_size)
-        found["test_accuracy"] = parts.trainer.evaluate(batches)["test_accuracy"]
-        history.record(step, found)
+        batches = inputs.named_evaluation_batches(parts.test, parts.scaling, run.config.image_size)
+        values["test_accuracy"] = parts.trainer.evaluate(batches)["test_accuracy"]
+        history.record(step, values)
         history.flush()
-        print(f"step {step}: {shift.describe(found)}", flush=True)
-    return of_run
+        print(f"step {step}: {shift.describe(values)}", flush=True)
+    return run.config
 
 
 def _pairs(run_dir, saved, period):
     """Steps of the states that are compared, each with the one a period before."""
-    found = [step for step in saved if step % period == 0 and step - period in (0, *saved)]
-    if not found:
+    steps = [step for step in saved if step % period == 0 and step - period in (0, *saved)]
+    if not steps:
         raise UserError(
             f"{run_dir} has kept checkpoints of the steps {', '.join(map(str, saved))}: none is a "
             f"period of {period} steps after another or after the start. Give another "
             f"--shift_every, or train with --keep_checkpoints=none --checkpoint_every={period}."
         )
-    return found
+    return steps
 
 
 def _checkpoints(run_dir):
@@ -134,10 +133,10 @@ def _checkpoints(run_dir):
     known = tf.train.get_checkpoint_state(str(folder))
     steps = (path.rpartition("-")[2] for path in known.all_model_checkpoint_paths) if known else ()
     # The paths are those of then: the directory may have been moved since.
-    found = {int(step): str(folder / f"ckpt-{step}") for step in steps}
-    if not found:
+    paths = {int(step): str(folder / f"ckpt-{step}") for step in steps}
+    if not paths:
         raise UserError(f"There are no checkpoints in {folder}.")
-    return dict(sorted(found.items()))
+    return dict(sorted(paths.items()))
 
 
 def _restore(model, path):

@@ -8,15 +8,10 @@ import dataclasses
 import statistics
 
 from classify import presets
-from classify.experiments import trained
-from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from classify.experiments import flags, trained
+from classify.experiments.trained import accuracy
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
-
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
-
-FLAGS = ("norms", "repeated", "seeds", "batch_size", "width", *trained.FLAGS)
 
 NORMS = presets.MICRO_NORMS
 SEEDS = 3
@@ -49,32 +44,32 @@ SMALL = {
 SMALL_REPEATED = ("bn", "unitization")
 
 
-def runs(options):
+def jobs(request):
     """One for each norm and seed, those of the first seed first."""
     config, repeated = presets.MICRO_BATCH, NORMS
-    if options.scale == "small":
+    if request.scale == "small":
         config, repeated = dataclasses.replace(config, **SMALL), SMALL_REPEATED
-    config = options.override(config)
-    repeated = chosen("repeated", options.repeated or repeated, NORMS)
+    config = request.override(config)
+    repeated = chosen("repeated", request.repeated or repeated, NORMS)
     return [
-        Run(
+        Job(
             f"{norm}_seed_{config.seed + number}",
             dataclasses.replace(config, seed=config.seed + number, **NORMS[norm]),
         )
-        for number in range(SEEDS if options.seeds is None else options.seeds)
-        for norm in chosen("norms", options.norms, NORMS)
+        for number in range(SEEDS if request.seeds is None else request.seeds)
+        for norm in chosen("norms", request.norms, NORMS)
         if number == 0 or norm in repeated
     ]
 
 
 def report(outcomes, out):
     """Table 1: the median accuracy of each norm, and its spread."""
-    found = {}
+    by_norm = {}
     for outcome in outcomes:
-        name = outcome.run.name.split("_seed_")[0]
-        found.setdefault(name, []).append(accuracy(outcome))
+        name = outcome.job.name.split("_seed_")[0]
+        by_norm.setdefault(name, []).append(accuracy(outcome))
     rows = []
-    for name, accuracies in found.items():
+    for name, accuracies in by_norm.items():
         # A run that has diverged is worse than any other.
         ordered = [-1.0 if value is None else value for value in accuracies]
         median = statistics.median_low(ordered)  # of a run, not between two
@@ -90,7 +85,7 @@ def report(outcomes, out):
                 "Table 1, %": PUBLISHED[name],
             }
         )
-    config = outcomes[0].run.config
+    config = outcomes[0].job.config
     caption = (
         f"Accuracy on the test split after {_length(config)} in batches of "
         f"{config.batch_size}; Table 1 is of a ResNet-110, 200 epochs and all of CIFAR-10."
@@ -98,7 +93,7 @@ def report(outcomes, out):
     out.write(table=(caption, rows))
     charts.write_boxes(
         out / "figure.png",
-        {_label(name).replace(" ", "\n"): {"accuracy": each} for name, each in found.items()},
+        {_label(name).replace(" ", "\n"): {"accuracy": values} for name, values in by_norm.items()},
         {f"ResNet-{config.depth}, batches of {config.batch_size}": (None, None)},
         "test accuracy, %",
         missing="diverged",
@@ -118,3 +113,25 @@ def _label(name):
     if division[0] == "g":
         return f"GN {number} group{plural}"
     return f"GN {number} channel{plural} each"
+
+
+EXPERIMENT = Experiment(
+    name="micro_batch",
+    summary="unitization, batch and group normalization in batches of 2: table 1",
+    flags=(
+        flags.NORMS,
+        Flag(
+            "repeated",
+            "Those of the normalizations that are run with each seed, not the first alone.",
+            is_list=True,
+        ),
+        Flag("seeds", "Number of seeds, from --seed on.", int, least=1),
+    ),
+    fields=("batch_size", "width", *trained.FIELDS),
+    jobs=jobs,
+    carry_out=trained.carry_out,
+    product=trained.PRODUCT,
+    free=trained.FREE,
+    describe=trained.describe,
+    report=report,
+)

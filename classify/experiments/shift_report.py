@@ -7,7 +7,7 @@ from harness.figures.lines import write_lines
 from harness.run.directory import History, RunDirectory
 
 
-def course(config, directory, source):
+def course_of(config, directory, source):
     """What there is to tell of a run, to be written as JSON.
 
     Args:
@@ -45,24 +45,24 @@ def read(outcome, product):
     """The course of a complete run; of one that has diverged, None."""
     if outcome.state != "complete":
         return None
-    found = json.loads((outcome.directory / product).read_text())
-    if not found["rows"]:
+    course = json.loads((outcome.directory / product).read_text())
+    if not course["rows"]:
         raise UserError(f"The run {outcome.run.name} was shorter than a period of measuring.")
-    return found
+    return course
 
 
 def write(courses, out):
     """Writes tables, and a figure for each dataset.
 
     Args:
-        courses: dict from a run's name to its `course`, or None if it has diverged.
+        courses: dict from a run's name to its `course_of`, or None if it has diverged.
         out: a `report.Report`.
     """
-    there = {name: each for name, each in courses.items() if each is not None}
+    there = {name: course for name, course in courses.items() if course is not None}
     tables = {}
     if there:
         tables["epochs"] = ("Accuracy and mean distance over layers, each epoch.", _epochs(there))
-    falls = [row for name, each in there.items() for row in _falls(name, each)]
+    falls = [row for name, course in there.items() for row in _falls(name, course)]
     if falls:
         caption = (
             "The mean distance over layers in the last epoch before the learning rate falls and in "
@@ -70,19 +70,21 @@ def write(courses, out):
             "not, in the same epochs."
         )
         tables = {"table": (caption, falls)} | tables
-    diverged = [name for name, each in courses.items() if each is None]
+    diverged = [name for name, course in courses.items() if course is None]
     if diverged:
         tables["diverged"] = ("Runs that have diverged.", [{"run": name} for name in diverged])
     out.write(**tables)
-    for dataset in dict.fromkeys(each["dataset"] for each in there.values()):
-        _draw(out, dataset, {n: each for n, each in there.items() if each["dataset"] == dataset})
+    for dataset in dict.fromkeys(course["dataset"] for course in there.values()):
+        _draw(
+            out, dataset, {n: course for n, course in there.items() if course["dataset"] == dataset}
+        )
 
 
 def _epochs(courses):
     names = dict.fromkeys(
         key
-        for each in courses.values()
-        for key in each["rows"][0]
+        for course in courses.values()
+        for key in course["rows"][0]
         if key.startswith("shift_") and "/" not in key
     )
     return [
@@ -92,26 +94,26 @@ def _epochs(courses):
             "accuracy, %": 100 * row["test_accuracy"],
         }
         | {key.removeprefix("shift_").replace("_", " "): row.get(key) for key in names}
-        for name, each in courses.items()
-        for row in each["rows"]
+        for name, course in courses.items()
+        for row in course["rows"]
     ]
 
 
-def _falls(name, each):
+def _falls(name, course):
     """A row for each estimator and fall of the rate that has an epoch before and one after."""
-    for place in each["falls"]:
-        earlier = [row for row in each["rows"] if row["epoch"] <= place]
-        later = [row for row in each["rows"] if row["epoch"] - each["period"] >= place]
+    for place in course["falls"]:
+        earlier = [row for row in course["rows"] if row["epoch"] <= place]
+        later = [row for row in course["rows"] if row["epoch"] - course["period"] >= place]
         if not earlier or not later:
             continue
         before, after = earlier[-1], later[0]
-        for estimator in each["estimators"]:
+        for estimator in course["estimators"]:
             first, second = before[f"shift_{estimator}"], after[f"shift_{estimator}"]
             yield {
                 "run": name,
                 "estimator": estimator,
                 "epoch": place,
-                "rate falls": "yes" if each["rate_falls"] else "no",
+                "rate falls": "yes" if course["rate_falls"] else "no",
                 "before": first,
                 "after": second,
                 "after / before": second / first if first else None,
@@ -120,25 +122,25 @@ def _falls(name, each):
 
 
 def _draw(out, dataset, courses):
-    courses = {_label(name, dataset): each for name, each in courses.items()}
+    courses = {_label(name, dataset): course for name, course in courses.items()}
     panels = {
         "Test accuracy, %": {
-            label: [(row["epoch"], 100 * row["test_accuracy"]) for row in each["rows"]]
-            for label, each in courses.items()
+            label: [(row["epoch"], 100 * row["test_accuracy"]) for row in course["rows"]]
+            for label, course in courses.items()
         }
     }
-    for estimator in dict.fromkeys(e for each in courses.values() for e in each["estimators"]):
+    for estimator in dict.fromkeys(e for course in courses.values() for e in course["estimators"]):
         panels[f"Distance in an epoch, {estimator} (of the null: its size)"] = {
-            label: [(row["epoch"], abs(row[key])) for row in each["rows"] if row[key]]
-            for name, each in courses.items()
-            if estimator in each["estimators"]
+            label: [(row["epoch"], abs(row[key])) for row in course["rows"] if row[key]]
+            for name, course in courses.items()
+            if estimator in course["estimators"]
             for label, key in (
                 (name, f"shift_{estimator}"),
                 (f"{name}: null", f"shift_{estimator}_null"),
             )
         }
     marks = sorted(
-        {place for each in courses.values() for place in each["falls"] if each["rate_falls"]}
+        {place for course in courses.values() for place in course["falls"] if course["rate_falls"]}
     )
     logarithmic = [title for title in panels if title.startswith("Distance")]
     write_lines(out / f"{dataset}.png", panels, "epoch", logarithmic=logarithmic, marks=marks)

@@ -6,105 +6,52 @@ ResNet-110. Images and labels are random numbers.
 """
 
 import dataclasses
-import functools
 import json
-import statistics
 
-import tensorflow as tf
-
+from classify.experiments import flags
 from classify.experiments.timed import ALIKE, ARCHS, BASELINES, PUBLISHED, Timing
-from classify.trainer import Trainer
-from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.report import machine
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.figures.lines import write_lines
-from harness.files import write_whole
-from harness.norms import parse_norm
-from tfnorm.benchmark import timing
+from harness.norm_names import parse_norm
 
-FLAGS = (
-    "archs",
-    "norms",
-    "rounds",
-    "batch_size",
-    "image_size",
-    "width",
-    "iterations",
-    "device",
-    "seed",
-)
 PRODUCT = "seconds.json"
-FREE = ()
 
 ROUNDS = 100
 SMALL_ROUNDS = 10
-CHANNELS = 3
 
 
-def runs(options):
+def jobs(request):
     """One for each network."""
-    return [Run(arch, _timing(arch, options)) for arch in chosen("archs", options.archs, ARCHS)]
+    return [Job(arch, _timing(arch, request)) for arch in chosen("archs", request.archs, ARCHS)]
 
 
-def _timing(arch, options):
-    network, small = ARCHS[arch], options.scale == "small"
-    norms = options.norms or (network.small_norms if small else network.norms)
+def _timing(arch, request):
+    network, small = ARCHS[arch], request.scale == "small"
+    norms = request.norms or (network.small_norms if small else network.norms)
     config = Timing(
         arch=arch,
         norms=",".join(dict.fromkeys([*BASELINES, *norms])),
         width=network.config.width,
         image_size=network.image_size,
         batch_size=network.config.batch_size,
-        rounds=options.rounds or (SMALL_ROUNDS if small else ROUNDS),
+        rounds=request.rounds or (SMALL_ROUNDS if small else ROUNDS),
     )
-    config = options.override(dataclasses.replace(config, **network.small if small else {}))
+    config = request.override(dataclasses.replace(config, **network.small if small else {}))
     config.configs()  # fails here if there is no such norm
     return config
 
 
 def carry_out(config, directory):
     """Times training steps, and writes them to `seconds.json`."""
-    shape = (config.image_size, config.image_size, CHANNELS)
-    classes = ARCHS[config.arch].num_classes
-    images = tf.random.stateless_normal([config.batch_size, *shape], [config.seed, 0])
-    labels = tf.random.stateless_uniform(
-        [config.batch_size], [config.seed, 1], 0, classes, tf.int32
-    )
-    batch = {"images": images, "labels": labels}
-    try:
-        trainers = {
-            key: Trainer(each, shape, classes, 1, tf.distribute.get_strategy())
-            for key, each in config.configs().items()
-        }
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    directory.begin(dataclasses.asdict(config))
-    calls = {key: functools.partial(_step, each, batch) for key, each in trainers.items()}
-    seconds = timing.interleaved(calls, config.rounds)
-    bn, bare = (seconds[norm, ALIKE] for norm in BASELINES)
-    rows = [
-        {
-            "norm": norm,
-            "variant": variant,
-            "seconds": statistics.median(own),
-            "ratio": timing.ratio(own, bn),
-            "share": 1.0 - timing.ratio(bare, own),
-        }
-        for (norm, variant), own in seconds.items()
-    ]
-    write_whole(directory / PRODUCT, json.dumps({"machine": machine(), "rows": rows}, indent=2))
+    from classify.experiments.timed_steps import time_steps
 
-
-def _step(trainer, batch):
-    trainer.step(0, batch)
-    tf.test.experimental.sync_devices()
+    time_steps(config, directory, directory / PRODUCT)
 
 
 def describe(outcome):
     """A complete timing in a few words."""
-    return f"{len(_read(outcome)['rows'])} networks timed, {outcome.run.config.rounds} rounds"
+    return f"{len(_read(outcome)['rows'])} networks timed, {outcome.job.config.rounds} rounds"
 
 
 def report(outcomes, out):
@@ -114,10 +61,10 @@ def report(outcomes, out):
     """
     tables = {}
     for outcome in outcomes:
-        config, found = outcome.run.config, _read(outcome)
-        network, rows = ARCHS[config.arch], found["rows"]
+        config, timing = outcome.job.config, _read(outcome)
+        network, rows = ARCHS[config.arch], timing["rows"]
         tables[config.arch] = (
-            _caption(config, network, found["machine"]),
+            _caption(config, network, timing["machine"]),
             [_row(config.arch, network, row) for row in rows],
         )
         # Ratios of the same round: a drift of the machine's speed is in the seconds.
@@ -131,12 +78,12 @@ def report(outcomes, out):
         path, y_label = out / f"figure_{config.arch}.png", "training step, BN's = 1"
         sizes = [_group_size(row) for row in rows if row["norm"] not in BASELINES]
         if sizes and all(sizes):
-            lines = {title: _lines(each) for title, each in panels.items()}
+            lines = {title: _lines(panel) for title, panel in panels.items()}
             write_lines(path, lines, "channels in a group", y_label, powers_of_2=True)
         else:
             bars = {
-                title: {row["norm"]: {"": row["ratio"]} for row in each}
-                for title, each in panels.items()
+                title: {row["norm"]: {"": row["ratio"]} for row in panel}
+                for title, panel in panels.items()
             }
             charts.write_bars(path, bars, y_label)
     out.write(**tables)
@@ -203,3 +150,20 @@ def _lines(rows):
 
 def _read(outcome):
     return json.loads((outcome.directory / PRODUCT).read_text())
+
+
+EXPERIMENT = Experiment(
+    name="time",
+    summary="seconds a training step by norm and group size: tables IV and V, figure V",
+    flags=(
+        Flag("archs", f"Networks, of {', '.join(ARCHS)}.", is_list=True),
+        flags.NORMS,
+        Flag("rounds", "Turns that each call gets that is timed.", int, least=1),
+    ),
+    fields=("batch_size", "image_size", "width", "iterations", "device", "seed"),
+    jobs=jobs,
+    carry_out=carry_out,
+    product=PRODUCT,
+    describe=describe,
+    report=report,
+)

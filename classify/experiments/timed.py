@@ -5,7 +5,7 @@ import typing
 
 from classify import presets
 from classify.config import Config
-from harness.norms import parse_norm
+from harness.norm_names import parse_norm
 
 # What others are compared with, at all sites alike: BatchNormalization, and no normalization.
 BASELINES = ("bn", "none")

@@ -1,14 +1,12 @@
 """What the experiments share whose runs train a classifier: how one is done and what is read."""
 
-from classify import config as configs
-from classify import run
-from harness.run.strategies import make_strategy
+from classify.config import Config
 
 PRODUCT = "model"
-FREE = configs.FREE
+FREE = Config.free()
 
-# Flags that all of them take, fields of `config.Config`.
-FLAGS = (
+# Fields of a `Config` that all of them have flags for.
+FIELDS = (
     "dataset",
     "data_dir",
     "image_size",
@@ -36,7 +34,9 @@ FLAGS = (
 
 def carry_out(config, directory):
     """Trains as `classify.train` does."""
-    run.train(config, make_strategy(config.strategy), directory)
+    from classify.run import Run
+
+    Run(config, directory.path).train()
 
 
 def accuracy(outcome):

@@ -13,21 +13,14 @@ import dataclasses
 import statistics
 
 from classify import presets
-from classify.experiments import trained
-from classify.experiments.trained import FREE, PRODUCT, accuracy, carry_out, describe
+from classify.experiments import flags, trained
+from classify.experiments.trained import accuracy
 from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Job, chosen
 from harness.figures.lines import write_lines
-from harness.norms import norm_name, parse_norm
+from harness.norm_names import estimates, norm_text, parse_norm, whitenings
 from harness.run.directory import History
-from tfnorm.functional import WHITENERS
 
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
-
-FLAGS = ("norms", "estimates", "batch_size", "width", *trained.FLAGS)
-
-METHODS = ("pca", "zca", "cd", "itn")
 SIZES = (512, 256, 128, 64, 32, 16)
 WIDEST = 8  # of the last stages, as a multiple of `width`
 
@@ -44,29 +37,29 @@ SMALL = {
 }
 
 
-def runs(options):
+def jobs(request):
     """One for each norm, and of a whitening for each estimate."""
     config, sizes = presets.VGG, SIZES
-    if options.scale == "small":
+    if request.scale == "small":
         config, sizes = dataclasses.replace(config, **SMALL), SMALL_SIZES
-    names = ["bn", *(norm_name(method, size) for method in METHODS for size in sizes)]
-    estimates = chosen("estimates", options.estimates, presets.ESTIMATES)
-    found = []
-    for name in dict.fromkeys(options.norms or names):
-        of = parse_norm(name)
-        if of["norm"] not in presets.EPSILONS:
-            raise UserError(f"--norms are of bn, {', '.join(METHODS)}. Received: {name}")
+    names = ["bn", *(norm_text(method, size) for method in whitenings() for size in sizes)]
+    jobs = []
+    for name in dict.fromkeys(request.norms or names):
+        norm = parse_norm(name)
+        if norm["norm"] not in ("bn", *whitenings()):
+            raise UserError(f"--norms are of bn, {', '.join(whitenings())}. Received: {name}")
+        asked = chosen("estimates", request.estimates, estimates())
         # Only whitenings have a matrix.
-        for estimate in estimates if of["norm"] in WHITENERS else ["covariance"]:
-            of_norm = presets.whitened(config, estimate=estimate, **of)
+        for estimate in asked if norm["norm"] in whitenings() else ["covariance"]:
+            config_of_norm = presets.whitened(config, estimate=estimate, **norm)
             suffix = "_matrix" if estimate == "matrix" else ""
-            found.append(Run(name + suffix, options.override(of_norm)))
-    return found
+            jobs.append(Job(name + suffix, request.override(config_of_norm)))
+    return jobs
 
 
 def report(outcomes, out):
     """A row for each run, and accuracy over the group size."""
-    config = outcomes[0].run.config
+    config = outcomes[0].job.config
     caption = (
         f"VGG-19 of width {config.width}: accuracy on {config.dataset}'s split {config.test_split} "
         "at the end, and the mean loss of the batches that were logged in the last tenth of the "
@@ -84,7 +77,7 @@ def report(outcomes, out):
 
 
 def _row(outcome):
-    config = outcome.run.config
+    config = outcome.job.config
     return {
         "norm": config.norm,
         "channels in a group": _group_size(outcome) if _is_whitened(outcome) else None,
@@ -96,11 +89,11 @@ def _row(outcome):
 
 
 def _is_whitened(outcome):
-    return outcome.run.config.norm in WHITENERS
+    return outcome.job.config.norm in whitenings()
 
 
 def _group_size(outcome):
-    config = outcome.run.config
+    config = outcome.job.config
     return min(config.group_size or WIDEST * config.width, WIDEST * config.width)
 
 
@@ -115,7 +108,7 @@ def _training_loss(outcome):
 
 def _estimates(outcomes):
     """The estimates of what is whitened; without any, of BatchNormalization by itself."""
-    estimates = [outcome.run.config.estimate for outcome in outcomes if _is_whitened(outcome)]
+    estimates = [outcome.job.config.estimate for outcome in outcomes if _is_whitened(outcome)]
     return list(dict.fromkeys(estimates)) or [presets.ESTIMATES[0]]
 
 
@@ -127,7 +120,7 @@ def _lines(outcomes, estimate):
     sizes = sorted({_group_size(each) for each in outcomes if _is_whitened(each)}) or [1]
     lines, diverged = {}, {}
     for outcome in outcomes:
-        config, value = outcome.run.config, accuracy(outcome)
+        config, value = outcome.job.config, accuracy(outcome)
         if _is_whitened(outcome) and config.estimate != estimate:
             continue
         if value is None:
@@ -135,5 +128,19 @@ def _lines(outcomes, estimate):
             continue
         where = [_group_size(outcome)] if _is_whitened(outcome) else sizes
         lines.setdefault(config.norm, []).extend((size, value) for size in where)
-    of_norms = {norm: sorted(points) for norm, points in lines.items()}
-    return of_norms, [f"{norm} {count}" for norm, count in diverged.items()]
+    sorted_lines = {norm: sorted(points) for norm, points in lines.items()}
+    return sorted_lines, [f"{norm} {count}" for norm, count in diverged.items()]
+
+
+EXPERIMENT = Experiment(
+    name="vgg",
+    summary="VGG-19 by whitening, group size and estimate: section 4.2.1",
+    flags=(flags.NORMS, flags.ESTIMATES),
+    fields=("batch_size", "width", *trained.FIELDS),
+    jobs=jobs,
+    carry_out=trained.carry_out,
+    product=trained.PRODUCT,
+    free=trained.FREE,
+    describe=trained.describe,
+    report=report,
+)

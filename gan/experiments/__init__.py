@@ -1,5 +1,5 @@
-"""The paper's experiments with GANs, each a module: see `harness.experiments.perform`."""
+"""The papers' experiments with GANs, in the order of `--help`."""
 
 from gan.experiments import cost, large, stability
 
-EXPERIMENTS = {"stability": stability, "large": large, "cost": cost}
+EXPERIMENTS = [stability.EXPERIMENT, large.EXPERIMENT, cost.EXPERIMENT]

@@ -5,37 +5,16 @@ Whitening", CVPR 2020, supplement. Images and latents are random numbers.
 """
 
 import dataclasses
-import functools
 import json
-import statistics
 
-import tensorflow as tf
-
-from gan import networks, presets
-from gan.trainer import Trainer
-from harness.datasets import Kind
-from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.report import machine
-from harness.experiments.sweep import Run
+from gan import presets
+from gan.config import Config
+from gan.experiments import flags
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
-from harness.files import write_whole
-from harness.norms import parse_norm
-from tfnorm.benchmark import timing
+from harness.norm_names import parse_norm
 
-FLAGS = (
-    "archs",
-    "norms",
-    "rounds",
-    "batch_size",
-    "generator_filters",
-    "discriminator_filters",
-    "image_size",
-    "iterations",
-    "seed",
-)
 PRODUCT = "seconds.json"
-FREE = ()
 
 # Architectures: a preset that has all but the norm, and the norms that are timed in turns with
 # BatchNormalization. Figure VI is of the first, Table VI of the others.
@@ -46,9 +25,7 @@ ARCHS = {
     "resnet": ("large_resnet_bn", ["cd", "zca-64", "itn"]),
 }
 BASELINE = "bn"
-DECOMPOSED = ("pca", "zca")  # norms for which `device` matters
 KINDS = ("generator pass", "training step")
-KIND = Kind(channels=3, num_classes=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,27 +47,25 @@ class Timing:
     seed: int = 0
 
     def trainer_config(self, norm, device):
-        """The `presets.Config` with a norm, whose decomposition is on a device."""
+        """The `Config` with a norm, whose decomposition is on a device."""
         fields = dataclasses.asdict(self)
         shared = {name: fields[name] for name in fields.keys() - {"norms", "rounds"}}
-        return presets.Config(**shared, **parse_norm(norm), device=device)
+        return Config(**shared, **parse_norm(norm), device=device)
 
 
-def runs(options):
+def jobs(request):
     """One for each architecture."""
-    archs = chosen("archs", options.archs, ARCHS)
-    return [Run(arch, _timing(arch, options)) for arch in archs]
+    archs = chosen("archs", request.archs, ARCHS)
+    return [Job(arch, _timing(arch, request)) for arch in archs]
 
 
-def _timing(arch, options):
+def _timing(arch, request):
     preset, norms = ARCHS[arch]
     preset = presets.PRESETS[preset]
-    norms = list(dict.fromkeys([BASELINE, *(options.norms or norms)]))
+    norms = list(dict.fromkeys([BASELINE, *(request.norms or norms)]))
     for norm in norms:
         parse_norm(norm)
-    if options.rounds is not None and options.rounds < 1:
-        raise UserError(f"--rounds must be at least 1. Received: rounds={options.rounds}")
-    small = options.scale == "small"
+    small = request.scale == "small"
     size = 4 if small else 1
     config = Timing(
         arch=preset.arch,
@@ -100,86 +75,40 @@ def _timing(arch, options):
         generator_filters=preset.generator_filters // size,
         discriminator_filters=preset.discriminator_filters // size,
         batch_size=64 // size,
-        rounds=options.rounds or (10 if small else 100),
+        rounds=request.rounds or (10 if small else 100),
     )
-    return options.override(config)
+    return request.override(config)
 
 
 def carry_out(config, directory):
     """Times generator passes and training steps, and writes them to `seconds.json`."""
-    devices = ["CPU", *["GPU"] * bool(tf.config.list_logical_devices("GPU"))]
-    calls = {}
-    for name in config.norms.split(","):
-        decomposed = parse_norm(name)["norm"] in DECOMPOSED
-        for device in devices if decomposed else [None]:
-            of_norm = _calls(config, name, device)
-            calls |= {(name, device, kind): call for kind, call in of_norm.items()}
-    directory.begin(dataclasses.asdict(config))
-    seconds = timing.interleaved(calls, config.rounds)
-    rows = []
-    for name, device in dict.fromkeys((name, device) for name, device, _ in calls):
-        row = {"architecture": config.arch, "norm": name, "decomposed on": device}
-        for kind in KINDS:
-            own, base = seconds[name, device, kind], seconds[BASELINE, None, kind]
-            row[f"{kind}, s"] = statistics.median(own)
-            row[f"{kind}, {BASELINE}'s = 1"] = timing.ratio(own, base)
-        rows.append(row)
-    found = {"machine": machine(), "rows": rows}
-    write_whole(directory / PRODUCT, json.dumps(found, indent=2) + "\n")
+    from gan.experiments.timed_generators import time_generators
 
-
-def _calls(config, norm, device):
-    """The calls to time, by their kind."""
-    try:
-        trainer = Trainer(
-            config.trainer_config(norm, device and device.lower()),
-            KIND,
-            tf.distribute.get_strategy(),
-        )
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    size = config.image_size
-    latent = tf.random.stateless_normal([config.batch_size, networks.LATENT_SIZE], [0, 0])
-    shape = [1, config.batch_size, size, size, KIND.channels]
-    batch = {"images": tf.random.stateless_uniform(shape, [0, 1], -1.0, 1.0)}
-
-    @tf.function
-    def generate():
-        return trainer.generator(latent, training=True)
-
-    return {
-        KINDS[0]: functools.partial(_finished, generate),
-        KINDS[1]: functools.partial(_finished, functools.partial(trainer.step, 0, batch)),
-    }
-
-
-def _finished(call):
-    call()
-    tf.test.experimental.sync_devices()
+    time_generators(config, directory, directory / PRODUCT)
 
 
 def describe(outcome):
     """A complete timing in a few words."""
-    return f"{len(_read(outcome)['rows'])} generators timed, {outcome.run.config.rounds} rounds"
+    return f"{len(_read(outcome)['rows'])} generators timed, {outcome.job.config.rounds} rounds"
 
 
 def report(outcomes, out):
     """Table VI's columns, and figure VI, of each architecture."""
-    found = [_read(outcome) for outcome in outcomes]
-    rows = [row for each in found for row in each["rows"]]
-    machines = " and ".join(dict.fromkeys(each["machine"] for each in found))
-    rounds = outcomes[0].run.config.rounds
+    timings = [_read(outcome) for outcome in outcomes]
+    rows = [row for timing in timings for row in timing["rows"]]
+    machines = " and ".join(dict.fromkeys(timing["machine"] for timing in timings))
+    rounds = outcomes[0].job.config.rounds
     caption = (
         f"Medians of {rounds} rounds, in which all of an architecture took turns, on {machines}; "
         f"{BASELINE}'s = 1: of the ratio in the same round. A generator pass is forward, as in "
         "training; a training step updates the discriminator and the generator once."
     )
     out.write(table=(caption, rows))
-    for each in found:
-        arch = each["rows"][0]["architecture"]
+    for timing in timings:
+        arch = timing["rows"][0]["architecture"]
         panels = {}
         for kind in KINDS:
-            bars = {_label(row): {"ms": 1e3 * row[f"{kind}, s"]} for row in each["rows"]}
+            bars = {_label(row): {"ms": 1e3 * row[f"{kind}, s"]} for row in timing["rows"]}
             panels[f"{arch}, {kind}"] = bars
         charts.write_bars(out / f"figure_{arch}.png", panels, "ms")
 
@@ -191,3 +120,23 @@ def _label(row):
 
 def _read(outcome):
     return json.loads((outcome.directory / PRODUCT).read_text())
+
+
+EXPERIMENT = Experiment(
+    name="cost",
+    summary="seconds per generator pass and per training step: table VI, figure VI",
+    flags=(flags.ARCHS, flags.NORMS, Flag("rounds", flags.ROUNDS, int, least=1)),
+    fields=(
+        "batch_size",
+        "generator_filters",
+        "discriminator_filters",
+        "image_size",
+        "iterations",
+        "seed",
+    ),
+    jobs=jobs,
+    carry_out=carry_out,
+    product=PRODUCT,
+    describe=describe,
+    report=report,
+)

@@ -7,46 +7,40 @@ the networks are those of tables VIII and IX.
 import dataclasses
 
 from gan import presets
-from gan.experiments import trained
-from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from gan.experiments import flags, trained
+from harness.experiments.experiment import Experiment, Job, chosen
 from harness.figures import charts
-from harness.norms import norm_name, parse_norm
-
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
-
-FLAGS = ("archs", "norms", *trained.FLAGS)
+from harness.norm_names import norm_text, parse_norm
 
 # Architectures, and the presets that have all but the norm.
 ARCHS = {"large_dcgan": "large_dcgan_bn", "resnet": "large_resnet_bn"}
 NORMS = ("bn", "cd", "zca-64", "itn")
 
 
-def runs(options):
+def jobs(request):
     """One for each architecture and norm."""
-    found = []
-    for arch in chosen("archs", options.archs, ARCHS):
+    jobs = []
+    for arch in chosen("archs", request.archs, ARCHS):
         config = presets.PRESETS[ARCHS[arch]]
-        if options.scale == "small":
+        if request.scale == "small":
             config = dataclasses.replace(config, **trained.SMALL)
-        config = options.override(config)
-        for norm in dict.fromkeys(options.norms or NORMS):
-            found.append(Run(f"{arch}_{norm}", dataclasses.replace(config, **parse_norm(norm))))
-    return found
+        config = request.override(config)
+        for norm in dict.fromkeys(request.norms or NORMS):
+            jobs.append(Job(f"{arch}_{norm}", dataclasses.replace(config, **parse_norm(norm))))
+    return jobs
 
 
 def report(outcomes, out):
     """Distance and score of each architecture and norm."""
-    config = outcomes[0].run.config
+    config = outcomes[0].job.config
     distance, score = trained.distance_name(config), trained.score_name(config)
     rows, panels = [], {}
     for outcome in outcomes:
-        of, result = outcome.run.config, trained.result(outcome)
-        norm = norm_name(of.norm, of.group_size)
+        config, result = outcome.job.config, trained.result(outcome)
+        norm = norm_text(config.norm, config.group_size)
         rows.append(
             {
-                "architecture": of.arch,
+                "architecture": config.arch,
                 "norm": norm,
                 distance: result.distance,
                 score: result.score,
@@ -54,8 +48,22 @@ def report(outcomes, out):
                 "state": outcome.state,
             }
         )
-        bars = panels.setdefault(f"{of.arch}, {of.steps:,} steps", {})
+        bars = panels.setdefault(f"{config.arch}, {config.steps:,} steps", {})
         label = norm + (" (diverged)" if result.distance is None else "")
         bars[label] = {distance: result.distance}
     out.write(table=(f"{distance} and {score} at the end of training.", rows))
     charts.write_bars(out / "figure.png", panels, distance)
+
+
+EXPERIMENT = Experiment(
+    name="large",
+    summary="larger networks: section C.2.2",
+    flags=(flags.ARCHS, flags.NORMS),
+    fields=trained.FIELDS,
+    jobs=jobs,
+    carry_out=trained.carry_out,
+    product=trained.PRODUCT,
+    free=trained.FREE,
+    describe=trained.describe,
+    report=report,
+)

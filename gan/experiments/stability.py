@@ -10,18 +10,11 @@ import math
 import statistics
 
 from gan import presets
-from gan.experiments import trained
-from gan.experiments.trained import FREE, PRODUCT, carry_out, describe
+from gan.experiments import flags, trained
 from harness.errors import UserError
-from harness.experiments.perform import chosen
-from harness.experiments.sweep import Run
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
-from harness.norms import norm_name, parse_norm
-from tfnorm.functional import WHITENERS
-
-__all__ = ["FLAGS", "FREE", "PRODUCT", "carry_out", "describe", "report", "runs"]
-
-FLAGS = ("loss", "norms", "recoveries", "estimates", "settings", *trained.FLAGS)
+from harness.norm_names import estimates, norm_text, parse_norm, whitenings
 
 # Table II; the letters are those of the authors' scripts.
 RATES = {"1e-4": 1e-4, "2e-4": 2e-4, "1e-3": 1e-3}
@@ -50,7 +43,6 @@ NORMS = {
     "itn": ("covariance", "matrix"),
 }
 SMALL_NORMS = {name: ("covariance",) for name in ("bn", "cd", "zca-16", "itn")}
-ESTIMATES = ("covariance", "matrix")
 RECOVERIES = {"scale_shift": "scale & shift", "coloring": "coloring"}
 LOSSES = ("hinge", "non_saturating")
 
@@ -63,14 +55,14 @@ PUBLISHED = {
 }
 
 
-def runs(options):
+def jobs(request):
     """One for each norm, estimate, recovery and setting."""
-    config = dataclasses.replace(presets.PRESETS["cifar10_dcgan"], loss=options.loss or LOSSES[0])
-    if options.scale == "small":
+    config = dataclasses.replace(presets.PRESETS["cifar10_dcgan"], loss=request.loss or LOSSES[0])
+    if request.scale == "small":
         config = dataclasses.replace(config, **trained.SMALL)
-    config = options.override(config)
+    config = request.override(config)
     return [
-        Run(
+        Job(
             "_".join([norm, *[estimate] * (estimate == "matrix"), recovery, *setting.split(":")]),
             dataclasses.replace(
                 config,
@@ -80,23 +72,23 @@ def runs(options):
                 **SETTINGS[setting],
             ),
         )
-        for norm, estimate, recovery in _methods(options)
-        for setting in _settings(options.settings)
+        for norm, estimate, recovery in _methods(request)
+        for setting in _settings(request.settings)
     ]
 
 
-def _methods(options):
+def _methods(request):
     """Norms, estimates and recoveries, where they mean something together."""
-    authors = SMALL_NORMS if options.scale == "small" else NORMS
-    asked = options.estimates and chosen("estimates", options.estimates, ESTIMATES)
-    recoveries = chosen("recoveries", options.recoveries, RECOVERIES)
+    authors = SMALL_NORMS if request.scale == "small" else NORMS
+    asked = request.estimates and chosen("estimates", request.estimates, estimates())
+    recoveries = chosen("recoveries", request.recoveries, RECOVERIES)
     methods = []
-    for name in dict.fromkeys(options.norms or authors):
+    for name in dict.fromkeys(request.norms or authors):
         norm = parse_norm(name)["norm"]
         for estimate in asked or authors.get(name, ["covariance"]):
             for recovery in recoveries:
                 # Only whitenings have a matrix, and without a norm there is nothing to recover.
-                has_estimate = estimate == "covariance" or norm in WHITENERS
+                has_estimate = estimate == "covariance" or norm in whitenings()
                 if has_estimate and (recovery == "scale_shift" or norm != "none"):
                     methods.append((name, estimate, recovery))
     if not methods:
@@ -112,12 +104,12 @@ def _settings(given):
 
 def report(outcomes, out):
     """Table III's rows, and figures II to IV, of the runs' loss and norms."""
-    config = outcomes[0].run.config
+    config = outcomes[0].job.config
     distance, loss = trained.distance_name(config), config.loss.replace("_", "-")
     methods = {}
     for outcome in outcomes:
-        of = outcome.run.config
-        method = (norm_name(of.norm, of.group_size), of.estimate, of.recovery)
+        config = outcome.job.config
+        method = (norm_text(config.norm, config.group_size), config.estimate, config.recovery)
         methods.setdefault(method, []).append((outcome, trained.result(outcome)))
     out.write(
         table=(
@@ -128,43 +120,43 @@ def report(outcomes, out):
         ),
         runs=(
             "All runs.",
-            [_row(*each) for results in methods.values() for each in results],
+            [_row(*pair) for pairs in methods.values() for pair in pairs],
         ),
     )
     values = {
         method: [result.distance for _, result in results] for method, results in methods.items()
     }
-    of_norms, of_estimates = {}, {}
+    norm_boxes, estimate_boxes = {}, {}
     for (norm, estimate, recovery), distances in values.items():
         name = RECOVERIES[recovery]
         if estimate == "covariance":
-            of_norms.setdefault(norm, {})[name] = distances
+            norm_boxes.setdefault(norm, {})[name] = distances
         if (norm, "matrix", recovery) in values:
-            of_estimates.setdefault(f"{norm}\n{name}", {})[f"moving {estimate}"] = distances
+            estimate_boxes.setdefault(f"{norm}\n{name}", {})[f"moving {estimate}"] = distances
     panels = _panels(config, f"{distance}, {loss} loss, {config.steps:,} steps", values)
-    for file, boxes in (("figure.png", of_norms), ("figure_estimates.png", of_estimates)):
+    for file, boxes in (("figure.png", norm_boxes), ("figure_estimates.png", estimate_boxes)):
         if boxes:
             charts.write_boxes(out / file, boxes, panels, distance, missing="diverged")
 
 
 def _best(norm, estimate, recovery, results):
     """A row of the table: of one method over the settings."""
-    config = results[0][0].run.config
+    config = results[0][0].job.config
     distance, score = trained.distance_name(config), trained.score_name(config)
     distances = [result.distance for _, result in results]
     finite = [value for value in distances if value is not None]
     best, best_result = min(
-        results, key=lambda each: math.inf if each[1].distance is None else each[1].distance
+        results, key=lambda pair: math.inf if pair[1].distance is None else pair[1].distance
     )
     median = statistics.median(math.inf if value is None else value for value in distances)
     row = {
         "norm": norm,
-        "estimate": estimate if config.norm in WHITENERS else None,
+        "estimate": estimate if config.norm in whitenings() else None,
         "recovery": RECOVERIES[recovery],
         f"best {distance}": best_result.distance,
         score: best_result.score,
         f"{score} deviation": best_result.deviation,
-        "at": _setting(best.run.config) if finite else None,
+        "at": _setting(best.job.config) if finite else None,
         f"median {distance}": median if math.isfinite(median) else None,
         "runs": len(results),
         "diverged": len(results) - len(finite),
@@ -177,9 +169,9 @@ def _best(norm, estimate, recovery, results):
 
 def _row(outcome, result):
     """A row of the table of all runs."""
-    config = outcome.run.config
+    config = outcome.job.config
     return {
-        "run": outcome.run.name,
+        "run": outcome.job.name,
         "setting": _setting(config),
         trained.distance_name(config): result.distance,
         trained.score_name(config): result.score,
@@ -195,9 +187,38 @@ def _setting(config):
 def _panels(config, title, values):
     """The full range, and one that shows the better runs: the paper's, or as much of the best."""
     panels = {f"{title}: all": (0, None)}
-    finite = [value for each in values.values() for value in each if value is not None]
+    finite = [value for distances in values.values() for value in distances if value is not None]
     if finite:
         best = min(finite)
         low, high = (20, 100) if trained.distance_name(config) == "FID" else (0.75 * best, 4 * best)
         panels[f"{title}: {low:.3g} to {high:.3g}"] = (low, high)
     return panels
+
+
+EXPERIMENT = Experiment(
+    name="stability",
+    summary="every normalization over 15 settings of the optimizer: tables II, III, figures II-IV",
+    flags=(
+        Flag("loss", "Adversarial loss.", choices=LOSSES),
+        flags.NORMS,
+        Flag("recoveries", f"Of {', '.join(RECOVERIES)}.", is_list=True),
+        Flag(
+            "estimates",
+            f"Of {', '.join(estimates())}: what the moving average follows.",
+            is_list=True,
+        ),
+        Flag(
+            "settings",
+            "Learning rates, letters or both of Table II: 2e-4, A or 2e-4:A.",
+            is_list=True,
+        ),
+    ),
+    fields=trained.FIELDS,
+    jobs=jobs,
+    carry_out=trained.carry_out,
+    product=trained.PRODUCT,
+    free=trained.FREE,
+    describe=trained.describe,
+    report=report,
+    paper_takes=("loss",),
+)

@@ -2,15 +2,13 @@
 
 import typing
 
-from gan import presets, run
-from gan.metrics.features import INCEPTION
-from harness.run.strategies import make_strategy
+from gan.config import INCEPTION, Config
 
 PRODUCT = "generator"
-FREE = presets.FREE
+FREE = Config.free()
 
-# Flags that all of them take, fields of `presets.Config`.
-FLAGS = (
+# Fields of a `Config` that all of them have flags for.
+FIELDS = (
     "dataset",
     "data_dir",
     "image_size",
@@ -57,7 +55,9 @@ class Result(typing.NamedTuple):
 
 def carry_out(config, directory):
     """Trains as `gan.train` does."""
-    run.train(config, make_strategy(config.strategy), directory)
+    from gan.run import Run
+
+    Run(config, directory.path).train()
 
 
 def result(outcome):
@@ -70,7 +70,7 @@ def result(outcome):
 
 def describe(outcome):
     """A complete run in a few words."""
-    return f"{distance_name(outcome.run.config)} {result(outcome).distance:.4g}"
+    return f"{distance_name(outcome.job.config)} {result(outcome).distance:.4g}"
 
 
 def distance_name(config):

@@ -1,80 +1,115 @@
-"""The flags that programs of experiments have alike, and what they say."""
+"""The flags of a program of experiments, and what is asked for by them."""
 
-from absl import flags
+import typing
 
-from harness import program
+from absl import flags as absl_flags
+
+from harness import flags
 from harness.errors import UserError
-from harness.experiments.perform import SCALES, Given
+from harness.experiments.experiment import SCALES, Flag
 
 _GROUP = "What"
 
 
-def define(modules, lists, numbers):
+class Given(typing.NamedTuple):
+    """How an experiment is to be done.
+
+    Attributes:
+        out: its directory.
+        shard: the share of its jobs to do, see `sweep.share`.
+        dry_run: whether to list the jobs only.
+        command: the program, as `python -m gan.experiment`.
+    """
+
+    out: str
+    shard: str | None
+    dry_run: bool
+    command: str
+
+
+def define(experiments, config_class, choices=None):
     """Defines them.
 
     Args:
-        modules: the experiments, a dict by name.
-        lists: dict from a flag that is a comma-separated list to its help.
-        numbers: dict from a flag that is a number of things, at least one, to its help.
+        experiments: a list of `Experiment`.
+        config_class: the program's `Config`, which has the fields that experiments name.
+        choices: dict from a field's name to the values that its flag takes, where these are fewer.
     """
-    program.define_flag("name", str, _GROUP, "Experiment; required.", list(modules))
-    program.define_flag("out", str, _GROUP, "Directory of the experiment, its own; required.")
-    program.define_flag("scale", str, _GROUP, "The paper's size, or a reduced one; paper.", SCALES)
-    for name, help in lists.items():
-        program.define_flag(name, str, _GROUP, f"Comma-separated. {help} Left out: the paper's.")
-    for name, help in numbers.items():
-        program.define_flag(name, int, _GROUP, help)
-    program.define_flag("shard", str, _GROUP, "i/n: do the i-th of n shares of the runs.")
-    program.define_flag("dry_run", bool, _GROUP, "List the runs, one a line, and stop.")
+    names = [experiment.name for experiment in experiments]
+    flags.define_flag("name", str, _GROUP, "Experiment; required.", names)
+    flags.define_flag("out", str, _GROUP, "Directory of the experiment, its own; required.")
+    flags.define_flag("scale", str, _GROUP, "The paper's size, or a reduced one; paper.", SCALES)
+    for flag in _own_flags(experiments):
+        help = flag.help
+        if flag.is_list:
+            help = f"Comma-separated. {help} Left out: the paper's."
+        flags.define_flag(flag.name, flag.kind, _GROUP, help, flag.choices)
+    flags.define_flag("shard", str, _GROUP, "i/n: do the i-th of n shares of the runs.")
+    flags.define_flag("dry_run", bool, _GROUP, "List the runs, one a line, and stop.")
+    fields = {name for experiment in experiments for name in experiment.field_names}
+    flags.define_flags(config_class, fields, choices)
 
 
-def chosen(modules):
-    """The experiment that the flags name; raises `UserError` if they leave out what is required."""
-    values = flags.FLAGS
+def _own_flags(experiments):
+    """The `Flag`s of all experiments, each once, in their order."""
+    flags_by_name = {}
+    for experiment in experiments:
+        own = [field for field in experiment.fields if isinstance(field, Flag)]
+        for flag in (*experiment.flags, *own):
+            flags_by_name.setdefault(flag.name, flag)
+    return flags_by_name.values()
+
+
+def summaries(experiments):
+    """A line of `--help` for each experiment."""
+    width = max(len(experiment.name) for experiment in experiments)
+    return "\n".join(
+        f"  {experiment.name:<{width}}  {experiment.summary}" for experiment in experiments
+    )
+
+
+def chosen_request(experiments):
+    """The `Request` that the flags make.
+
+    Args:
+        experiments: a list of `Experiment`.
+
+    Raises:
+        UserError: a required flag is left out, one is given that the experiment does not take, or
+            a number is below the least.
+    """
+    values = absl_flags.FLAGS
+    by_name = {experiment.name: experiment for experiment in experiments}
     if values.name is None:
-        raise UserError(f"--name is required: one of {', '.join(modules)}.")
+        raise UserError(f"--name is required: one of {', '.join(by_name)}.")
     if values.out is None and not values.dry_run:
         raise UserError("--out is required: the directory of the experiment.")
-    return modules[values.name]
+    experiment = by_name[values.name]
+    names = {name for other in experiments for name in other.flag_names}
+    given = {name: getattr(values, name) for name in names if getattr(values, name) is not None}
+    for name in sorted(given.keys() - set(experiment.flag_names)):
+        raise UserError(
+            f"--{name} is not a flag of {experiment.name}, which takes "
+            f"{', '.join(experiment.flag_names)}."
+        )
+    own = {}
+    for flag in experiment.flags:
+        if flag.name in given:
+            value = given[flag.name]
+            if flag.least is not None and value < flag.least:
+                raise UserError(
+                    f"--{flag.name} must be at least {flag.least}. Received: {flag.name}={value}"
+                )
+            own[flag.name] = value.split(",") if flag.is_list else value
+    overrides = {
+        name: None if given[name] is flags.NONE else given[name]
+        for name in experiment.field_names
+        if name in given
+    }
+    return experiment.request(values.scale or SCALES[0], overrides, **own)
 
 
 def given(command):
-    """What is asked for, a `Given`; `command` is the program, as `python -m gan.experiment`."""
-    values = flags.FLAGS
-    return Given(values.name, values.out, values.shard, values.dry_run, command)
-
-
-def options(experiment, lists, numbers, others, fields):
-    """What the flags say of an experiment, a dict.
-
-    Args:
-        experiment: the module.
-        lists, numbers: of `define`.
-        others: names of flags of the program beside these.
-        fields: names of flags that override a configuration's fields.
-
-    Returns:
-        dict of `scale`, the lists, the numbers and the others by name, None where a flag is left
-        out, and `override`, a function from a configuration to the one with the flags' values.
-
-    Raises:
-        UserError: a flag is given that the experiment does not take, or a number is below one.
-    """
-    values = flags.FLAGS
-    for name in (*lists, *numbers, *others, *fields):
-        if getattr(values, name) is not None and name not in experiment.FLAGS:
-            raise UserError(
-                f"--{name} is not a flag of {values.name}, which takes "
-                f"{', '.join(experiment.FLAGS)}."
-            )
-    found = {name: getattr(values, name) for name in (*lists, *numbers, *others)}
-    for name in numbers:
-        if found[name] is not None and found[name] < 1:
-            raise UserError(f"--{name} must be at least 1. Received: {name}={found[name]}")
-    for name in lists:
-        found[name] = found[name] and found[name].split(",")
-    own = [name for name in fields if name in experiment.FLAGS]
-    return found | {
-        "scale": values.scale or SCALES[0],
-        "override": lambda config: program.override(config, own),
-    }
+    """How it is to be done, a `Given`; `command` is the program, as `python -m gan.experiment`."""
+    values = absl_flags.FLAGS
+    return Given(values.out, values.shard, values.dry_run, command)

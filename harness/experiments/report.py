@@ -7,9 +7,8 @@ import pathlib
 import platform
 import re
 
-import tensorflow as tf
-
 from harness.files import write_whole
+from harness.program import load_tensorflow
 
 
 class Report:
@@ -59,11 +58,14 @@ def _cell(value):
 
 def machine():
     """What this machine is, in a line."""
+    load_tensorflow()
+    import tensorflow as tf
+
     processor = platform.processor() or platform.machine()
     information = pathlib.Path("/proc/cpuinfo")
     if information.exists():
-        found = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE)
-        processor = found[1] if found else processor
+        model = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE)
+        processor = model[1] if model else processor
     devices = [device.name for device in tf.config.list_logical_devices("GPU")]
     return ", ".join(
         [processor, f"{os.cpu_count()} cores", *devices, f"TensorFlow {tf.__version__}"]

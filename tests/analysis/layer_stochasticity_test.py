@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import tfnorm
-from harness.norms import norm_factory
 from tests import reference
+from tests.norms import norm_factory
 from tfnorm.analysis.layer_stochasticity import layer_disturbances, training_function
 from tfnorm.analysis.stochasticity import disturbance
 

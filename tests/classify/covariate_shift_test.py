@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from classify import presets, run
+from classify import presets
 from classify.config import Config
 from classify.covariate_shift import CovariateShift, _layers
 from classify.models import make_model
-from classify.parts import prepare
+from classify.run import Run
 from classify.trainer import Trainer
 from harness.datasets import EncodedImages
 from harness.errors import Diverged, UserError
-from harness.run.directory import RunDirectory
 from tfnorm.analysis.exact import exact_distance
 
 # An epoch is 10 steps: the run ends 4 steps into its third.
@@ -38,8 +37,15 @@ CONFIG = dataclasses.replace(
 LAYERS = ["norm_2", "norm_1"]
 
 
-def train(folder, config=CONFIG, make_trainer=Trainer):
-    run.train(config, tf.distribute.get_strategy(), RunDirectory(folder), make_trainer)
+def prepare():
+    """The `Parts` of a run that has not begun."""
+    run = Run(CONFIG)
+    run.prepare()
+    return run.parts
+
+
+def train(folder, config=CONFIG, run_class=Run):
+    run_class(config, folder).train()
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -61,7 +67,7 @@ def rows(folder):
 def test_values(folder, rows):
     found = shifts(rows)
     assert list(found) == [10, 20]
-    parts = prepare(CONFIG, tf.distribute.get_strategy())
+    parts = prepare()
     model, outputs = parts.trainer.model, {}
     images = parts.test.images[np.linspace(0, len(parts.test.labels) - 1, 100).round().astype(int)]
     for step in (0, 10, 20):
@@ -115,8 +121,11 @@ def test_resumed(rows, tmp_path):
                 raise Killed
             return super().step(step, batch)
 
+    class DyingRun(Run):
+        trainer_class = Dies
+
     with pytest.raises(Killed):
-        train(tmp_path / "run", make_trainer=Dies)
+        train(tmp_path / "run", run_class=DyingRun)
     found = shifts(train(tmp_path / "run"))
     assert list(found) == [10, 20]
     for step, expected in shifts(rows).items():
@@ -187,21 +196,20 @@ def encoded(count):
 
 def test_images_of_files():
     """They are spread over the split, which may be ordered by class."""
-    parts = prepare(CONFIG, tf.distribute.get_strategy())
-    arguments = parts.trainer.model, encoded(9), encoded(1_000), parts.scaling
-    shift = CovariateShift(dataclasses.replace(CONFIG, shift_samples=5), *arguments)
+    parts = prepare()._replace(training=encoded(9), test=encoded(1_000))
+    shift = CovariateShift(dataclasses.replace(CONFIG, shift_samples=5), parts)
     test, training = shift._images
     np.testing.assert_array_equal(test.labels, [0, 250, 500, 749, 999])
     np.testing.assert_array_equal(training.labels, [0, 2, 4, 6, 8])
     assert test.encoded(tf.constant(3)).numpy() == b"749"
     assert test.describe(3) == "file 749"
     with pytest.raises(UserError, match="The 1,000 images of folder train are not held"):
-        CovariateShift(dataclasses.replace(CONFIG, shift_samples=None), *arguments)
+        CovariateShift(dataclasses.replace(CONFIG, shift_samples=None), parts)
 
 
 def test_not_finite():
-    parts = prepare(CONFIG, tf.distribute.get_strategy())
-    shift = CovariateShift(CONFIG, parts.trainer.model, parts.training, parts.test, parts.scaling)
+    parts = prepare()
+    shift = CovariateShift(CONFIG, parts)
     kernel = next(layer for layer in parts.trainer.model.layers if layer.weights).weights[0]
     kernel.assign(kernel * np.nan)
     with pytest.raises(Diverged, match="layer='norm_2'"):

@@ -7,7 +7,12 @@ import tensorflow as tf
 from PIL import Image
 
 from classify.augmentations import AUGMENTATIONS, central_crop
-from classify.inputs import attributed, evaluation_batches, training_input_fn
+from classify.inputs import (
+    attributed,
+    evaluation_batches,
+    named_evaluation_batches,
+    training_input_fn,
+)
 from classify.scalings import make_scaling
 from harness.datasets import EncodedImages, Images, decode
 from harness.datasets.batches import shuffled_indices
@@ -208,9 +213,8 @@ def test_a_damaged_image_is_named(content):
     files = _files()
     files[7] = content(files[7])
     files = _encoded(files)
-    evaluation = evaluation_batches(files, SYMMETRIC, 5, image_size=9)
-    batches = attributed(evaluation, files, batch_size=5)
-    assert len(next(batches)["labels"]) == 5
+    batches = named_evaluation_batches(files, SYMMETRIC, 9, batch_size=5)
+    assert next(batches)["images"].shape == (5, 9, 9, 3)
     with pytest.raises(UserError, match="image 7 of files must be a whole JPEG"):
         next(batches)
 

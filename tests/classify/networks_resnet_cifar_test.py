@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from classify.networks import resnet_cifar
-from harness.norms import norm_factory
+from tests.norms import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from classify.networks import resnet_imagenet
 from classify.networks.resnet_imagenet import ARCS, whitened_sites
-from harness.norms import norm_factory
+from tests.norms import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
 EVERY_DEPTH = pytest.mark.parametrize("depth", [18, 50])

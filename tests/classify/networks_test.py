@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from classify.networks import MODELS, mlp, vgg
-from harness.norms import norm_factory
+from tests.norms import norm_factory
 from tfnorm.layers.sites import normalization_sites
 
 EVERY_MODEL = pytest.mark.parametrize("model", MODELS)

@@ -4,9 +4,8 @@ import dataclasses
 
 import pytest
 
-from classify import config as configs
-from classify.config import Config
-from classify.models import make_model
+from classify.config import RECOVERIES, Config
+from classify.models import VARIANTS, make_model
 from classify.networks import MODELS
 from classify.presets import PRESETS
 from tfnorm.functional import WHITENERS
@@ -217,6 +216,20 @@ REFUSED = {
     "weight_decay": [-1e-4, float("nan"), float("inf")],
     "seed": [-1, 2**31],
     "decay_at": ["", "a", "0", "1", "1/0", "0.5,0.5", "0.6,0.3", "60", "1/3,"],
+    "keep_checkpoints": [0],
+    "epsilon": [-1e-3, float("nan"), float("inf")],
+    "norm_momentum": [-0.1, 1.1, float("nan")],
+    "input_scaling": ["std"],
+    "augmentation": ["crop"],
+    "model": ["lenet"],
+    "variant": ["arc_z"],
+    "norm": ["layer"],
+    "recovery": ["shift", "factorized_coloring"],  # which is of labels
+    "estimate": ["mean"],
+    "device": ["tpu"],
+    "schedule": ["linear"],
+    "decayed": ["biases"],
+    "strategy": ["parallel"],
 }
 
 
@@ -239,5 +252,33 @@ def test_what_may_be_none_is():
     assert dataclasses.asdict(Config(**nothing)).items() >= nothing.items()
 
 
-def test_what_is_free_to_change_is_a_field():
-    assert set(configs.FREE) <= {field.name for field in dataclasses.fields(Config)}
+def test_what_is_free_to_change():
+    free = ("data_dir", "fold", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints")
+    assert sorted(Config.free()) == sorted(free)
+
+
+def small_model(**fields):
+    config = dataclasses.replace(PRESETS["quickstart"], width=8, group_size=4, **fields)
+    return make_model(config, (32, 32, 3), 4)
+
+
+DEPTHS = {"mlp": 1, "vgg": 19, "resnet_cifar": 20, "resnet_imagenet": 18}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_variant_is_of_some_models_and_refused_of_others(model):
+    """A configuration takes the variants of all models: it does not know whose they are."""
+    for variant in {name for variants in VARIANTS.values() for name in variants}:
+        fields = {"model": model, "variant": variant, "depth": DEPTHS[model]}
+        if variant in VARIANTS[model]:
+            assert small_model(**fields).output_shape == (None, 4)
+        else:
+            with pytest.raises(ValueError, match=f"of {model} .* Received: variant='{variant}'"):
+                small_model(**fields)
+
+
+@pytest.mark.parametrize("recovery", RECOVERIES)
+def test_each_recovery_is_of_networks_without_labels(recovery):
+    (site,) = normalization_sites(small_model(depth=1, recovery=recovery))
+    known = {"none": "", "scale_shift": "gamma and beta", "coloring": "coloring"}
+    assert (site.recovery or "") == known[recovery]

@@ -16,7 +16,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from classify.inputs import training_input_fn
 from classify.presets import PRESETS
-from classify.run import prepare
+from classify.run import Run
 from harness.errors import UserError
 from harness.run.strategies import make_strategy
 
@@ -30,7 +30,9 @@ for norm, synchronized in (("none", False), ("bn", True), ("itn", True), ("itn",
     alone = [] if (norm, synchronized) == ("itn", False) else ["default"]
     for name in (*alone, "mirrored"):
         strategy = make_strategy(name)
-        parts = prepare(config, strategy)
+        run = Run(config, strategy=strategy)
+        run.prepare()
+        parts = run.parts
         batches = strategy.distribute_datasets_from_function(
             training_input_fn(parts.training, 16, "none", parts.scaling, seed=config.seed)
         )
@@ -42,7 +44,7 @@ for norm, synchronized in (("none", False), ("bn", True), ("itn", True), ("itn",
         of_run = found.setdefault(f"{norm} {synchronized}", [])
         of_run.append([strategy.num_replicas_in_sync, logs, weights])
 try:
-    prepare(dataclasses.replace(base, batch_size=7), make_strategy("mirrored"))
+    Run(dataclasses.replace(base, batch_size=7), strategy=make_strategy("mirrored")).prepare()
 except UserError as error:
     found["odd"] = str(error)
 print(json.dumps(found))

@@ -86,8 +86,3 @@ def test_the_cosine_does_not_rise_from_a_smaller_rate():
 def test_the_constant_is():
     config = dataclasses.replace(Config(), schedule="constant", learning_rate=0.3)
     assert learning_rate(config, 10) == 0.3
-
-
-def test_another_is_refused():
-    with pytest.raises(ValueError, match="Received: schedule='linear'"):
-        learning_rate(dataclasses.replace(Config(), schedule="linear"), 10)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gan.networks import ARCHITECTURES, LATENT_SIZE, VARIANTS
-from harness.norms import norm_factory
+from tests.norms import norm_factory
 from tfnorm.layers import SpectralNormalization
 from tfnorm.layers.sites import normalization_sites
 

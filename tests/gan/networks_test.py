@@ -6,7 +6,7 @@ import pytest
 
 from gan import networks
 from gan.networks import ARCHITECTURES, resnet
-from harness.norms import norm_factory
+from tests.norms import norm_factory
 from tfnorm.layers import SpectralNormalization
 from tfnorm.layers.sites import normalization_sites
 
@@ -490,7 +490,7 @@ def test_filters_must_divide_into_whole_widths(arch, network, size, filters, fit
 @pytest.mark.parametrize("norm", ["none", "bn", "unitization", "pca", "zca", "cd", "itn"])
 @pytest.mark.parametrize("recovery", ["scale_shift", "coloring"])
 def test_every_norm_and_recovery_stands_in_the_generator(norm, recovery):
-    factory = norm_factory(norm, recovery, group_size=8, epsilon=0.01, momentum=0.5)
+    factory = norm_factory(norm, recovery, group_size=8, epsilon=0.01, norm_momentum=0.5)
     model = networks.dcgan.generator(factory, image_size=28, channels=1, filters=16)
     sites = [tuple(site) for site in normalization_sites(model)]
     size = None if norm in ("none", "bn", "unitization") else 8

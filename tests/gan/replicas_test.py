@@ -13,11 +13,10 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from gan import presets, run
+from gan import presets
+from gan.run import Run
 from gan.trainer import Trainer
 from harness.errors import UserError
-from harness.run.directory import RunDirectory
-from harness.run.strategies import make_strategy
 
 config = dataclasses.replace(
     presets.PRESETS["quickstart"], image_size=28, generator_filters=8, discriminator_filters=8,
@@ -26,10 +25,9 @@ config = dataclasses.replace(
 )
 
 def train(name):
-    strategy = make_strategy(name)
-    directory = RunDirectory(f"{sys.argv[1]}/{name}")
-    print(strategy.num_replicas_in_sync, "replicas")
-    run.train(dataclasses.replace(config, strategy=name), strategy, directory)
+    run = Run(dataclasses.replace(config, strategy=name), f"{sys.argv[1]}/{name}")
+    print(run.strategy.num_replicas_in_sync, "replicas")
+    run.train()
 
 take_step = Trainer.step
 

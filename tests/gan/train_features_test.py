@@ -4,17 +4,17 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from gan import train_features
+from gan import feature_network, train_features
 from gan.metrics.features import load_features
 from harness.errors import UserError
 
 
 def test_export_resizes_and_averages_the_channels(tmp_path):
-    network = train_features.build(7)
+    network = feature_network.build(7)
     for weight in network.weights:  # So that batch normalization is not the identity.
         if weight.path.endswith(("moving_mean", "moving_variance")):
             weight.assign(keras.random.uniform(weight.shape, 0.5, 1.5, seed=1))
-    train_features.export(network, tmp_path / "out")
+    feature_network.export(network, tmp_path / "out")
     exported = load_features(tmp_path / "out")
     images = np.random.default_rng(0).uniform(0, 255, (5, 20, 44, 3)).astype(np.float32)
     gray = tf.image.resize(images, [32, 32]).numpy().mean(-1, keepdims=True)

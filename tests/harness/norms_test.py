@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.norms import norm_factory, norm_name, parse_norm
+from harness.norm_names import norm_text, parse_norm
+from tests.norms import norm_factory
 from tfnorm.layers import (
     Coloring,
     ConditionalCenterScale,
@@ -175,7 +176,7 @@ def test_groups_divide_the_channels(options, received):
 )
 def test_a_name_says_the_group_size(name, norm, group_size):
     assert parse_norm(name) == {"norm": norm, "group_size": group_size}
-    assert norm_name(norm, group_size) == name
+    assert norm_text(norm, group_size) == name
 
 
 @pytest.mark.parametrize("name", ["layer", "", "zca-", "zca-0", "zca-x", "bn-16", "ln-4", "-16"])

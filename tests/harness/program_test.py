@@ -1,31 +1,39 @@
 """Flags from a configuration, and a user's mistakes as one line."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
+from tests.sources import ROOT
+
+PROGRAMS = [
+    *(f"{package}.{name}" for package in ("gan", "classify") for name in ("train", "evaluate")),
+    *("gan.experiment", "classify.experiment", "gan.train_features"),
+]
+
 PROGRAM = """
 import dataclasses, json, os, sys
-from harness import program
-
-def field(default, group, help):
-    return dataclasses.field(default=default, metadata={"group": group, "help": help})
+from harness import flags, program
+from harness.config import Configuration, at_least, option
+from harness.errors import Diverged
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    steps: int = field(10, "Training", "Updates.")
-    rate: float = field(0.5, "Training", "Per step.")
-    groups: int | None = field(16, "Network", "Channels.")
-    kind: str = field("a", "Network", "Kind.")
-    flat: bool = field(True, "Network", "Whether flat.")
+class Config(Configuration):
+    steps: int = option(10, "Training", "Updates.", check=at_least(0))
+    rate: float = option(0.5, "Training", "Per step.")
+    groups: int | None = option(16, "Network", "Channels.")
+    kind: str = option("a", "Network", "Kind.", choices=("a", "b"))
+    flat: bool = option(True, "Network", "Whether flat.")
 
 def define():
-    program.define_flags(Config, {"kind": ["a", "b"]})
+    flags.define_flags(Config)
 
 def main():
-    config = program.override(Config())
-    if config.steps < 0:
-        raise program.UserError(f"steps must not be negative,\\n received {config.steps}")
+    config = flags.override(Config())
+    if config.steps == 13:
+        raise Diverged("loss is nan,\\n at step 13")
     print(dataclasses.astuple(config))
 
 # One process a call, without importing TensorFlow in each.
@@ -52,7 +60,8 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 MISTAKES = {
-    ("--steps=-1",): "received -1",
+    ("--steps=-1",): "`steps` must be at least 0. Received: steps=-1",
+    ("--steps=13",): "loss is nan, at step 13",
     ("--steps=many",): "many",
     ("--kind=c",): "must be one of a, b",
     ("--speed=1",): "speed",
@@ -100,6 +109,47 @@ def test_help_shows_every_flag_in_its_group(results):
     code, text, _ = results[("--help",)]
     assert code == 0
     assert text.startswith("Does nothing.")
-    assert text.index("Training:") < text.index("--steps=<int>") < text.index("--rate=<float>")
+    assert text.index("Network:") < text.index("Training:") < text.index("--steps=<int>")
+    assert text.index("--steps=<int>") < text.index("--rate=<float>")
     assert text.index("Network:") < text.index("--groups=<int>|none") < text.index("--kind=a|b")
     assert "--[no]flat" in text
+
+
+CLOSED = """
+import os, sys
+os.close(2)
+sys.stderr = None
+from harness import program
+
+def main():
+    program.load_tensorflow()
+    import tensorflow
+    print(tensorflow.constant(3) + 1 == 4, os.fstat(2).st_rdev == os.stat(os.devnull).st_rdev)
+
+sys.argv = ["program"]
+program.run(main, "Does nothing.", lambda: None)
+"""
+
+
+def test_a_closed_standard_error_leads_nowhere(tmp_path):
+    """In a process that has not loaded TensorFlow yet."""
+    run = subprocess.run(
+        [sys.executable, "-c", CLOSED], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert (run.returncode, run.stdout.split()[-1]) == (0, "True")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_loads_no_tensorflow(program):
+    code = f"""
+import runpy, sys
+sys.argv = ["{program}", "--help"]
+try:
+    runpy.run_module("{program}", run_name="__main__")
+except SystemExit as left:
+    print(left.code, [m for m in ("tensorflow", "keras", "matplotlib") if m in sys.modules])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert run.stdout.splitlines()[-1] == "0 []" and run.stderr == ""

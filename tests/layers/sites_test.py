@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from harness.norms import norm_factory
+from tests.norms import norm_factory
 from tfnorm.layers import BatchWhitening, Coloring
 from tfnorm.layers.sites import normalization_sites
 

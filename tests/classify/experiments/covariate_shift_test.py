@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 import shutil
 
 import numpy as np
@@ -10,10 +11,9 @@ import pytest
 
 from classify import presets
 from classify.experiments import covariate_shift, shift_report
-from classify.experiments.options import Options
 from harness.errors import UserError
+from harness.experiments.experiment import Job, Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome, Run
 from harness.run.directory import RunDirectory
 
 # An epoch is 10 steps.
@@ -36,14 +36,14 @@ CONFIG = dataclasses.replace(
 
 
 def test_runs():
-    paper = covariate_shift.runs(Options())
-    assert [run.name for run in paper] == ["cifar10_unitization", "cifar100_unitization"]
-    for run, dataset in zip(paper, ("cifar10", "cifar100"), strict=True):
+    paper = jobs()
+    assert [job.name for job in paper] == ["cifar10_unitization", "cifar100_unitization"]
+    for job, dataset in zip(paper, ("cifar10", "cifar100"), strict=True):
         preset = presets.PRESETS[f"{dataset}_resnet110_unitization"]
-        assert run.config == dataclasses.replace(preset, shift_estimators="clipped")
-    small = covariate_shift.runs(Options(scale="small", datasets=["cifar10"], norms=["bn"]))
-    assert [run.name for run in small] == ["cifar10_bn", "cifar10_bn_constant_rate"]
-    assert [run.config.schedule for run in small] == ["steps", "constant"]
+        assert job.config == dataclasses.replace(preset, shift_estimators="clipped")
+    small = jobs(scale="small", datasets=["cifar10"], norms=["bn"])
+    assert [job.name for job in small] == ["cifar10_bn", "cifar10_bn_constant_rate"]
+    assert [job.config.schedule for job in small] == ["steps", "constant"]
     # As far as the paper's critic: its steps times its rate.
     assert small[0].config.shift_steps * small[0].config.shift_rate == 1500 * 5e-5
 
@@ -53,13 +53,15 @@ def trained(tmp_path_factory):
     """The outcome of a run that was measured as it was trained."""
     directory = RunDirectory(tmp_path_factory.mktemp("runs") / "trained")
     covariate_shift.carry_out(CONFIG, directory)
-    return Outcome(Run("digits", CONFIG), "complete", directory)
+    return Outcome(Job("digits", CONFIG), "complete", directory)
+
+
+def jobs(**options):
+    return covariate_shift.jobs(covariate_shift.EXPERIMENT.request(**options))
 
 
 def options(run_dir, **fields):
-    return Options(
-        run_dir=str(run_dir), override=lambda config: dataclasses.replace(config, **fields)
-    )
+    return {"run_dir": str(run_dir), "overrides": fields}
 
 
 def course(directory):
@@ -84,9 +86,9 @@ def test_trained(trained):
 
 
 def test_checkpoints_give_what_training_gave(trained, tmp_path):
-    (run,) = covariate_shift.runs(options(trained.directory.path))
+    (job,) = jobs(**options(trained.directory.path))
     directory = RunDirectory(tmp_path / "checkpoints")
-    covariate_shift.carry_out(run.config, directory)
+    covariate_shift.carry_out(job.config, directory)
     expected, found = course(trained.directory), course(directory)
     rows, expected_rows = found.pop("rows"), expected.pop("rows")
     assert found == expected
@@ -100,7 +102,7 @@ def test_checkpoints_give_what_training_gave(trained, tmp_path):
     lines = history.read_text().splitlines()
     changed = lines[0].replace('"step": 10, ', '"step": 10, "kept": 1, ')
     history.write_text(f"{changed}\n{lines[1]}\n{lines[2][:30]}")
-    covariate_shift.carry_out(run.config, directory)
+    covariate_shift.carry_out(job.config, directory)
     assert history.read_text().splitlines()[:2] == [changed, lines[1]]
     again = course(directory)["rows"]
     assert [row["epoch"] for row in again] == [1.0, 2.0, 3.0]
@@ -108,50 +110,50 @@ def test_checkpoints_give_what_training_gave(trained, tmp_path):
 
 
 def test_other_estimators(trained):
-    (run,) = covariate_shift.runs(options(trained.directory.path, shift_estimators="exact"))
-    assert (run.name, run.config.shift_estimators) == ("checkpoints", "exact")
-    assert run.config.shift_layers == "norm_2"
+    (job,) = jobs(**options(trained.directory.path, shift_estimators="exact"))
+    assert (job.name, job.config.shift_estimators) == ("checkpoints", "exact")
+    assert job.config.shift_layers == "norm_2"
 
 
 def test_mistakes(trained, tmp_path):
     folder = trained.directory.path
-    with pytest.raises(UserError, match="and --depth, --epochs, --seed cannot change it"):
-        covariate_shift.runs(options(folder, depth=3, epochs=1.0, seed=1))
+    with pytest.raises(UserError, match="as it was trained, and .* cannot change it") as refused:
+        jobs(**options(folder, depth=3, epochs=1.0, seed=1))
+    named = re.findall(r"--\w+", str(refused.value))
+    assert sorted(named) == ["--depth", "--epochs", "--run_dir", "--seed"]
     with pytest.raises(UserError, match="Received: none"):
-        covariate_shift.runs(
-            Options(override=lambda config: dataclasses.replace(config, shift_estimators=None))
-        )
+        jobs(overrides={"shift_estimators": None})
     with pytest.raises(UserError, match="--norms is for runs to train"):
-        covariate_shift.runs(dataclasses.replace(options(folder), norms=["bn"]))
+        jobs(**options(folder), norms=["bn"])
     with pytest.raises(UserError, match="There is no run in"):
-        covariate_shift.runs(options(tmp_path))
+        jobs(**options(tmp_path))
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    (run,) = covariate_shift.runs(options(copy, shift_every=7))
+    (job,) = jobs(**options(copy, shift_every=7))
     message = "steps 5, 10, 15, 20, 25, 30: none is a period of 7 steps .*--checkpoint_every=7"
     with pytest.raises(UserError, match=message):
-        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "new"))
+        covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
-    (run,) = covariate_shift.runs(options(copy))
+    (job,) = jobs(**options(copy))
     (copy / "checkpoints" / "ckpt-10.index").write_bytes(b"damaged")
     with pytest.raises(UserError, match="ckpt-10 cannot be read"):
-        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "damaged"))
+        covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "damaged"))
     assert not (tmp_path / "damaged" / "shift.json").exists()
     data = json.loads((copy / "data.json").read_text())
     (copy / "data.json").write_text(json.dumps(data | {"train_labels_crc32": 7}))
     with pytest.raises(UserError, match="a run on other images .train_labels_crc32: 7 then"):
-        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "other"))
+        covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "other"))
     (copy / "data.json").write_text(json.dumps(data))
     shutil.rmtree(copy / "checkpoints")
     with pytest.raises(UserError, match="no checkpoints in"):
-        covariate_shift.carry_out(run.config, RunDirectory(tmp_path / "none"))
+        covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "none"))
     with open(copy / "metrics.jsonl", "a") as file:
         file.write("{}")
-    (other,) = covariate_shift.runs(options(copy))
-    assert other.config.run != run.config.run  # of another run, which is told from it
+    (other,) = jobs(**options(copy))
+    assert other.config.run != job.config.run  # of another run, which is told from it
     shutil.rmtree(copy / "model")
     with pytest.raises(UserError, match="is not complete"):
-        covariate_shift.runs(options(copy))
+        jobs(**options(copy))
 
 
 def made_up(falling, rate_falls=True):
@@ -210,7 +212,7 @@ def test_report(tmp_path):
 
 
 def test_reported_through_the_outcomes(trained, tmp_path):
-    other = Outcome(Run("other", CONFIG), "diverged", RunDirectory(tmp_path / "other"))
+    other = Outcome(Job("other", CONFIG), "diverged", RunDirectory(tmp_path / "other"))
     covariate_shift.report([trained, other], Report(tmp_path, "covariate_shift", []))
     assert {"table.md", "table.csv", "epochs.csv", "diverged.csv", "digits.png"} <= {
         path.name for path in tmp_path.iterdir()

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from classify.experiments import disturbance, disturbed_methods
-from classify.experiments.options import Options
+from classify.experiments import disturbance, disturbed_methods, measured_methods
 from harness.errors import UserError
+from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome
 from harness.run.directory import RunDirectory
 from tfnorm.analysis.conditioning import conditioning
 from tfnorm.analysis.stochasticity import method_disturbance, normalization
@@ -24,11 +23,8 @@ VALUES = {"dimension": "2,16", "batch_size": "4,32", "group_size": "2,6", "itera
 
 
 def configs(**options):
-    return {run.name: run.config for run in disturbance.runs(Options(**options))}
-
-
-def tiny(config):
-    return dataclasses.replace(config, values=VALUES[config.over], **TINY)
+    request = disturbance.EXPERIMENT.request(**options)
+    return {job.name: job.config for job in disturbance.jobs(request)}
 
 
 def test_the_runs_are_the_papers_sweeps():
@@ -53,10 +49,8 @@ def test_the_small_scale_has_fewer_mini_batches():
 
 
 def test_the_flags_choose():
-    def given(config):
-        return dataclasses.replace(config, iterations=7, group_size=16, normalizer="sqrt")
-
-    found = configs(sweeps=["iterations", "dimension"], norms=["pca", "bn"], override=given)
+    given = {"iterations": 7, "group_size": 16, "normalizer": "sqrt"}
+    found = configs(sweeps=["iterations", "dimension"], norms=["pca", "bn"], overrides=given)
     assert list(found) == ["dimension", "iterations"]
     for config in found.values():
         assert (config.norms, config.group_size, config.normalizer) == ("pca,bn", 16, "sqrt")
@@ -85,7 +79,7 @@ def test_what_there_is_not_is_refused(options, said):
 def test_a_number_that_cannot_be_is_refused(fields):
     ((name, value),) = fields.items()
     with pytest.raises(ValueError, match=f"Received: {name}={value}"):
-        configs(override=lambda config: dataclasses.replace(config, **fields))
+        configs(overrides=fields)
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +87,13 @@ def outcomes(tmp_path_factory):
     """All sweeps at the tiny size, done."""
     folder = tmp_path_factory.mktemp("runs")
     found = {}
-    for run in disturbance.runs(Options(override=tiny)):
-        directory = RunDirectory(folder / run.name)
-        disturbance.carry_out(run.config, directory)
-        found[run.name] = Outcome(run, "complete", directory)
+    for over, values in VALUES.items():
+        overrides = TINY | {"values": values}
+        request = disturbance.EXPERIMENT.request(sweeps=[over], overrides=overrides)
+        (job,) = disturbance.jobs(request)
+        directory = RunDirectory(folder / job.name)
+        disturbance.carry_out(job.config, directory)
+        found[job.name] = Outcome(job, "complete", directory)
     return found
 
 
@@ -109,7 +106,7 @@ def rows(outcome):
 def test_the_numbers_are_the_librarys(outcomes, over):
     found = rows(outcomes[over])
     values = [int(value) for value in VALUES[over].split(",")]
-    expected = [(value, norm) for value in values for norm in disturbed_methods.LABELS]
+    expected = [(value, norm) for value in values for norm in disturbed_methods.methods()]
     assert [(row["value"], row["norm"]) for row in found] == expected
     for row in found:
         sizes = {name: TINY[name] for name in ("dimension", "batch_size")}
@@ -136,15 +133,15 @@ def test_a_singular_covariance_has_no_condition_number(outcomes):
 
 
 def test_an_output_that_is_not_finite_is_no_number():
-    assert set(disturbed_methods.whiteness(np.full((4, 2), np.nan), 2).values()) == {None}
-    assert disturbed_methods.finite(np.inf) is None
+    assert set(measured_methods.whiteness(np.full((4, 2), np.nan), 2).values()) == {None}
+    assert measured_methods.finite(np.inf) is None
 
 
 def test_a_sweep_is_known_again_and_another_refused(outcomes):
-    run, _, directory = outcomes["dimension"]
-    directory.check(dataclasses.asdict(run.config), disturbance.FREE)
+    job, _, directory = outcomes["dimension"]
+    directory.check(dataclasses.asdict(job.config), disturbance.FREE)
     for fields in ({"batches": 5}, {"values": "2,4"}, {"norms": "bn"}):
-        other = dataclasses.replace(run.config, **fields)
+        other = dataclasses.replace(job.config, **fields)
         with pytest.raises(UserError, match=f"another configuration.*{next(iter(fields))}"):
             directory.check(dataclasses.asdict(other), disturbance.FREE)
 

@@ -11,13 +11,12 @@ import tensorflow as tf
 from PIL import Image
 
 from classify import presets
-from classify.experiments import disturbance, disturbed_layers
-from classify.experiments.options import Options
+from classify.experiments import disturbance, measured_layers
 from classify.parts import prepare
 from classify.saved import best_network
 from harness.errors import UserError
+from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome
 from harness.run.directory import RunDirectory
 from tests import reference
 from tfnorm.analysis.conditioning import conditioning
@@ -62,22 +61,21 @@ def run_dir(tmp_path_factory):
     return folder
 
 
+def jobs(**options):
+    return disturbance.jobs(disturbance.EXPERIMENT.request(**options))
+
+
 def config(run_dir, **fields):
-    options = Options(
-        run_dir=str(run_dir),
-        sweeps=["layers"],
-        override=lambda config: dataclasses.replace(config, **SMALL | fields),
-    )
-    (run,) = disturbance.runs(options)
-    return run
+    (job,) = jobs(run_dir=str(run_dir), sweeps=["layers"], overrides=SMALL | fields)
+    return job.config
 
 
 @pytest.fixture(scope="module")
 def outcome(run_dir):
-    run = config(run_dir)
+    (job,) = jobs(run_dir=str(run_dir), sweeps=["layers"], overrides=SMALL)
     directory = RunDirectory(run_dir.parent / "layers")
-    disturbance.carry_out(run.config, directory)
-    return Outcome(run, "complete", directory)
+    disturbance.carry_out(job.config, directory)
+    return Outcome(job, "complete", directory)
 
 
 def rows(outcome):
@@ -85,18 +83,16 @@ def rows(outcome):
 
 
 def test_it_is_the_first_of_all(run_dir):
-    names = [run.name for run in disturbance.runs(Options(run_dir=str(run_dir)))]
+    names = [job.name for job in jobs(run_dir=str(run_dir))]
     assert names == ["layers", "dimension", "batch_size", "group_size", "iterations"]
 
 
 def test_the_run_says_the_batch_size_and_the_flags_the_rest(run_dir):
-    (small,) = disturbance.runs(
-        Options(scale="small", run_dir=str(run_dir), sweeps=["layers"], norms=["bn"])
-    )
+    (small,) = jobs(scale="small", run_dir=str(run_dir), sweeps=["layers"], norms=["bn"])
     fields = ("dataset", "batch_size", "train_size", "samples", "batches", "normalizer")
     found = [getattr(small.config, name) for name in fields]
     assert found == ["digits", 20, 2000, 10, 20, "sqrt"]
-    assert config(run_dir, batch_size=7).config.batch_size == 7
+    assert config(run_dir, batch_size=7).batch_size == 7
 
 
 def test_the_numbers_are_the_librarys_on_scaled_training_images(outcome, run_dir):
@@ -124,12 +120,12 @@ def test_the_numbers_are_the_librarys_on_scaled_training_images(outcome, run_dir
 
 
 def test_another_network_or_size_is_refused_but_not_another_place(outcome, run_dir):
-    run, _, directory = outcome
+    job, _, directory = outcome
     for fields in ({"network": "0"}, {"batch_size": 7}):
-        other = dataclasses.asdict(run.config) | fields
+        other = dataclasses.asdict(job.config) | fields
         with pytest.raises(UserError, match=f"another configuration.*{next(iter(fields))}"):
             directory.check(other, disturbance.FREE)
-    moved = dataclasses.asdict(run.config) | {"run_dir": "moved", "data_dir": "too"}
+    moved = dataclasses.asdict(job.config) | {"run_dir": "moved", "data_dir": "too"}
     directory.check(moved, disturbance.FREE)
 
 
@@ -168,8 +164,8 @@ def test_images_that_are_read_one_by_one(tmp_path):
     write_run(tmp_path / "run", encoded)
     found = {}
     for size in (3, 6):
-        run = config(tmp_path / "run", batch_size=3, train_size=size)
-        disturbance.carry_out(run.config, RunDirectory(tmp_path / str(size)))
+        small = config(tmp_path / "run", batch_size=3, train_size=size)
+        disturbance.carry_out(small, RunDirectory(tmp_path / str(size)))
         found[size] = json.loads((tmp_path / str(size) / disturbance.PRODUCT).read_text())
     assert {row["disturbance"] for row in found[3]} == {0.0}
     assert min(row["disturbance"] for row in found[6]) > 0
@@ -178,7 +174,7 @@ def test_images_that_are_read_one_by_one(tmp_path):
 def test_a_batch_norm_is_of_all_channels(tmp_path):
     with_bn = dataclasses.replace(RUN, norm="bn", group_size=None)
     write_run(tmp_path / "run", with_bn)
-    found = disturbed_layers.measure(config(tmp_path / "run").config)
+    found = measured_layers.measure(config(tmp_path / "run"))
     assert [(row["kind"], row["group_size"]) for row in found] == [("bn", None)] * 2
     assert all(row["condition_number"] == row["overall"] for row in found)
 
@@ -194,18 +190,18 @@ def test_a_run_that_is_none_is_a_users_mistake(run_dir, tmp_path):
         config(tmp_path)
     (tmp_path / "best.keras").write_text("cut")
     with pytest.raises(UserError, match="best.keras cannot be read"):
-        disturbance.carry_out(config(tmp_path).config, RunDirectory(tmp_path / "out"))
+        disturbance.carry_out(config(tmp_path), RunDirectory(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_mini_batch_of_more_than_the_images_is_a_users_mistake(run_dir, tmp_path):
-    run = config(run_dir, train_size=10)
+    few = config(run_dir, train_size=10)
     with pytest.raises(UserError, match="the 10 samples of the data. Received: batch_size=20"):
-        disturbance.carry_out(run.config, RunDirectory(tmp_path / "out"))
+        disturbance.carry_out(few, RunDirectory(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_network_without_normalization_is_a_users_mistake(tmp_path):
     write_run(tmp_path / "run", dataclasses.replace(RUN, norm="none", group_size=None))
     with pytest.raises(UserError, match="has no normalization layer"):
-        disturbed_layers.measure(config(tmp_path / "run").config)
+        measured_layers.measure(config(tmp_path / "run"))

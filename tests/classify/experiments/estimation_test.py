@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from classify import presets
 from classify.experiments import estimation
-from classify.experiments.estimation import TwoEstimatesTrainer
-from classify.experiments.options import Options
+from classify.experiments.two_estimates import TwoEstimates, TwoEstimatesTrainer
+from classify.saved import best_network
 from classify.trainer import Trainer
 from harness.errors import UserError
 from harness.experiments.report import Report
+from harness.run.directory import History, RunDirectory
 from tests.classify.experiments.outcomes import trained
 
 CONFIG = dataclasses.replace(
@@ -46,6 +47,7 @@ def trainers():
         (Trainer, "matrix"),
     ):
         config = dataclasses.replace(CONFIG, estimate=estimate)
+        keras.utils.set_random_seed(config.seed)
         found.append(kind(config, SHAPE, CLASSES, 10, tf.distribute.get_strategy()))
         for step in range(5):
             found[-1].step(step, batch(step))
@@ -84,7 +86,8 @@ def test_one_evaluation_has_both(trainers):
 def test_checkpoints_and_files_keep_both(trainers, tmp_path):
     whole = trainers[0]
     strategy = tf.distribute.get_strategy()
-    fresh = TwoEstimatesTrainer(dataclasses.replace(CONFIG, seed=1), SHAPE, CLASSES, 10, strategy)
+    keras.utils.set_random_seed(1)
+    fresh = TwoEstimatesTrainer(CONFIG, SHAPE, CLASSES, 10, strategy)
     saved = tf.train.Checkpoint(**whole.state).save(str(tmp_path / "checkpoint"))
     tf.train.Checkpoint(**fresh.state).restore(saved)
     whole.model.save(tmp_path / "model.keras")
@@ -94,40 +97,51 @@ def test_checkpoints_and_files_keep_both(trainers, tmp_path):
             np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
 
 
+def test_a_job_is_a_run_that_has_both(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, dataset="digits", image_size=8, steps=2, eval_every=2, log_every=1
+    )
+    estimation.carry_out(config, RunDirectory(tmp_path / "run"))
+    *_, last = History(RunDirectory(tmp_path / "run")).rows()
+    assert last["step"] == 2
+    assert {"loss", "test_accuracy", "matrix_test_accuracy"} <= last.keys()
+    model, _ = best_network(tmp_path / "run")
+    assert sum(isinstance(layer, TwoEstimates) for layer in model.layers) == 2
+    assert (tmp_path / "run" / estimation.EXPERIMENT.product).exists()
+
+
 def test_the_runs():
-    runs = {run.name: run.config for run in estimation.runs(Options())}
-    assert len(runs) == 2 * 2 * 6 * 7
-    config = runs["cd_rate_0.5_width_64_batch_1024"]
+    jobs = {job.name: job.config for job in estimation.jobs(estimation.EXPERIMENT.request())}
+    assert len(jobs) == 2 * 2 * 6 * 7
+    config = jobs["cd_rate_0.5_width_64_batch_1024"]
     expected = dataclasses.replace(
         presets.PRESETS["mnist_mlp_cd"], width=64, batch_size=1024, learning_rate=0.5
     )
     assert config == expected
     # Figure I: ZCA and CD at these rates, all units of a layer being one group.
-    assert {each.norm for each in runs.values()} == {"zca", "cd"}
-    assert {each.learning_rate for each in runs.values()} == {0.5, 1.0}
-    assert {each.group_size for each in runs.values()} == {None}
+    assert {each.norm for each in jobs.values()} == {"zca", "cd"}
+    assert {each.learning_rate for each in jobs.values()} == {0.5, 1.0}
+    assert {each.group_size for each in jobs.values()} == {None}
 
 
 def test_the_flags_choose():
     chosen = {"norms": ["itn"], "widths": ["8", "4", "8"], "batch_sizes": ["2"], "rates": ["1e-1"]}
-    runs = estimation.runs(Options(scale="small", **chosen))
-    assert [run.name for run in runs] == [
+    jobs = estimation.jobs(estimation.EXPERIMENT.request(scale="small", **chosen))
+    assert [job.name for job in jobs] == [
         "itn_rate_0.1_width_4_batch_2",
         "itn_rate_0.1_width_8_batch_2",
     ]
-    assert {run.config.epochs for run in runs} == {estimation.SMALL_FIELDS["epochs"]}
+    assert {job.config.epochs for job in jobs} == {estimation.SMALL_FIELDS["epochs"]}
 
 
 def test_flags_override_what_comes_with_a_norm():
     changes = {"group_size": 4, "epsilon": 0.1, "norm_momentum": 0.5, "epochs": 1.0}
 
-    def override(config):
-        return dataclasses.replace(config, **changes)
-
-    for run in estimation.runs(Options(scale="small", override=override)):
-        assert {name: getattr(run.config, name) for name in changes} == changes
+    request = estimation.EXPERIMENT.request(scale="small", overrides=changes)
+    for job in estimation.jobs(request):
+        assert {name: getattr(job.config, name) for name in changes} == changes
     # A flag that would change nothing is none.
-    assert "learning_rate" not in estimation.FLAGS
+    assert "learning_rate" not in estimation.EXPERIMENT.flag_names
 
 
 @pytest.mark.parametrize(
@@ -142,14 +156,14 @@ def test_flags_override_what_comes_with_a_norm():
 )
 def test_what_there_is_not_is_refused(options, said):
     with pytest.raises((UserError, ValueError), match=said):
-        estimation.runs(Options(**options))
+        estimation.jobs(estimation.EXPERIMENT.request(**options))
 
 
 def test_the_report(tmp_path):
     chosen = {"norms": ["zca", "cd"], "widths": ["16"], "batch_sizes": ["32"], "rates": ["1"]}
-    runs = estimation.runs(Options(**chosen))
+    jobs = estimation.jobs(estimation.EXPERIMENT.request(**chosen))
     row = {"step": 9, "test_accuracy": 0.75, "matrix_test_accuracy": 0.5}
-    outcomes = [trained(tmp_path, runs[0], [row]), trained(tmp_path, runs[1], None)]
+    outcomes = [trained(tmp_path, jobs[0], [row]), trained(tmp_path, jobs[1], None)]
     said = estimation.describe(outcomes[0])
     assert said == "accuracy 75.00 % by the covariance, 50.00 % by the matrix"
     estimation.report(outcomes, Report(tmp_path, "estimation", ["seed: 0"]))

@@ -7,28 +7,27 @@ import tensorflow as tf
 
 from classify import presets
 from classify.experiments import imagenet
-from classify.experiments.options import Options
 from harness.errors import UserError
 from harness.experiments.report import Report
 from tests.classify.experiments.outcomes import trained
 
 
 def test_the_runs_are_the_presets():
-    runs = {run.name: run.config for run in imagenet.runs(Options())}
+    jobs = {job.name: job.config for job in imagenet.jobs(imagenet.EXPERIMENT.request())}
     resnet_50 = {
         name.removeprefix("imagenet_resnet50_"): config
         for name, config in presets.PRESETS.items()
         if name.startswith("imagenet_resnet50_")
     }
-    assert len(runs) == 10
-    assert {name.removesuffix("_steps"): config for name, config in runs.items()} == resnet_50
+    assert len(jobs) == 10
+    assert {name.removesuffix("_steps"): config for name, config in jobs.items()} == resnet_50
 
 
 def test_the_norms_are_table_i():
-    runs = {run.name: run.config for run in imagenet.runs(Options())}
+    jobs = {job.name: job.config for job in imagenet.jobs(imagenet.EXPERIMENT.request())}
     fields = ("depth", "variant", "norm", "group_size", "estimate", "schedule")
     found = {
-        name: tuple(getattr(config, field) for field in fields) for name, config in runs.items()
+        name: tuple(getattr(config, field) for field in fields) for name, config in jobs.items()
     }
     assert found["bn_steps"] == (50, "plain", "bn", None, "covariance", "steps")
     assert found["arc_b_itn_g64_matrix_cosine"] == (50, "arc_b", "itn", 64, "matrix", "cosine")
@@ -47,21 +46,21 @@ def test_the_accuracies_are_the_papers():
 
 
 def test_the_flags_choose():
-    runs = imagenet.runs(Options(scale="small", norms=["arc_b_itn_g256"]))
-    assert [run.name for run in runs] == ["arc_b_itn_g256_steps", "arc_b_itn_g256_cosine"]
-    for run in runs:
-        assert all(getattr(run.config, name) == value for name, value in imagenet.SMALL.items())
-        assert run.config.variant == "arc_b"
+    jobs = imagenet.jobs(imagenet.EXPERIMENT.request(scale="small", norms=["arc_b_itn_g256"]))
+    assert [job.name for job in jobs] == ["arc_b_itn_g256_steps", "arc_b_itn_g256_cosine"]
+    for job in jobs:
+        assert all(getattr(job.config, name) == value for name, value in imagenet.SMALL.items())
+        assert job.config.variant == "arc_b"
     with pytest.raises(UserError, match="Received: itn"):
-        imagenet.runs(Options(norms=["itn"]))
+        imagenet.jobs(imagenet.EXPERIMENT.request(norms=["itn"]))
 
 
 def test_the_table_has_the_papers_accuracies_beside(tmp_path):
-    runs = imagenet.runs(Options(norms=["bn", "arc_c_itn_g64_matrix"]))
+    jobs = imagenet.jobs(imagenet.EXPERIMENT.request(norms=["bn", "arc_c_itn_g64_matrix"]))
     shares = [0.5, 0.625, 0.75, None]
     outcomes = [
-        trained(tmp_path, run, None if share is None else [{"step": 9, "test_accuracy": share}])
-        for run, share in zip(runs, shares, strict=True)
+        trained(tmp_path, job, None if share is None else [{"step": 9, "test_accuracy": share}])
+        for job, share in zip(jobs, shares, strict=True)
     ]
     imagenet.report(outcomes, Report(tmp_path, "imagenet", []))
     with open(tmp_path / "table.csv", newline="") as file:

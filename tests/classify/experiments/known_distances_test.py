@@ -1,17 +1,15 @@
 """Estimates of known distances, in small."""
 
 import csv
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from classify.experiments import known_distances
-from classify.experiments.options import Options
 from harness.errors import UserError
+from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome
 from harness.run.directory import RunDirectory
 from tfnorm.analysis.critic_distance import ClippedCritic, PenalizedCritic
 
@@ -19,7 +17,7 @@ SMALL = {"training": 12, "test": 40}
 
 
 def options(**fields):
-    return Options(override=lambda config: dataclasses.replace(config, **SMALL | fields))
+    return known_distances.EXPERIMENT.request(overrides=SMALL | fields)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 50])
@@ -29,32 +27,32 @@ def test_mean_norm(dimension):
 
 
 def test_runs():
-    found = known_distances.runs(Options(scale="small"))
-    assert [run.name for run in found][:2] == [
+    found = known_distances.jobs(known_distances.EXPERIMENT.request(scale="small"))
+    assert [job.name for job in found][:2] == [
         "vectors_of_2_shifted_copies",
         "vectors_of_2_shifted",
     ]
     assert len(found) == 6
-    assert {run.config.shift_estimators for run in found} == {"clipped,penalized,sliced,exact"}
+    assert {job.config.shift_estimators for job in found} == {"clipped,penalized,sliced,exact"}
     estimators = known_distances._estimators(found[0].config)
     assert estimators["clipped"] == ClippedCritic(steps=300, learning_rate=5 * 5e-5)
     assert estimators["penalized"] == PenalizedCritic(steps=300, learning_rate=5 * 1e-4)
     with pytest.raises(UserError, match="Received: clip"):
-        known_distances.runs(options(shift_estimators="clip"))
+        known_distances.jobs(options(shift_estimators="clip"))
     for name, value in (("shift_estimators", None), ("shift_steps", None), ("seed", -1)):
         with pytest.raises(ValueError, match=f"Received: {name}={value}"):
-            known_distances.runs(options(**{name: value}))
+            known_distances.jobs(options(**{name: value}))
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("known"), []
-    for run in known_distances.runs(
+    for job in known_distances.jobs(
         options(shift_estimators="sliced,exact,clipped", shift_steps=1)
     ):
-        directory = RunDirectory(folder / run.name)
-        known_distances.carry_out(run.config, directory)
-        found.append(Outcome(run, "complete", directory))
+        directory = RunDirectory(folder / job.name)
+        known_distances.carry_out(job.config, directory)
+        found.append(Outcome(job, "complete", directory))
     return found
 
 
@@ -62,17 +60,17 @@ def test_estimates(outcomes):
     """Sliced and exact distances of copies, and of a line's width, need no more than samples."""
     for outcome in outcomes:
         rows = json.loads((outcome.directory / "estimates.json").read_text())
-        dimension = 2 if "vectors" in outcome.run.name else 2048
+        dimension = 2 if "vectors" in outcome.job.name else 2048
         shares = sorted({row["distance"] / np.sqrt(dimension) for row in rows})
         np.testing.assert_allclose(shares, known_distances.DISTANCES)
         assert len(rows) == 3 * len(shares)
         for row in rows:
             w, estimate = row["distance"], row["estimate"]
-            if "copies" in outcome.run.name and row["estimator"] == "exact":
+            if "copies" in outcome.job.name and row["estimator"] == "exact":
                 np.testing.assert_allclose(estimate, w, rtol=1e-4)
-            if "copies" in outcome.run.name and row["estimator"] == "sliced":
+            if "copies" in outcome.job.name and row["estimator"] == "sliced":
                 np.testing.assert_allclose(estimate, w, rtol=0.06)
-            if "maps" in outcome.run.name and row["estimator"] == "sliced" and w > 40:
+            if "maps" in outcome.job.name and row["estimator"] == "sliced" and w > 40:
                 np.testing.assert_allclose(estimate, w, rtol=0.15)
 
 

@@ -9,20 +9,19 @@ import tensorflow as tf
 
 from classify import presets
 from classify.experiments import micro_batch
-from classify.experiments.options import Options
 from harness.errors import UserError
 from harness.experiments.report import Report
 from tests.classify.experiments.outcomes import trained
 
 
 def names(**options):
-    return [run.name for run in micro_batch.runs(Options(**options))]
+    return [job.name for job in micro_batch.jobs(micro_batch.EXPERIMENT.request(**options))]
 
 
 def test_the_runs_are_the_presets_with_three_seeds():
-    runs = {run.name: run.config for run in micro_batch.runs(Options())}
-    assert len(runs) == 12 * 3
-    for name, config in runs.items():
+    jobs = {job.name: job.config for job in micro_batch.jobs(micro_batch.EXPERIMENT.request())}
+    assert len(jobs) == 12 * 3
+    for name, config in jobs.items():
         norm, seed = name.split("_seed_")
         preset = presets.PRESETS[f"cifar10_resnet110_{norm}_batch2"]
         assert config == dataclasses.replace(preset, seed=int(seed))
@@ -31,8 +30,8 @@ def test_the_runs_are_the_presets_with_three_seeds():
 def test_the_norms_are_table_1():
     assert list(micro_batch.PUBLISHED) == list(micro_batch.NORMS)
     found = collections.Counter(
-        (run.config.norm, run.config.groups, run.config.group_size)
-        for run in micro_batch.runs(Options())
+        (job.config.norm, job.config.groups, job.config.group_size)
+        for job in micro_batch.jobs(micro_batch.EXPERIMENT.request())
     )
     expected = [("bn", None, None), ("unitization", None, None)]
     for number in (1, 2, 4, 8, 16):
@@ -41,10 +40,8 @@ def test_the_norms_are_table_1():
 
 
 def test_the_flags_choose():
-    def seven(config):
-        return dataclasses.replace(config, seed=7)
-
-    assert names(norms=["gn_c1", "bn"], repeated=["bn"], seeds=2, override=seven) == [
+    seven = {"seed": 7}
+    assert names(norms=["gn_c1", "bn"], repeated=["bn"], seeds=2, overrides=seven) == [
         "gn_c1_seed_7",
         "bn_seed_7",
         "bn_seed_8",
@@ -52,12 +49,12 @@ def test_the_flags_choose():
 
 
 def test_the_small_scale_repeats_two():
-    runs = micro_batch.runs(Options(scale="small"))
-    assert len(runs) == 12 + 2 * 2
-    for run in runs:
-        assert all(getattr(run.config, name) == value for name, value in micro_batch.SMALL.items())
-        assert run.config.batch_size == 2
-    assert {run.name for run in runs if run.config.seed} == {
+    jobs = micro_batch.jobs(micro_batch.EXPERIMENT.request(scale="small"))
+    assert len(jobs) == 12 + 2 * 2
+    for job in jobs:
+        assert all(getattr(job.config, name) == value for name, value in micro_batch.SMALL.items())
+        assert job.config.batch_size == 2
+    assert {job.name for job in jobs if job.config.seed} == {
         f"{norm}_seed_{seed}" for norm in ("bn", "unitization") for seed in (1, 2)
     }
 
@@ -65,11 +62,13 @@ def test_the_small_scale_repeats_two():
 def test_the_median_of_two_runs_is_one_of_them(tmp_path):
     shares = {"bn": [0.5, None], "unitization": [0.75, 0.25]}
     outcomes = []
-    for run in micro_batch.runs(Options(norms=["bn", "unitization"], seeds=2)):
-        norm, seed = run.name.split("_seed_")
+    for job in micro_batch.jobs(
+        micro_batch.EXPERIMENT.request(norms=["bn", "unitization"], seeds=2)
+    ):
+        norm, seed = job.name.split("_seed_")
         share = shares[norm][int(seed)]
         history = None if share is None else [{"step": 9, "test_accuracy": share}]
-        outcomes.append(trained(tmp_path, run, history))
+        outcomes.append(trained(tmp_path, job, history))
     micro_batch.report(outcomes, Report(tmp_path, "micro_batch", []))
     with open(tmp_path / "table.csv", newline="") as file:
         medians = [row["median accuracy, %"] for row in csv.DictReader(file)]
@@ -80,18 +79,20 @@ def test_the_median_of_two_runs_is_one_of_them(tmp_path):
 def test_what_there_is_not_is_refused(options):
     ((flag, (name,)),) = options.items()
     with pytest.raises(UserError, match=f"--{flag} are of .* Received: {name}"):
-        micro_batch.runs(Options(**options))
+        micro_batch.jobs(micro_batch.EXPERIMENT.request(**options))
 
 
 def test_the_table_has_medians_in_which_what_diverged_is_worst(tmp_path):
-    runs = micro_batch.runs(Options(norms=["gn_g1", "bn", "unitization"], seeds=3))
+    jobs = micro_batch.jobs(
+        micro_batch.EXPERIMENT.request(norms=["gn_g1", "bn", "unitization"], seeds=3)
+    )
     shares = {"gn_g1": [None, 0.125, None], "bn": [0.5, None, 0.75], "unitization": [0.25] * 3}
     outcomes = []
-    for run in runs:
-        norm, seed = run.name.split("_seed_")
+    for job in jobs:
+        norm, seed = job.name.split("_seed_")
         share = shares[norm][int(seed)]
         history = None if share is None else [{"step": 9, "test_accuracy": share}]
-        outcomes.append(trained(tmp_path, run, history))
+        outcomes.append(trained(tmp_path, job, history))
     micro_batch.report(outcomes, Report(tmp_path, "micro_batch", []))
     with open(tmp_path / "table.csv", newline="") as file:
         found = [list(row.values()) for row in csv.DictReader(file)]

@@ -9,10 +9,9 @@ import tensorflow as tf
 
 from classify import presets
 from classify.experiments import time, timed
-from classify.experiments.options import Options
 from harness.errors import UserError
+from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome
 from harness.run.directory import RunDirectory
 
 SIZES = (16, 32, 64, 128, 256, 512)
@@ -20,7 +19,7 @@ GROUPED = {f"{method}-{size}" for method in ("itn", "zca", "cd") for size in SIZ
 
 
 def timings(**options):
-    return {run.name: run.config for run in time.runs(Options(**options))}
+    return {job.name: job.config for job in time.jobs(time.EXPERIMENT.request(**options))}
 
 
 def test_the_runs_are_the_papers_networks_and_resnet_110():
@@ -104,15 +103,13 @@ def test_what_there_is_not_is_refused(options, error, said):
 def test_a_size_that_there_is_not_is_refused(fields):
     ((name, value),) = fields.items()
     with pytest.raises(ValueError, match=f"Received: {name}={'none' if value is None else value}"):
-        timings(override=lambda config: dataclasses.replace(config, **fields))
+        timings(overrides=fields)
 
 
 def test_a_network_that_there_is_not_is_a_users_mistake(tmp_path):
-    (run,) = time.runs(
-        Options(archs=["vgg19"], override=lambda config: dataclasses.replace(config, image_size=16))
-    )
+    (job,) = time.jobs(time.EXPERIMENT.request(archs=["vgg19"], overrides={"image_size": 16}))
     with pytest.raises(UserError, match="at least 32 x 32"):
-        time.carry_out(run.config, RunDirectory(tmp_path / "run"))
+        time.carry_out(job.config, RunDirectory(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -131,11 +128,11 @@ def report(tmp_path):
     """Writes the report of rows of a network, and returns its table's rows and its folder."""
 
     def write(arch, norms, rows):
-        (run,) = time.runs(Options(archs=[arch], norms=norms, rounds=2))
+        (job,) = time.jobs(time.EXPERIMENT.request(archs=[arch], norms=norms, rounds=2))
         directory = RunDirectory(tmp_path / "runs" / arch)
         directory.path.mkdir(parents=True)
         (directory / "seconds.json").write_text(json.dumps({"machine": "this one", "rows": rows}))
-        outcome = Outcome(run, "complete", directory)
+        outcome = Outcome(job, "complete", directory)
         assert time.describe(outcome) == f"{len(rows)} networks timed, 2 rounds"
         time.report([outcome], Report(tmp_path, "time", []))
         assert tf.io.decode_png((tmp_path / f"figure_{arch}.png").read_bytes()).shape[0] >= 300

@@ -1,28 +1,26 @@
 """The experiment with VGG-19: its runs are the presets, and its report is of their numbers."""
 
 import csv
-import dataclasses
 
 import pytest
 import tensorflow as tf
 
 from classify import presets
 from classify.experiments import vgg
-from classify.experiments.options import Options
 from harness.errors import UserError
 from harness.experiments.report import Report
 from tests.classify.experiments.outcomes import trained
 
 
 def names(**options):
-    return [run.name for run in vgg.runs(Options(**options))]
+    return [job.name for job in vgg.jobs(vgg.EXPERIMENT.request(**options))]
 
 
 def test_the_runs_are_the_presets():
-    runs = {run.name: run.config for run in vgg.runs(Options())}
-    assert len(runs) == 1 + 4 * 6 * 2
-    assert runs.pop("bn") == presets.PRESETS["cifar10_vgg19_bn"]
-    assert runs == {
+    jobs = {job.name: job.config for job in vgg.jobs(vgg.EXPERIMENT.request())}
+    assert len(jobs) == 1 + 4 * 6 * 2
+    assert jobs.pop("bn") == presets.PRESETS["cifar10_vgg19_bn"]
+    assert jobs == {
         f"{norm}-{size}{suffix}": presets.PRESETS[f"cifar10_vgg19_{norm}_g{size}{suffix}"]
         for norm in ("pca", "zca", "cd", "itn")
         for size in (16, 32, 64, 128, 256, 512)
@@ -37,20 +35,18 @@ def test_the_flags_choose():
 
 
 def test_flags_override_what_comes_with_a_norm():
-    def override(config):
-        return dataclasses.replace(config, epsilon=0.5, norm_momentum=0.25)
-
-    for run in vgg.runs(Options(norms=["bn", "itn"], override=override)):
-        assert (run.config.epsilon, run.config.norm_momentum) == (0.5, 0.25)
+    changes = {"epsilon": 0.5, "norm_momentum": 0.25}
+    for job in vgg.jobs(vgg.EXPERIMENT.request(norms=["bn", "itn"], overrides=changes)):
+        assert (job.config.epsilon, job.config.norm_momentum) == (0.5, 0.25)
 
 
 def test_the_small_scale_has_groups_that_its_channels_fill():
-    runs = vgg.runs(Options(scale="small"))
-    assert len(runs) == 1 + 4 * 4 * 2
+    jobs = vgg.jobs(vgg.EXPERIMENT.request(scale="small"))
+    assert len(jobs) == 1 + 4 * 4 * 2
     width = vgg.SMALL["width"]
-    assert {run.config.group_size for run in runs} == {None, 16, 32, 64, 8 * width}
-    for run in runs:
-        assert all(getattr(run.config, name) == value for name, value in vgg.SMALL.items())
+    assert {job.config.group_size for job in jobs} == {None, 16, 32, 64, 8 * width}
+    for job in jobs:
+        assert all(getattr(job.config, name) == value for name, value in vgg.SMALL.items())
 
 
 @pytest.mark.parametrize(
@@ -65,7 +61,7 @@ def test_the_small_scale_has_groups_that_its_channels_fill():
 )
 def test_what_there_is_not_is_refused(options, error, said):
     with pytest.raises(error, match=said):
-        vgg.runs(Options(**options))
+        vgg.jobs(vgg.EXPERIMENT.request(**options))
 
 
 # The accuracies at the end, as shares.
@@ -88,11 +84,11 @@ def rows(accuracy):
 
 @pytest.fixture
 def outcomes(tmp_path):
-    runs = vgg.runs(Options(norms=["bn", "itn-16", "itn-64", "itn"]))
-    assert [run.name for run in runs] == list(ACCURACIES)
+    jobs = vgg.jobs(vgg.EXPERIMENT.request(norms=["bn", "itn-16", "itn-64", "itn"]))
+    assert [job.name for job in jobs] == list(ACCURACIES)
     return [
-        trained(tmp_path, run, None if accuracy is None else rows(accuracy))
-        for run, accuracy in zip(runs, ACCURACIES.values(), strict=True)
+        trained(tmp_path, job, None if accuracy is None else rows(accuracy))
+        for job, accuracy in zip(jobs, ACCURACIES.values(), strict=True)
     ]
 
 
@@ -130,6 +126,6 @@ def test_the_lines_are_over_group_sizes_and_count_what_diverged(monkeypatch, tmp
 
 
 def test_batch_normalization_by_itself_is_reported(tmp_path):
-    (run,) = vgg.runs(Options(norms=["bn"]))
-    vgg.report([trained(tmp_path, run, rows(0.5))], Report(tmp_path, "vgg", []))
+    (job,) = vgg.jobs(vgg.EXPERIMENT.request(norms=["bn"]))
+    vgg.report([trained(tmp_path, job, rows(0.5))], Report(tmp_path, "vgg", []))
     assert (tmp_path / "figure.png").exists()

@@ -1,6 +1,5 @@
 """The cost experiment, at a size of which the numbers mean nothing."""
 
-import dataclasses
 import json
 
 import pytest
@@ -8,42 +7,37 @@ import tensorflow as tf
 
 from gan import presets
 from gan.experiments import cost
-from gan.experiments.options import Options
 from harness.errors import UserError
+from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome
 from harness.run.directory import RunDirectory
 
-
-def tiny(config):
-    return dataclasses.replace(
-        config, generator_filters=8, discriminator_filters=8, batch_size=2, image_size=28
-    )
+TINY = {"generator_filters": 8, "discriminator_filters": 8, "batch_size": 2, "image_size": 28}
 
 
 def test_the_runs_are_the_papers_generators():
-    runs = {run.name: run.config for run in cost.runs(Options())}
-    assert list(runs) == ["dcgan", "large_dcgan", "resnet"]
-    assert runs["large_dcgan"].norms == "bn,cd,zca-64,itn"
-    assert {(config.rounds, config.batch_size) for config in runs.values()} == {(100, 64)}
+    jobs = {job.name: job.config for job in cost.jobs(cost.EXPERIMENT.request())}
+    assert list(jobs) == ["dcgan", "large_dcgan", "resnet"]
+    assert jobs["large_dcgan"].norms == "bn,cd,zca-64,itn"
+    assert {(config.rounds, config.batch_size) for config in jobs.values()} == {(100, 64)}
     preset = presets.PRESETS["large_resnet_zca"]
-    config = runs["resnet"].trainer_config("zca-64", "cpu")
+    config = jobs["resnet"].trainer_config("zca-64", "cpu")
     same = ("arch", "norm", "group_size", "recovery", "iterations", "generator_filters")
     assert [getattr(config, name) for name in same] == [getattr(preset, name) for name in same]
     assert (config.n_dis, config.generator_batch_multiple, config.device) == (1, 1, "cpu")
 
 
-@pytest.mark.parametrize("options", [{"rounds": 0}, {"norms": ["x"]}, {"archs": ["vgg"]}])
+@pytest.mark.parametrize("options", [{"norms": ["x"]}, {"archs": ["vgg"]}])
 def test_what_there_is_not_is_refused(options):
     with pytest.raises((UserError, ValueError), match="Received: "):
-        cost.runs(Options(**options))
+        cost.jobs(cost.EXPERIMENT.request(**options))
 
 
 def test_generators_are_timed_and_reported(tmp_path):
-    options = Options(archs=["dcgan"], norms=["zca-4"], rounds=2, override=tiny)
-    (run,) = cost.runs(options)
-    directory = RunDirectory(tmp_path / "runs" / run.name)
-    cost.carry_out(run.config, directory)
+    request = cost.EXPERIMENT.request(archs=["dcgan"], norms=["zca-4"], rounds=2, overrides=TINY)
+    (job,) = cost.jobs(request)
+    directory = RunDirectory(tmp_path / "runs" / job.name)
+    cost.carry_out(job.config, directory)
     found = json.loads((directory / cost.PRODUCT).read_text())
     assert [row["norm"] for row in found["rows"]] == ["bn", "zca-4"]
     assert found["rows"][0]["training step, bn's = 1"] == 1.0
@@ -51,7 +45,7 @@ def test_generators_are_timed_and_reported(tmp_path):
     found["rows"][1]["generator pass, s"] = 0.25
     (directory / cost.PRODUCT).write_text(json.dumps(found))
 
-    outcome = Outcome(run, "complete", directory)
+    outcome = Outcome(job, "complete", directory)
     assert cost.describe(outcome) == "2 generators timed, 2 rounds"
     cost.report([outcome], Report(tmp_path, "cost", []))
     text = (tmp_path / "table.md").read_text()

@@ -1,4 +1,4 @@
-"""The experiment with larger networks: its runs are the presets."""
+"""The experiment with larger networks: its jobs are the presets."""
 
 import json
 
@@ -6,15 +6,14 @@ import tensorflow as tf
 
 from gan import presets
 from gan.experiments import large, trained
-from gan.experiments.options import Options
+from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
-from harness.experiments.sweep import Outcome
 from harness.run.directory import RunDirectory
 
 
 def test_the_runs_are_the_presets():
-    runs = {run.name: run.config for run in large.runs(Options())}
-    assert runs == {
+    jobs = {job.name: job.config for job in large.jobs(large.EXPERIMENT.request())}
+    assert jobs == {
         f"{arch}_{norm}": presets.PRESETS[f"{family}_{norm.removesuffix('-64')}"]
         for arch, family in (("large_dcgan", "large_dcgan"), ("resnet", "large_resnet"))
         for norm in ("bn", "cd", "zca-64", "itn")
@@ -22,21 +21,21 @@ def test_the_runs_are_the_presets():
 
 
 def test_the_flags_choose():
-    runs = large.runs(Options(scale="small", archs=["resnet"], norms=["itn-16"]))
-    ((name, config),) = runs
+    jobs = large.jobs(large.EXPERIMENT.request(scale="small", archs=["resnet"], norms=["itn-16"]))
+    ((name, config),) = jobs
     assert name == "resnet_itn-16"
     assert (config.group_size, config.steps) == (16, trained.SMALL["steps"])
 
 
 def test_the_report_has_each_run(tmp_path):
     outcomes = []
-    for i, run in enumerate(large.runs(Options())):
-        directory = RunDirectory(tmp_path / run.name)
+    for i, job in enumerate(large.jobs(large.EXPERIMENT.request())):
+        directory = RunDirectory(tmp_path / job.name)
         directory.path.mkdir()
         row = {"step": 9, "frechet_distance": 20.0 + i, "inception_score": None}
         row["inception_score_deviation"] = None
         (directory / "metrics.jsonl").write_text(json.dumps(row) + "\n")
-        outcomes.append(Outcome(run, "diverged" if i == 3 else "complete", directory))
+        outcomes.append(Outcome(job, "diverged" if i == 3 else "complete", directory))
     large.report(outcomes, Report(tmp_path, "large", []))
     lines = (tmp_path / "table.csv").read_text().splitlines()
     assert lines[0] == "architecture,norm,FID,IS,IS deviation,state"

@@ -1,4 +1,4 @@
-"""The stability experiment: its runs are the authors', and its report is of their numbers."""
+"""The stability experiment: its jobs are the authors', and its report is of their numbers."""
 
 import collections
 import csv
@@ -10,14 +10,13 @@ import tensorflow as tf
 
 from gan import presets
 from gan.experiments import stability, trained
-from gan.experiments.options import Options
 from harness.errors import UserError
 from harness.experiments.report import Report
 from harness.experiments.sweep import Sweep
 
 
 def names(**options):
-    return [run.name for run in stability.runs(Options(**options))]
+    return [job.name for job in stability.jobs(stability.EXPERIMENT.request(**options))]
 
 
 def test_the_settings_are_table_ii():
@@ -29,15 +28,15 @@ def test_the_settings_are_table_ii():
 
 
 def test_the_default_is_what_the_authors_have_run():
-    runs = stability.runs(Options())
-    assert len({run.name for run in runs}) == len(runs) == 15 * 15 + 15 * 8
+    jobs = stability.jobs(stability.EXPERIMENT.request())
+    assert len({job.name for job in jobs}) == len(jobs) == 15 * 15 + 15 * 8
     paper = dataclasses.asdict(presets.PRESETS["cifar10_dcgan"])
     varied = {"norm", "group_size", "recovery", "estimate", "learning_rate", "beta1", "beta2"}
-    for run in runs:
-        for name, value in dataclasses.asdict(run.config).items():
+    for job in jobs:
+        for name, value in dataclasses.asdict(job.config).items():
             assert name in varied | {"n_dis"} or value == paper[name]
     of = collections.Counter(
-        (run.config.norm, run.config.group_size, run.config.estimate) for run in runs
+        (job.config.norm, job.config.group_size, job.config.estimate) for job in jobs
     )
     covariance = {("none", None): 15, ("bn", None): 30, ("cd", 64): 30, ("cd", None): 30}
     covariance |= {("itn", None): 30} | {("zca", size): 30 for size in (16, 32, 64)}
@@ -48,12 +47,15 @@ def test_the_default_is_what_the_authors_have_run():
 
 
 def test_a_name_says_what_a_run_is():
-    runs = {run.name: run.config for run in stability.runs(Options(loss="non_saturating"))}
-    config = runs["zca-16_matrix_coloring_1e-3_C"]
+    jobs = {
+        job.name: job.config
+        for job in stability.jobs(stability.EXPERIMENT.request(loss="non_saturating"))
+    }
+    config = jobs["zca-16_matrix_coloring_1e-3_C"]
     assert (config.norm, config.group_size, config.estimate) == ("zca", 16, "matrix")
     assert (config.recovery, config.loss) == ("coloring", "non_saturating")
     assert (config.learning_rate, config.beta1, config.beta2, config.n_dis) == (1e-3, 0.5, 0.999, 5)
-    assert runs["bn_scale_shift_2e-4_A"].loss == "non_saturating"
+    assert jobs["bn_scale_shift_2e-4_A"].loss == "non_saturating"
 
 
 def test_the_flags_choose():
@@ -87,18 +89,15 @@ def test_the_flags_choose():
 )
 def test_what_there_is_not_is_refused(options, said):
     with pytest.raises((UserError, ValueError), match=said):
-        stability.runs(Options(**options))
+        stability.jobs(stability.EXPERIMENT.request(**options))
 
 
 def test_the_small_scale_is_one_table_that_flags_override():
-    def override(config):
-        return dataclasses.replace(config, steps=7)
-
-    runs = stability.runs(Options(scale="small", override=override))
-    assert len(runs) == 4 * 2 * 15
-    for run in runs:
+    jobs = stability.jobs(stability.EXPERIMENT.request(scale="small", overrides={"steps": 7}))
+    assert len(jobs) == 4 * 2 * 15
+    for job in jobs:
         for name, value in trained.SMALL.items():
-            assert getattr(run.config, name) == (7 if name == "steps" else value)
+            assert getattr(job.config, name) == (7 if name == "steps" else value)
 
 
 RESULTS = {
@@ -116,13 +115,13 @@ RESULTS = {
 @pytest.fixture
 def report(tmp_path):
     options = {"norms": ["bn", "zca-64"], "settings": ["2e-4:A", "2e-4:D"]}
-    runs = stability.runs(Options(**options, loss="non_saturating"))
-    assert [run.name for run in runs] == list(RESULTS)
-    for run in runs:
-        directory = tmp_path / "runs" / run.name
+    jobs = stability.jobs(stability.EXPERIMENT.request(**options, loss="non_saturating"))
+    assert [job.name for job in jobs] == list(RESULTS)
+    for job in jobs:
+        directory = tmp_path / "runs" / job.name
         directory.mkdir(parents=True)
-        (directory / "config.json").write_text(json.dumps(dataclasses.asdict(run.config)))
-        result = RESULTS[run.name]
+        (directory / "config.json").write_text(json.dumps(dataclasses.asdict(job.config)))
+        result = RESULTS[job.name]
         if result is None:
             (directory / "diverged.json").write_text('{"message": "nan"}')
             continue
@@ -131,8 +130,8 @@ def report(tmp_path):
         rows = [json.dumps(dict(zip(keys, row, strict=True))) for row in rows]
         (directory / "metrics.jsonl").write_text("\n".join(rows) + "\n")
         (directory / "generator").mkdir()
-    sweep = Sweep(tmp_path, stability.PRODUCT, stability.FREE)
-    stability.report(sweep.outcomes(runs), Report(tmp_path, "stability", ["seed: 0"]))
+    sweep = Sweep(tmp_path, stability.EXPERIMENT)
+    stability.report(sweep.outcomes(jobs), Report(tmp_path, "stability", ["seed: 0"]))
     return tmp_path
 
 

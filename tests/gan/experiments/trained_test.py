@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import presets, run
-from gan.experiments import trained
+from gan import presets
+from gan.experiments import large, trained
+from gan.measuring import measure_samples
 from gan.metrics.features import INCEPTION, FeatureNetwork
 from gan.metrics.statistics import reference_statistics
 from harness.datasets import load_images
 from harness.errors import Diverged
-from harness.experiments.sweep import Run, Sweep
+from harness.experiments.experiment import Job
+from harness.experiments.sweep import Sweep
+from tests.jobs import in_this_process
 
 CONFIG = dataclasses.replace(
     presets.PRESETS["quickstart"],
@@ -29,10 +32,10 @@ CONFIG = dataclasses.replace(
 
 def test_a_run_that_diverges_is_recorded(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    sweep = Sweep(tmp_path, trained.PRODUCT, trained.FREE)
-    runs = [Run("too_fast", CONFIG)]
-    sweep.carry_out(runs, trained.carry_out, trained.describe)
-    (outcome,) = sweep.outcomes(runs)
+    sweep = Sweep(tmp_path, large.EXPERIMENT)
+    jobs = [Job("too_fast", CONFIG)]
+    sweep.carry_out(jobs, in_this_process)
+    (outcome,) = sweep.outcomes(jobs)
     assert outcome.state == "diverged"
     assert trained.result(outcome) == (None, None, None)
     (line,) = capsys.readouterr().out.splitlines()
@@ -46,7 +49,7 @@ def test_samples_that_are_not_finite_are_a_divergence(tmp_path):
     features = FeatureNetwork("mean", "0", lambda x: (tf.reduce_mean(x, [1, 2]), None))
     reference = reference_statistics(images, 10, features, cache_dir=tmp_path)
     with pytest.raises(Diverged, match="not finite"):
-        run.measure(lambda count: [np.full([10, 8, 8, 1], np.nan)], reference, features, CONFIG)
+        measure_samples(lambda count: [np.full([10, 8, 8, 1], np.nan)], 40, reference, features)
 
 
 def test_only_inceptions_distance_is_an_fid():

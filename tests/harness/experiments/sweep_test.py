@@ -1,26 +1,19 @@
 """Sweeps: shares, what is done once and never again, and leaving in good order."""
 
 import dataclasses
-import gc
 import os
 import signal
-import weakref
+import time
 
 import pytest
-import tensorflow as tf
 
 from harness.errors import Diverged, UserError
-from harness.experiments.sweep import Run, Sweep, share
+from harness.experiments.experiment import Experiment, Job
+from harness.experiments.processes import in_own_process
+from harness.experiments.sweep import Sweep, share
 from harness.files import write_whole
 from harness.run.directory import History
-
-
-@pytest.fixture(autouse=True)
-def little_garbage():
-    """A sweep collects after each run: all that was there before would take most of a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+from tests.jobs import in_this_process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,21 +22,21 @@ class Config:
     data_dir: str = "here"
 
 
-RUNS = [Run(f"rate_{rate}", Config(rate)) for rate in (1, 2, 3)]
+JOBS = [Job(f"rate_{rate}", Config(rate)) for rate in (1, 2, 3)]
 
 
 class Work:
     """What a run does: it diverges, raises or completes as its rate says."""
 
-    def __init__(self, **of_rate):
+    def __init__(self, **by_rate):
         self.done = []
-        self.of_rate = of_rate
+        self.by_rate = by_rate
 
     def __call__(self, config, directory):
         self.done.append(config.rate)
         directory.begin(dataclasses.asdict(config), ("data_dir",))
         print(f"at work on {config.rate}")
-        error = self.of_rate.get(f"rate_{config.rate}")
+        error = self.by_rate.get(f"rate_{config.rate}")
         if callable(error):
             error()
         elif error is not None:
@@ -52,11 +45,25 @@ class Work:
         write_whole(directory / "product", "")
 
 
-def carry_out(path, work, runs=RUNS):
-    sweep = Sweep(path, "product", ("data_dir",))
-    sweep.begin("test", runs)
-    sweep.carry_out(runs, work, lambda outcome: f"value {outcome.last()['value']}")
-    return sweep.outcomes(runs)
+def experiment(work=None, name="test"):
+    return Experiment(
+        name=name,
+        summary="",
+        fields=(),
+        jobs=lambda request: JOBS,
+        carry_out=work,
+        product="product",
+        free=("data_dir",),
+        describe=lambda outcome: f"value {outcome.last()['value']}",
+        report=None,
+    )
+
+
+def carry_out(path, work, jobs=JOBS, do=in_this_process):
+    sweep = Sweep(path, experiment(work))
+    sweep.begin(jobs)
+    sweep.carry_out(jobs, do)
+    return sweep.outcomes(jobs)
 
 
 def states(outcomes):
@@ -65,7 +72,7 @@ def states(outcomes):
 
 @pytest.mark.parametrize("count", [1, 2, 4, 7, 30])
 def test_each_run_is_in_one_share(count):
-    runs = [Run(str(i), None) for i in range(23)]
+    runs = [Job(str(i), None) for i in range(23)]
     shares = [share(runs, f"{i + 1}/{count}") for i in range(count)]
     assert sorted(run for each in shares for run in each) == sorted(runs)
     assert {len(each) for each in shares} <= {23 // count, -(-23 // count)}
@@ -73,7 +80,7 @@ def test_each_run_is_in_one_share(count):
 
 
 def test_a_share_has_its_part_of_what_repeats():
-    runs = [Run(str(i), None) for i in range(300)]
+    runs = [Job(str(i), None) for i in range(300)]
     fifths = [int(run.name) % 5 for run in share(runs, "1/5")]
     assert max(fifths.count(i) for i in range(5)) < 24
 
@@ -81,7 +88,7 @@ def test_a_share_has_its_part_of_what_repeats():
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3"])
 def test_what_is_no_share_is_refused(shard):
     with pytest.raises(UserError, match=f"--shard .* Received: shard={shard}"):
-        share(RUNS, shard)
+        share(JOBS, shard)
 
 
 def test_runs_are_done_once_and_a_diverged_one_when_its_record_is_deleted(tmp_path, capsys):
@@ -101,7 +108,7 @@ def test_runs_are_done_once_and_a_diverged_one_when_its_record_is_deleted(tmp_pa
     assert states(carry_out(tmp_path, work)) == ["complete", "diverged", "complete"]
     assert work.done == []
     (outcomes[1].directory / "diverged.json").unlink()
-    assert states(Sweep(tmp_path, "product").outcomes(RUNS))[1] == "begun"
+    assert states(Sweep(tmp_path, experiment()).outcomes(JOBS))[1] == "begun"
     assert states(carry_out(tmp_path, work)) == ["complete"] * 3
     assert work.done == [2]
     assert capsys.readouterr().out.splitlines() == ["run 2/3 rate_2: value 2, 0 s"]
@@ -114,7 +121,7 @@ def test_a_mistake_stops_the_sweep_and_names_the_run(tmp_path, capsys, error):
         carry_out(tmp_path, work)
     assert work.done == [1, 2]
     assert capsys.readouterr().out.splitlines()[-1] == "run 2/3 rate_2: stopped"
-    assert states(Sweep(tmp_path, "product").outcomes(RUNS)) == ["complete", "begun", "to do"]
+    assert states(Sweep(tmp_path, experiment()).outcomes(JOBS)) == ["complete", "begun", "to do"]
 
 
 @pytest.mark.usefixtures("ctrl_c")
@@ -128,25 +135,60 @@ def test_a_signal_leaves_and_the_same_command_goes_on(tmp_path, number):
     assert states(carry_out(tmp_path, Work())) == ["complete"] * 3
 
 
-def test_a_signal_that_a_run_has_swallowed_stops_the_sweep_after_it(tmp_path):
-    def last_step():
-        usual = signal.signal(signal.SIGTERM, lambda *_: None)
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.signal(signal.SIGTERM, usual)
+# Jobs in processes of their own: what they do is a function that can be imported.
 
-    work = Work(rate_2=last_step)
-    with pytest.raises(UserError, match="Interrupted between runs"):
-        carry_out(tmp_path, work)
-    assert work.done == [1, 2]
-    assert states(Sweep(tmp_path, "product").outcomes(RUNS)) == ["complete", "complete", "to do"]
+
+def work_and_tell(config, directory):
+    """Completes, but for the second, which does as its `data_dir` says."""
+    directory.begin(dataclasses.asdict(config), ("data_dir",))
+    print(f"in process {os.getpid()} of {os.getppid()}")
+    if config.rate == 2:
+        if config.data_dir == "diverges":
+            raise Diverged("loss is nan at step 7")
+        if config.data_dir == "mistaken":
+            raise UserError("no data")
+        if config.data_dir == "gone":
+            os._exit(3)
+        if config.data_dir == "interrupted":
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(60)
+    write_whole(directory / "metrics.jsonl", f'{{"step": 1, "value": {config.rate}}}\n')
+    write_whole(directory / "product", "")
+
+
+def in_processes(path, second, count=2):
+    jobs = [Job(job.name, dataclasses.replace(job.config, data_dir=second)) for job in JOBS[:count]]
+    return carry_out(path, work_and_tell, jobs, in_own_process)
+
+
+def test_a_process_of_its_own_tells_how_a_job_ended(tmp_path, capsys):
+    assert states(in_processes(tmp_path, "diverges")) == ["complete", "diverged"]
+    assert "diverged: loss is nan at step 7" in capsys.readouterr().out
+    ids = [(tmp_path / "logs" / f"rate_{n}.txt").read_text().split()[2:5:2] for n in (1, 2)]
+    assert [parent for _, parent in ids] == [str(os.getpid())] * 2
+    assert len({own for own, _ in ids} | {str(os.getpid())}) == 3
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ("mistaken", "^Run rate_2: no data$"),
+        ("gone", "^Run rate_2: its process ended with exit code 3 and without a word"),
+        ("interrupted", "^Run rate_2: Interrupted. The same command goes on"),
+    ],
+)
+def test_a_process_that_does_not_complete_stops_the_sweep(tmp_path, second, said):
+    with pytest.raises(UserError, match=said):
+        in_processes(tmp_path, second)
+    assert states(Sweep(tmp_path, experiment()).outcomes(JOBS)) == ["complete", "begun", "to do"]
 
 
 def test_another_configuration_is_refused_before_the_first_run(tmp_path):
-    carry_out(tmp_path, Work(), RUNS[2:])
+    carry_out(tmp_path, Work(), JOBS[2:])
     work = Work()
-    moved = [Run(run.name, dataclasses.replace(run.config, data_dir="there")) for run in RUNS]
+    moved = [Job(run.name, dataclasses.replace(run.config, data_dir="there")) for run in JOBS]
     with pytest.raises(UserError, match="rate: 3 there, 4 now.*--out"):
-        carry_out(tmp_path, work, [*moved[:2], Run("rate_3", Config(4))])
+        carry_out(tmp_path, work, [*moved[:2], Job("rate_3", Config(4))])
     assert work.done == []
     assert states(carry_out(tmp_path, work, moved)) == ["complete"] * 3
 
@@ -154,36 +196,14 @@ def test_another_configuration_is_refused_before_the_first_run(tmp_path):
 def test_a_directory_of_something_else_is_refused(tmp_path):
     carry_out(tmp_path / "mine", Work())
     with pytest.raises(UserError, match="'test' there, 'other' now.*--out"):
-        Sweep(tmp_path / "mine", "product").begin("other", RUNS)
+        Sweep(tmp_path / "mine", experiment(name="other")).begin(JOBS)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="not empty.*--out"):
-        Sweep(tmp_path, "product").begin("test", RUNS)
+        Sweep(tmp_path, experiment()).begin(JOBS)
 
 
 def test_a_complete_run_without_its_history_is_named(tmp_path):
-    (outcome,) = carry_out(tmp_path, Work(), RUNS[:1])
+    (outcome,) = carry_out(tmp_path, Work(), JOBS[:1])
     History(outcome.directory).path.unlink()
     with pytest.raises(UserError, match="rate_1 .*metrics.jsonl"):
         outcome.last()
-
-
-def test_a_run_leaves_no_graph_behind(tmp_path):
-    graphs = []
-
-    def trace():
-        @tf.custom_gradient
-        def square(x):
-            return x * x, lambda dy: 2 * x * dy
-
-        @tf.function
-        def step(x):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = square(x)
-            return tape.gradient(y, x)
-
-        assert step(tf.constant(3.0)) == 6.0
-        graphs.append(weakref.ref(step.get_concrete_function(tf.constant(3.0)).graph))
-
-    carry_out(tmp_path, Work(rate_1=trace), RUNS[:1])
-    assert graphs[0]() is None

@@ -1,11 +1,10 @@
-"""The directory of a run: refusals, whole files, and a history without gaps or repeats."""
+"""The directory of a run: refusals, and a history without gaps or repeats."""
 
 import json
 
 import pytest
 
 from harness.errors import UserError
-from harness.files import whole_directory, write_whole
 from harness.run.directory import History, RunDirectory
 
 CONFIG = {"steps": 10, "log_every": 2}
@@ -35,6 +34,8 @@ def test_a_key_that_one_side_does_not_have_is_a_difference(tmp_path):
     RunDirectory(tmp_path).begin(CONFIG)
     with pytest.raises(UserError, match="seed: None there, 1 now"):
         RunDirectory(tmp_path).check(CONFIG | {"seed": 1})
+    with pytest.raises(UserError, match="log_every: 2 there, None now"):
+        RunDirectory(tmp_path).check({"steps": 10})
 
 
 def test_a_directory_with_something_else_is_refused(tmp_path):
@@ -63,23 +64,6 @@ def test_another_than_the_chief_writes_nothing(tmp_path):
     history.flush()
     history.truncate(0)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_directory_is_there_as_a_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError), whole_directory(tmp_path / "model") as aside:
-        (aside / "half").write_text("")
-        raise RuntimeError
-    assert not (tmp_path / "model").exists()
-    for content in "ab":
-        with whole_directory(tmp_path / "model") as aside:
-            (aside / content).write_text(content)
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["b"]
-
-
-def test_a_written_file_leaves_nothing_beside_it(tmp_path):
-    write_whole(tmp_path / "f", "a")
-    write_whole(tmp_path / "f", b"b")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("f", "b")]
 
 
 @pytest.fixture
@@ -111,3 +95,18 @@ def test_a_run_that_goes_on_forgets_what_came_after_its_checkpoint(history):
     history.record(4, {"loss": 4.0})
     history.flush()
     assert [row["step"] for row in history.rows()] == [1, 2, 3, 4]
+
+
+def test_a_row_has_its_step_first_and_the_last_of_what_was_recorded(history):
+    history.record(1, {"loss": 1.0, "distance": 5.0})
+    history.record(1, {"loss": 2.0, "score": 3.0})
+    history.flush()
+    (line,) = history.path.read_text().splitlines()
+    assert line == '{"step": 1, "loss": 2.0, "distance": 5.0, "score": 3.0}'
+
+
+def test_what_comes_after_a_damaged_line_is_not_history(history):
+    history.path.write_text('{"step": 1, "loss": 1.0}\n{"step": 2, "lo\n{"step": 3, "loss": 3.0}\n')
+    assert history.rows() == [{"step": 1, "loss": 1.0}]
+    history.truncate(3)
+    assert history.path.read_text() == '{"step": 1, "loss": 1.0}\n'

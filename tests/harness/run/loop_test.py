@@ -49,6 +49,17 @@ def test_a_signal_saves_the_step_it_came_in(number):
     assert signal.getsignal(number) == before
 
 
+def test_a_signal_in_the_last_step_lets_the_run_end():
+    def take_step(step, batch):
+        if step == 9:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    done = []
+    loop.run(take_step, itertools.repeat(None), [lambda *_: done.append(1)], 0, 10, never)
+    assert len(done) == 10
+
+
 @pytest.mark.usefixtures("ctrl_c")
 def test_a_second_signal_is_not_held_back():
     def take_step(step, batch):
@@ -94,3 +105,12 @@ def test_all_leave_where_any_is_interrupted():
         loop.run(lambda *_: {}, itertools.repeat(0), [], 0, 9, saved.append, agree)
     assert asked == [False] * 3
     assert saved == [3]
+
+
+def test_the_time_left_is_by_the_pace_since_the_run_went_on(monkeypatch, capsys):
+    now = iter([100.0, 110.0])
+    monkeypatch.setattr(actions.time, "monotonic", lambda: next(now))
+    screen = actions.Screen(90, 200)
+    screen.losses(95, {"loss": 0.5})
+    # 5 steps in 10 s, and 105 steps to go.
+    assert capsys.readouterr().out == "step 95/200  loss 0.5000  2000 ms/step  03:30 left\n"

@@ -1,0 +1,119 @@
+"""Compares two sides, as images or statistics of images, and writes what comes of it."""
+
+import json
+import pathlib
+import typing
+
+from gan import parts
+from gan.measuring import source_statistics, split_statistics
+from gan.metrics import sources
+from gan.metrics.evaluation import METRICS, compare, table, training_distance
+from gan.metrics.features import load_features
+from gan.metrics.statistics import Statistics
+from gan.saved import run_config
+from gan.sides import Opening, open_run, open_side
+from harness.errors import UserError
+from harness.files import write_whole
+from harness.versions import versions
+
+
+class Asked(typing.NamedTuple):
+    """What is asked of a comparison.
+
+    Attributes:
+        metrics: keys of `METRICS`.
+        rows: images of each side whose features are kept.
+        num_classes: of a generator that no run tells of, or None.
+        out: the JSON file to write, or None.
+    """
+
+    metrics: typing.Sequence[str]
+    rows: int
+    num_classes: int | None
+    out: str | None
+
+
+def compare_run(run_dir, override, asked):
+    """Measures the samples of a run that is complete against the test split of its dataset.
+
+    Without `asked.out` the numbers go to evaluation.json in the run's directory.
+
+    Args:
+        run_dir: its directory.
+        override: function from its `Config` to the one that holds here.
+        asked: an `Asked`.
+
+    Raises:
+        UserError: there is no such run, data or feature network.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = override(run_config(run_dir))
+    training, test = parts.splits(config)
+    opening = Opening(config.data_dir, config.image_size, asked.num_classes, config.seed)
+    sides = open_run(run_dir, opening), sources.from_split(test)
+    features = load_features(config.features)
+    result, reference = _compare(sides, features, config, asked)
+    print(table(result))
+    real = split_statistics(training, config.eval_samples, features)
+    result["training_distance"], comparison = training_distance(real, reference)
+    print(comparison)
+    _write(asked.out or run_dir / "evaluation.json", result)
+
+
+def compare_pair(pair, config, image_size, asked):
+    """Measures any images against any others.
+
+    Args:
+        pair: dict of `generated` and `reference`, what a user names them.
+        config: a `Config` for the rest.
+        image_size: height and width that images are brought to; None: they keep theirs.
+        asked: an `Asked`.
+
+    Raises:
+        UserError: there are no such images, or no such feature network.
+    """
+    opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed)
+    sides = [open_side(flag, spec, opening) for flag, spec in pair.items()]
+    files = all(isinstance(side, Statistics) for side in sides)
+    features = None if files else load_features(config.features)
+    result, _ = _compare(sides, features, config, asked)
+    print(table(result))
+    if asked.out is not None:
+        _write(asked.out, result)
+
+
+def _compare(sides, features, config, asked):
+    """The result that is written of two sides, and the `Statistics` of the second."""
+    generated, reference = sides
+    rows = asked.rows if any(METRICS[name].needs_rows for name in asked.metrics) else 0
+    if features is not None:
+        try:
+            sources.check_comparable(sides, features)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    if getattr(reference, "split", None) is not None and not rows:  # which may be in a file
+        real = split_statistics(reference.split, config.eval_samples, features)
+    else:
+        real = _statistics(reference, features, config, rows)
+    made = _statistics(generated, features, config, rows)
+    try:
+        result = compare(made, real, asked.metrics, config.seed)
+    except ValueError as error:
+        raise UserError(f"{made.name} and {real.name} cannot be compared: {error}") from error
+    result |= {
+        "features": features and features.name,
+        "features_fingerprint": features and features.fingerprint,
+        "seed": config.seed,
+        "versions": versions("tfnorm", "tensorflow", "keras", "numpy", "python"),
+    }
+    return result, real
+
+
+def _statistics(side, features, config, rows):
+    if isinstance(side, Statistics):
+        return side
+    return source_statistics(side, config.eval_samples, features, rows)
+
+
+def _write(path, result):
+    write_whole(path, json.dumps(result, indent=2) + "\n")

@@ -1,0 +1,11 @@
+"""Flags that several experiments have."""
+
+from harness.experiments.experiment import Flag
+
+NORMS = Flag(
+    "norms",
+    "Normalizations, as bn,cd,itn, and in groups of so many channels as zca-64.",
+    is_list=True,
+)
+ARCHS = Flag("archs", "Architectures, of dcgan, large_dcgan, resnet.", is_list=True)
+ROUNDS = "Turns that each call gets that is timed."

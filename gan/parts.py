@@ -1,0 +1,52 @@
+"""What a run is made of, from a configuration: images, networks, features."""
+
+import typing
+
+import tensorflow as tf
+
+from gan.measuring import split_statistics
+from gan.metrics.features import FeatureNetwork, load_features
+from gan.metrics.statistics import Statistics
+from gan.trainer import Trainer
+from harness.datasets import Images, image_kind, load_images
+from harness.errors import UserError
+
+
+class Parts(typing.NamedTuple):
+    """What a run is made of; `reference` are the test images' statistics."""
+
+    trainer: Trainer
+    training: Images
+    test: Images
+    features: FeatureNetwork
+    reference: Statistics
+
+
+def prepare(config, strategy):
+    """Makes all that a run needs before it begins, so that a mistake costs nothing.
+
+    Raises:
+        UserError: there is no such data, network or feature network.
+    """
+    trainer = make_trainer(config, strategy)
+    training, test = splits(config)
+    features = load_features(config.features)
+    reference = split_statistics(test, config.eval_samples, features)
+    return Parts(trainer, training, test, features, reference)
+
+
+def make_trainer(config, strategy):
+    """The `Trainer` for the images of the dataset; raises `UserError` if there cannot be one."""
+    kind = image_kind(config.dataset, config.data_dir)
+    try:
+        return Trainer(config, kind, strategy)
+    except (ValueError, tf.errors.ResourceExhaustedError) as error:
+        raise UserError(str(error)) from error
+
+
+def splits(config):
+    """The `Images` of the training and of the test split."""
+    return [
+        load_images(config.dataset, split, config.data_dir, config.image_size)
+        for split in ("train", "test")
+    ]

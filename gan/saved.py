@@ -1,0 +1,72 @@
+"""What a run of `gan.train` has saved: its configuration and its generator."""
+
+import pathlib
+import typing
+
+import tensorflow as tf
+
+from gan.config import Config
+from harness.errors import UserError
+from harness.run.directory import RunDirectory
+
+
+def run_config(run_dir):
+    """The `Config` of the run in a directory; raises `UserError` if there is none."""
+    try:
+        return Config(**RunDirectory(run_dir).config())
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{run_dir} does not fit this program: {error}") from error
+
+
+class Generator(typing.NamedTuple):
+    """A generator that was loaded.
+
+    Attributes:
+        generate: from latents (n, latent_size), and labels (n,) if `takes_labels`, to images
+            (n, height, width, 1 or 3) in [-1, 1].
+        latent_size: of a latent.
+        takes_labels: whether it is conditional.
+        size: (height, width) of its images, None if that is not fixed.
+    """
+
+    generate: typing.Callable
+    latent_size: int
+    takes_labels: bool
+    size: tuple[int, int] | None
+
+
+def load_generator(path):
+    """The `Generator` of a SavedModel `serving_default(latent[, labels]) -> images`.
+
+    Raises:
+        UserError: there is none, or it is something else.
+    """
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        raise UserError(
+            f"There is no generator in {path}: a run writes it when it is complete. Start it again "
+            "to finish it."
+        )
+    try:
+        # The function does not keep the variables alive: its holder does.
+        holder = tf.saved_model.load(str(path))
+        serve = holder.signatures["serving_default"]
+        inputs = serve.structured_input_signature[1]
+        if not set(inputs) <= {"latent", "labels"}:
+            raise ValueError(f"its inputs are {sorted(inputs)}")
+        latent_size = int(inputs["latent"].shape[1])
+        size = serve.structured_outputs["images"].shape[1:3]
+    except Exception as error:  # Damaged files surface as one of many types.
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is no generator ({type(error).__name__}: {reason}): it must be a SavedModel "
+            "with serving_default(latent[, labels]) -> images, (n, d) to (n, h, w, 1 or 3)"
+        ) from error
+
+    def generate(*values):
+        names = ("latent", "labels")[: len(values)]
+        serve = holder.signatures["serving_default"]
+        return serve(**dict(zip(names, values, strict=True)))["images"]
+
+    size = tuple(size) if size.is_fully_defined() else None
+    return Generator(generate, latent_size, "labels" in inputs, size)

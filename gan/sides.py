@@ -1,0 +1,116 @@
+"""Opens the sides of a comparison: a run, a SavedModel, a folder, a file, a split."""
+
+import dataclasses
+import pathlib
+import typing
+
+import tensorflow as tf
+
+from gan.latents import evaluation_samples
+from gan.metrics import sources
+from gan.metrics.statistics import Statistics
+from gan.saved import load_generator, run_config
+from harness.datasets import image_kind, load_images
+from harness.errors import UserError
+
+
+class Opening(typing.NamedTuple):
+    """How a side is opened, as the flags of these names say."""
+
+    data_dir: str | None
+    image_size: int | None
+    num_classes: int | None
+    seed: int
+
+
+class Side(typing.NamedTuple):
+    """What a side may be: `is_one(spec)` tells it by its path, `open(spec, opening)` opens it."""
+
+    is_one: typing.Callable
+    open: typing.Callable
+
+
+def open_side(flag, spec, opening):
+    """The `Source`, or the `Statistics`, that a flag tells of."""
+    for side in SIDES.values():
+        if side.is_one(spec):
+            try:
+                return _resized(side.open(spec, opening), opening.image_size)
+            except ValueError as error:
+                raise UserError(f"--{flag}: {error}") from error
+    there = "" if pathlib.Path(spec).exists() else ", which does not exist"
+    raise UserError(f"--{flag} must be one of {', '.join(SIDES)}. Received: {spec!r}{there}")
+
+
+def open_run(path, opening):
+    """The `Source` of the generator of a run that is complete."""
+    path = pathlib.Path(path)
+    run_config(path)  # a mistake in the path is told as such
+    source = _saved_model(path / "generator", opening)
+    return _resized(dataclasses.replace(source, name=path.resolve().name), opening.image_size)
+
+
+def _saved_model(path, opening):
+    path = pathlib.Path(path)
+    generator = load_generator(path)
+    classes = _num_classes(path, opening) if generator.takes_labels else None
+
+    def sample(count):
+        return evaluation_samples(
+            generator.generate, opening.seed, generator.latent_size, count, num_classes=classes
+        )
+
+    return sources.from_generator(path.resolve().name, sample, generator.size)
+
+
+def _num_classes(path, opening):
+    """The number of classes of a generator: as the flag says, or the run that it is of."""
+    if opening.num_classes is not None:
+        return opening.num_classes
+    if not (path.parent / "config.json").is_file():
+        raise UserError(f"The generator in {path} takes labels: give --num_classes.")
+    config = run_config(path.parent)
+    return image_kind(config.dataset, opening.data_dir or config.data_dir).num_classes
+
+
+def _split(spec, opening):
+    name, split = spec.rsplit(":", 1)
+    return sources.from_split(load_images(name, split, opening.data_dir, opening.image_size))
+
+
+def _folder(path, opening):
+    def read(file):
+        try:
+            image = tf.io.decode_image(file.read_bytes(), channels=3, expand_animations=False)
+        except tf.errors.OpError as error:
+            raise ValueError(f"{file} is damaged, or no image that TensorFlow reads") from error
+        if opening.image_size is not None:
+            image = tf.image.resize(image, [opening.image_size] * 2, method="bilinear")
+        return image.numpy()
+
+    return sources.from_folder(path, read, opening.seed)
+
+
+def _resized(source, image_size):
+    """The source with its images brought to one size, bilinearly, as `load_images` does."""
+    if image_size is None or isinstance(source, Statistics) or source.size == (image_size,) * 2:
+        return source
+
+    def batches(count):
+        for images in source.batches(count):
+            yield tf.image.resize(images, [image_size] * 2, method="bilinear").numpy()
+
+    return dataclasses.replace(source, batches=batches, size=(image_size,) * 2)
+
+
+# What --generated and --reference may be; the first that fits.
+SIDES = {
+    "a run directory": Side(lambda spec: (pathlib.Path(spec) / "config.json").is_file(), open_run),
+    "a SavedModel": Side(lambda spec: tf.saved_model.contains_saved_model(spec), _saved_model),
+    "a folder of images": Side(lambda spec: pathlib.Path(spec).is_dir(), _folder),
+    "an .npz file": Side(
+        lambda spec: pathlib.Path(spec).is_file() and spec.endswith(".npz"),
+        lambda spec, opening: sources.from_npz(spec),
+    ),
+    "a dataset's split as NAME:SPLIT": Side(lambda spec: ":" in spec, _split),
+}

@@ -1,0 +1,49 @@
+"""What normalizations are called: in configurations, on the command line and in tables."""
+
+from harness.tables import names_in
+
+
+def norms():
+    """The names of all normalizations, as `--norm` takes them."""
+    return (*names_in("harness.norms", "PLAIN_NORMS"), *whitenings())
+
+
+def whitenings():
+    """The names of those that whiten."""
+    return names_in("tfnorm.functional.whitening", "WHITENERS")
+
+
+def estimates():
+    """What a whitening's moving average may follow for inference."""
+    return names_in("tfnorm.layers.batch_whitening", "ESTIMATES")
+
+
+def recoveries():
+    """What may follow a normalization."""
+    return names_in("harness.norms", "RECOVERIES")
+
+
+def grouped():
+    """The names of those that work in groups of channels of a given size."""
+    return (*whitenings(), "gn")
+
+
+def parse_norm(text):
+    """The `norm` and `group_size` that a text stands for, a dict.
+
+    "zca-64" is ZCA in groups of 64 channels, and "gn-16" group normalization in groups of 16.
+    Without a group size, as "bn" or "zca", all channels of a site are one group.
+    """
+    norm, dash, size = text.partition("-")
+    has_size = norm in grouped() and size.isdecimal() and int(size) > 0
+    if norm not in norms() or (dash and not has_size):
+        raise ValueError(
+            f"A norm must be one of {', '.join(norms())}, and {', '.join(grouped())} may have a "
+            f"group size in channels, as zca-64. Received: norm={text!r}"
+        )
+    return {"norm": norm, "group_size": int(size) if dash else None}
+
+
+def norm_text(norm, group_size):
+    """The text that `parse_norm` takes for a norm and its group size."""
+    return norm if group_size is None else f"{norm}-{group_size}"

@@ -1,0 +1,101 @@
+"""A run: from a configuration to a directory with all that came of it."""
+
+import keras
+import tensorflow as tf
+
+from harness.networks import describe_networks
+from harness.run.directory import RunDirectory
+from harness.run.session import Session
+from harness.run.strategies import is_chief, make_strategy
+
+
+class Run:
+    """A run of a program. How it goes is the same in all; a program's `Run` says of what.
+
+    Args:
+        config: the program's `Config`.
+        path: the directory of the run; None is for one that is only shown.
+        strategy: a `tf.distribute` strategy; None is the configuration's.
+
+    Attributes:
+        config, strategy: as given.
+        directory: a `RunDirectory`, of which the chief alone writes.
+        parts: what it is made of, from `prepare` on, the trainer among them.
+        session: as it goes on, a `Session`, from the first step of this process on.
+    """
+
+    # What a complete run has in its directory, the last to be written last.
+    products = ()
+    # Checkpoints that are kept; None: all.
+    keep = 2
+
+    def __init__(self, config, path=None, strategy=None):
+        self.config = config
+        self.strategy = make_strategy(config.strategy) if strategy is None else strategy
+        self.directory = None if path is None else RunDirectory(path, is_chief(self.strategy))
+        self.parts = None
+        self.session = None
+
+    def train(self):
+        """Trains from the start, or from the last checkpoint, to the end.
+
+        Raises:
+            UserError: the run cannot begin, or was interrupted.
+            Diverged: its numbers are not finite.
+        """
+        config, directory = self.config, self.directory
+        directory.check(config.settings(), config.free())
+        if all((directory / name).exists() for name in self.products):
+            print(f"The run in {directory.path} is complete, see {self.products[-1]}/.")
+            return
+        self.prepare()
+        directory.begin(config.settings(), config.free())
+        self.begin()
+        self.session = Session(
+            directory, self.parts.trainer, self.steps, self.keep, **self.kept_state()
+        )
+        self.session.run(self.batches(), self.actions(), config.log_every, config.checkpoint_every)
+        if directory.writes:
+            self.finish()
+
+    @property
+    def steps(self):
+        """Steps in all."""
+        return self.config.steps
+
+    def seed(self):
+        """Sets what random numbers follow from, before networks are made."""
+        if self.config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(self.config.seed)
+
+    def prepare(self):
+        """Sets `parts`, all that it needs, so that a mistake costs nothing; raises `UserError`."""
+        raise NotImplementedError
+
+    def begin(self):
+        """Does what is to be done between `config.json` and the first step."""
+        if self.directory.writes:
+            self.show(self.parts.trainer)
+
+    def show(self, trainer):
+        """Prints the configuration, and each network's size and normalizations."""
+        for name, value in self.config.settings().items():
+            print(f"{name}: {value}")
+        print(describe_networks(trainer.models))
+
+    def kept_state(self):
+        """What a checkpoint has to keep beside the trainer's state, by name."""
+        return {}
+
+    def batches(self):
+        """An iterator of what a step takes, from the session's first step on."""
+        raise NotImplementedError
+
+    def actions(self):
+        """What is done beside the steps: a list of (period in steps, `f(step, logs)`)."""
+        raise NotImplementedError
+
+    def finish(self):
+        """Writes the products."""
+        raise NotImplementedError

@@ -1,0 +1,107 @@
+"""A run of any program: the order of what it does, and what it does not do twice."""
+
+import dataclasses
+
+import keras
+import pytest
+import tensorflow as tf
+
+from harness import config
+from harness.errors import UserError
+from harness.run import run
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(config.Run):
+    steps: int = config.again(config.Run, "steps", 3)
+
+
+class Trainer:
+    """Counts."""
+
+    strategy = tf.distribute.get_strategy()
+    models = ()
+
+    def __init__(self):
+        self.count = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.random = float(keras.random.uniform([]))
+
+    @property
+    def state(self):
+        return {"count": self.count}
+
+    def is_finite(self):
+        return True
+
+    def step(self, step, batch):
+        self.count.assign_add(batch)
+        return {"count": tf.cast(self.count, tf.float32)}
+
+
+class Run(run.Run):
+    products = ("first", "last")
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.done = []
+
+    def prepare(self):
+        self.done.append("prepare")
+        self.seed()
+        self.parts = self
+        self.trainer = Trainer()
+
+    def begin(self):
+        assert (self.directory / "config.json").exists()
+        self.done.append("begin")
+        super().begin()
+
+    def batches(self):
+        return iter([1] * (self.steps - self.session.first))
+
+    def actions(self):
+        return [(2, lambda step, logs: self.done.append(step))]
+
+    def finish(self):
+        self.done.append("finish")
+        for name in self.products:
+            (self.directory / name).mkdir()
+
+
+def test_what_a_run_does_in_which_order(tmp_path, capsys):
+    first = Run(Config(seed=5), tmp_path / "run")
+    first.train()
+    assert first.done == ["prepare", "begin", 0, 2, 3, "finish"]
+    assert int(first.trainer.count) == 3
+    assert "seed: 5" in capsys.readouterr().out
+
+    again = Run(Config(seed=5), tmp_path / "run")
+    again.train()
+    assert again.done == []
+    assert capsys.readouterr().out == (f"The run in {tmp_path / 'run'} is complete, see last/.\n")
+
+    (tmp_path / "run" / "last").rmdir()
+    (tmp_path / "run" / "first").rmdir()
+    resumed = Run(Config(seed=5), tmp_path / "run")
+    resumed.train()
+    assert resumed.done == ["prepare", "begin", "finish"]
+    assert int(resumed.trainer.count) == 3 and resumed.session.first == 3
+
+
+def test_another_configuration_is_refused_before_anything_is_made(tmp_path):
+    Run(Config(), tmp_path / "run").train()
+    other = Run(Config(seed=1), tmp_path / "run")
+    with pytest.raises(UserError, match="seed: 0 there, 1 now"):
+        other.train()
+    assert other.done == []
+    moved = Run(Config(log_every=7), tmp_path / "run")
+    moved.train()
+
+
+def test_what_is_random_follows_from_the_seed(tmp_path):
+    numbers = []
+    for seed in (1, 1, 2):
+        one = Run(Config(seed=seed))
+        one.prepare()
+        numbers.append(one.trainer.random)
+    assert numbers[0] == numbers[1] != numbers[2]
