@@ -15,7 +15,7 @@ def whitenings():
 
 def estimates():
     """What a whitening's moving average may follow for inference."""
-    return names_in("tfnorm.layers.batch_whitening", "ESTIMATES")
+    return names_in("tfnorm.functional.whitening", "ESTIMATES")
 
 
 def recoveries():

@@ -13,10 +13,14 @@ ROOT = pathlib.Path(__file__).parents[1]
 SERVER = """
 import importlib, json, os, signal, sys, traceback
 
-for package in ("gan", "classify"):
-    for name in ("train", "evaluate", "experiment"):
-        importlib.import_module(f"{package}.{name}")
 from harness import program
+program.load_tensorflow()
+for name in (
+    "gan.train", "gan.evaluate", "gan.experiment", "gan.train_features", "gan.run",
+    "gan.comparison", "gan.feature_network", "classify.train", "classify.evaluate",
+    "classify.experiment", "classify.run", "classify.measured", "tfnorm.benchmark.__main__",
+):
+    importlib.import_module(name)
 
 def call(name, *arguments):
     if name == "-c":

@@ -13,8 +13,8 @@ from classify.experiments import flags, trained
 from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
+from harness.norm_names import whitenings
 
-NORMS = ("zca", "cd", "itn", "pca")
 # The supplement draws ZCA and CD, and does not print its widths and batch sizes: these are ours.
 PAPER = {
     "norms": ("zca", "cd"),
@@ -41,7 +41,7 @@ def jobs(request):
     for rate in _numbers("rates", request.rates, grid, float):
         for batch_size in sorted(_numbers("batch_sizes", request.batch_sizes, grid, int))[::-1]:
             for width in sorted(_numbers("widths", request.widths, grid, int)):
-                for norm in chosen("norms", request.norms or grid["norms"], NORMS):
+                for norm in chosen("norms", request.norms or grid["norms"], whitenings()):
                     job_config = dataclasses.replace(
                         request.override(presets.whitened(config, norm)),
                         learning_rate=rate,

@@ -55,7 +55,7 @@ def settings(request):
         raise UserError("The run says no --shift_estimators: give some.")
     other = [
         f"--{item.name}"
-        for item in dataclasses.fields(Config)
+        for item in Config.options()
         if item.name not in _OWN and getattr(given, item.name) != getattr(known, item.name)
     ]
     if other:

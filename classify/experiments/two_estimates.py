@@ -24,7 +24,7 @@ class TwoEstimates(BatchWhitening):
     def build(self, input_shape):
         super().build(input_shape)
         self._moving_matrices = []
-        for i, moving in enumerate(self._moving):
+        for i, moving in enumerate(self.block_weights("moving_covariance")):
             matrix = self.add_statistic(f"moving_matrix_{i}", moving.shape, _identities)
             self._moving_matrices.append(matrix)
             setattr(self, f"moving_matrix_{i}", matrix)  # a checkpoint keeps attributes, not lists

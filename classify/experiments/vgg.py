@@ -108,8 +108,8 @@ def _training_loss(outcome):
 
 def _estimates(outcomes):
     """The estimates of what is whitened; without any, of BatchNormalization by itself."""
-    estimates = [outcome.job.config.estimate for outcome in outcomes if _is_whitened(outcome)]
-    return list(dict.fromkeys(estimates)) or [presets.ESTIMATES[0]]
+    there = [outcome.job.config.estimate for outcome in outcomes if _is_whitened(outcome)]
+    return list(dict.fromkeys(there)) or [estimates()[0]]
 
 
 def _lines(outcomes, estimate):

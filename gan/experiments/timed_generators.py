@@ -52,7 +52,7 @@ def time_generators(config, directory, product):
 def _decomposes(name):
     """Whether a norm decomposes on a device that can be chosen."""
     norm = parse_norm(name)["norm"]
-    return norm in WHITENERS and norm in ("pca", "zca")
+    return norm in WHITENERS and WHITENERS[norm].decomposes
 
 
 def _calls(config, norm, device):

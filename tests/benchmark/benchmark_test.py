@@ -19,7 +19,7 @@ def test_candidates_are_the_baseline_and_each_method_by_group_size():
 
 
 def test_every_layer_can_be_timed():
-    layers = measuring.candidates(measuring.LAYERS, [2, None], channels=4)
+    layers = measuring.candidates(measuring.layer_names(), [2, None], channels=4)
     made = {type(layer) for layer in layers.values()}
     assert descriptors.public_layers() <= made
     rows = measuring.benchmark((3, 2, 2, 4), layers, rounds=1)

@@ -12,7 +12,6 @@ from tfnorm.layers import base
 
 # What `disturbance` is divided by, of the number of a sample's elements.
 NORMALIZERS = {None: lambda d: 1.0, "sqrt": np.sqrt, "dimension": float}
-METHODS = ("bn", *WHITENERS)
 
 
 def disturbance(normalize, data, batch_size, *, samples=20, batches=200, normalizer=None, seed=0):
@@ -77,8 +76,9 @@ def normalization(method="itn", *, group_size=None, iterations=5, epsilon=1e-3):
     Returns:
         A function from (n, ..., channels), float32 or float64, to a tensor of that shape.
     """
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {sorted(METHODS)}. Received: method={method!r}")
+    methods = ("bn", *WHITENERS)
+    if method not in methods:
+        raise ValueError(f"`method` must be one of {sorted(methods)}. Received: method={method!r}")
     base.check_group_size(group_size)
     base.check_positive("iterations", iterations)
     base.check_epsilon(epsilon)

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from absl import app, flags
 
-from tfnorm.benchmark.measuring import BASELINE, LAYERS, benchmark, candidates
+from tfnorm.benchmark.measuring import BASELINE, benchmark, candidates, layer_names
 from tfnorm.benchmark.picture import draw_group_sizes
 
 USAGE = """
@@ -32,9 +32,10 @@ class BadFlag(Exception):
     """A flag's value is not what it must be: the rule, and what was received."""
 
 
-def define_flags():
+def define_flags() -> None:
     """The flags of this program."""
-    flags.DEFINE_list("layers", list(LAYERS), f"Layers to time, of {', '.join(LAYERS)}.")
+    names = layer_names()
+    flags.DEFINE_list("layers", list(names), f"Layers to time, of {', '.join(names)}.")
     flags.DEFINE_list("shapes", list(SHAPES), "Shapes of the input, as 64x8x8x256.")
     flags.DEFINE_list(
         "group_sizes", list(GROUP_SIZES), "Channels in a group; none: one group of all."
@@ -48,12 +49,12 @@ def define_flags():
     )
 
 
-def main():
+def main() -> None:
     """Reads the flags, times, prints a table and writes the figures."""
     given = flags.FLAGS
-    unknown = set(given.layers) - set(LAYERS)
-    if unknown or not given.layers:
-        raise BadFlag(f"--layers are of {', '.join(LAYERS)}. Received: {','.join(given.layers)}")
+    names = layer_names()
+    if not given.layers or set(given.layers) - set(names):
+        raise BadFlag(f"--layers are of {', '.join(names)}. Received: {','.join(given.layers)}")
     sizes = [
         None if size == "none" else numbers("group_sizes", [size])[0] for size in given.group_sizes
     ]
@@ -87,7 +88,7 @@ def main():
         draw_group_sizes(out / "group_size.png", results)
 
 
-def numbers(flag, texts):
+def numbers(flag: str, texts: list[str]) -> list[int]:
     """The positive numbers of a flag's texts; raises `BadFlag` where one is not."""
     try:
         values = [int(text) for text in texts]
@@ -112,7 +113,7 @@ def _machine():
     }
 
 
-def run(arguments):
+def run(arguments: list[str]) -> None:
     """Runs the program on its command line; a mistake is one line, and exit code 1."""
     define_flags()
 

@@ -3,6 +3,7 @@
 import functools
 import math
 import statistics
+import typing
 
 import keras
 import numpy as np
@@ -14,15 +15,11 @@ from tfnorm.benchmark import timing
 BASELINE = "bn"
 CLASSES = 10
 
-# A name in the table -> what makes the layer, of a group size or of the number of channels.
-GROUPED = {
-    "pca": functools.partial(tfnorm.BatchWhitening, "pca"),
-    "zca": functools.partial(tfnorm.BatchWhitening, "zca"),
-    "cd": functools.partial(tfnorm.BatchWhitening, "cd"),
-    "itn": functools.partial(tfnorm.BatchWhitening, "itn"),
-    "coloring": tfnorm.Coloring,
-}
-OTHERS = {
+# Layers by name and group size, None where they have none.
+Candidates = dict[tuple[str, int | None], keras.Layer]
+
+# A name in the table -> what makes the layer of the number of channels.
+OTHERS: dict[str, typing.Callable[[int], keras.Layer]] = {
     "unitization": lambda channels: tfnorm.Unitization(),
     "center_scale": lambda channels: tfnorm.CenterScale(),
     "conditional_center_scale": lambda channels: tfnorm.ConditionalCenterScale(CLASSES),
@@ -32,25 +29,42 @@ OTHERS = {
     "gn": lambda channels: keras.layers.GroupNormalization(math.gcd(16, channels)),
     "ln": lambda channels: keras.layers.LayerNormalization(),
 }
-LAYERS = (*GROUPED, *OTHERS)
 
 
-def candidates(names, sizes, channels):
+def grouped() -> dict[str, typing.Callable[..., keras.Layer]]:
+    """What makes the layers that work in groups, of a group size, by their names in the table."""
+    whitenings = {
+        method: functools.partial(tfnorm.BatchWhitening, method)
+        for method in tfnorm.functional.WHITENERS
+    }
+    return {**whitenings, "coloring": tfnorm.Coloring}
+
+
+def layer_names() -> tuple[str, ...]:
+    """The names of all layers that can be timed."""
+    return (*grouped(), *OTHERS)
+
+
+def candidates(
+    names: typing.Sequence[str], sizes: typing.Sequence[int | None], channels: int
+) -> Candidates:
     """The layers to time, by name and group size (None if the layer has none).
 
     BatchNormalization is the first. A size of None, or of at least the channels, is one group.
     """
-    layers = {(BASELINE, None): keras.layers.BatchNormalization()}
+    layers: Candidates = {(BASELINE, None): keras.layers.BatchNormalization()}
     for name in names:
         if name in OTHERS:
             layers[name, None] = OTHERS[name](channels)
             continue
         for size in sorted({min(size or channels, channels) for size in sizes}):
-            layers[name, size] = GROUPED[name](group_size=size)
+            layers[name, size] = grouped()[name](group_size=size)
     return layers
 
 
-def benchmark(shape, layers, rounds):
+def benchmark(
+    shape: typing.Sequence[int], layers: Candidates, rounds: int
+) -> list[dict[str, typing.Any]]:
     """Times layers in turns.
 
     Args:
@@ -86,7 +100,7 @@ def benchmark(shape, layers, rounds):
     return rows
 
 
-def kept_bytes(layer, inputs):
+def kept_bytes(layer: keras.Layer, inputs: typing.Sequence[tf.Tensor]) -> int:
     """Bytes that the gradient of a training call captures from the forward pass.
 
     Counted in the graph: the tensors that gradient operations take from forward ones, each once
@@ -95,7 +109,6 @@ def kept_bytes(layer, inputs):
     """
     forward = set()
 
-    @tf.function
     def step(dy, x, *labels):
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -104,7 +117,7 @@ def kept_bytes(layer, inputs):
         return tape.gradient(y, [x, *_variables(layer)], output_gradients=dy)
 
     y = layer(*inputs)
-    graph = step.get_concrete_function(tf.zeros_like(y), *inputs).graph
+    graph = tf.function(step).get_concrete_function(tf.zeros_like(y), *inputs).graph
     incoming = graph.inputs[0].op.name
     taken = {
         _source(tensor).ref()

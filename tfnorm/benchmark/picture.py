@@ -1,7 +1,10 @@
 """Draws the benchmark's figures; matplotlib is loaded only here."""
 
+import os
+import typing
 
-def draw_group_sizes(path, results):
+
+def draw_group_sizes(path: os.PathLike, results: list[dict[str, typing.Any]]) -> None:
     """Draws, for each input shape and method, the time over the group size, as PNG.
 
     Args:

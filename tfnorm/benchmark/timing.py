@@ -1,10 +1,16 @@
 """Times calls against each other on a machine whose speed drifts."""
 
+import collections.abc
 import statistics
 import time
+import typing
+
+_Name = typing.TypeVar("_Name")
 
 
-def interleaved(calls, rounds):
+def interleaved(
+    calls: dict[_Name, collections.abc.Callable[[], typing.Any]], rounds: int
+) -> dict[_Name, list[float]]:
     """Times calls in turns, so that a drift of the machine's speed favours none.
 
     Args:
@@ -26,6 +32,8 @@ def interleaved(calls, rounds):
     return seconds
 
 
-def ratio(seconds, baseline):
+def ratio(
+    seconds: collections.abc.Sequence[float], baseline: collections.abc.Sequence[float]
+) -> float:
     """The median of the ratios of times of the same round."""
     return statistics.median(a / b for a, b in zip(seconds, baseline, strict=True))

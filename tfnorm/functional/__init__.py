@@ -10,10 +10,12 @@ from tfnorm.functional.unitization import (
     vanilla_unitization,
     vector_unitization,
 )
-from tfnorm.functional.whitening import WHITENERS, whitening_matrix
+from tfnorm.functional.whitening import ESTIMATES, WHITENERS, Whitener, whitening_matrix
 
 __all__ = [
+    "ESTIMATES",
     "WHITENERS",
+    "Whitener",
     "apply_unitization",
     "apply_whitening",
     "batch_unitization",

@@ -1,25 +1,28 @@
 """Batch whitening of rows as one op, all groups at once, with its gradient in closed form."""
 
+import collections.abc
+
 import tensorflow as tf
 
 from tfnorm.functional import groups, statistics
+from tfnorm.functional.gradients import custom_gradient
 from tfnorm.functional.whitening import WHITENERS, whitening_matrix
 
 
 def batch_whitening(
-    rows,
-    gamma,
-    beta,
+    rows: tf.Tensor,
+    gamma: tf.Tensor | None,
+    beta: tf.Tensor | None,
     *,
-    method="itn",
-    group_size=None,
-    epsilon=1e-3,
-    iterations=5,
-    device=None,
-    weights=None,
-    expected_rows=None,
-    sum_replicas=statistics.one_replica,
-):
+    method: str = "itn",
+    group_size: int | None = None,
+    epsilon: float = 1e-3,
+    iterations: int = 5,
+    device: str | None = None,
+    weights: tf.Tensor | None = None,
+    expected_rows: int | None = None,
+    sum_replicas: statistics.SumReplicas = statistics.one_replica,
+) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor], list[tf.Tensor]]:
     """Whitens rows by their own mean and covariance, then scales and shifts.
 
     `y = gamma * (W (x - mean)) + beta` in each group of channels, with `W` the whitening matrix of
@@ -54,7 +57,7 @@ def batch_whitening(
         if beta is None:
             beta = tf.zeros([block.channels], rows.dtype)
 
-        @tf.custom_gradient
+        @custom_gradient
         def op(rows, gamma, beta):
             sums, counted = sum_replicas(
                 [statistics.column_sums(rows, weights), statistics.count(rows, weights)]
@@ -65,34 +68,43 @@ def batch_whitening(
             centred = layout.subtract(layout.split(rows), layout.split(mean))
             (gram,) = sum_replicas([layout.gram(_weighted(centred, weights), centred)])
             covariance = gram / n
-            w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)
+            w, pullback = WHITENERS[method].function(covariance, epsilon, iterations, device)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
             y = tf.nn.bias_add(layout.merge(layout.apply(centred, scaled)), beta)
 
             def gradient(dy, *_):
-                of_beta = statistics.column_sums(dy)
+                d_beta = statistics.column_sums(dy)
                 split = layout.split(dy)
-                of_scaled = layout.gram(split, centred)
-                of_gamma = tf.reshape(tf.reduce_sum(of_scaled * w, -1), [-1])
-                total_scaled, total_beta = sum_replicas([of_scaled, of_beta])
+                d_scaled = layout.gram(split, centred)
+                d_gamma = tf.reshape(tf.reduce_sum(d_scaled * w, -1), [-1])
+                total_scaled, total_beta = sum_replicas([d_scaled, d_beta])
                 d = pullback(scale * total_scaled)
                 # One row by each matrix: as a product it would be all set-up.
                 parts = tf.reshape(total_beta / n, [block.groups, block.size, 1]) * scaled
-                of_mean = layout.split(tf.reshape(tf.reduce_sum(parts, 1), [1, -1]))
-                of_statistics = layout.subtract(layout.apply(centred, d / n), of_mean)
-                of_rows = layout.apply_transposed(split, scaled) + _weighted(of_statistics, weights)
-                return layout.merge(of_rows), of_gamma, tf.reshape(of_beta, [-1])
+                d_mean = layout.split(tf.reshape(tf.reduce_sum(parts, 1), [1, -1]))
+                d_statistics = layout.subtract(layout.apply(centred, d / n), d_mean)
+                d_rows = layout.apply_transposed(split, scaled) + _weighted(d_statistics, weights)
+                return layout.merge(d_rows), d_gamma, tf.reshape(d_beta, [-1])
 
-            found = mean[0] / tf.minimum(counted, 1.0)
-            return (y, *map(tf.stop_gradient, (found, covariance, w))), gradient
+            known_mean = mean[0] / tf.minimum(counted, 1.0)
+            values = y, *map(tf.stop_gradient, (known_mean, covariance, w))
+            return values, gradient
 
         return op(rows, gamma, beta)
 
     return _by_block(whiten, group_size, rows, gamma, beta)
 
 
-def apply_whitening(rows, mean, matrices, gamma, beta, *, group_size=None):
+def apply_whitening(
+    rows: tf.Tensor,
+    mean: tf.Tensor,
+    matrices: collections.abc.Sequence[tf.Tensor],
+    gamma: tf.Tensor | None,
+    beta: tf.Tensor | None,
+    *,
+    group_size: int | None = None,
+) -> tf.Tensor:
     """Whitens rows by given statistics: `y = gamma * (W (x - mean)) + beta`.
 
     Args:
@@ -105,18 +117,27 @@ def apply_whitening(rows, mean, matrices, gamma, beta, *, group_size=None):
         y, (n, channels), differentiable with respect to every tensor.
     """
     parts = []
-    for block, matrix in zip(groups.blocks(rows.shape[-1], group_size), matrices, strict=True):
+    for block, matrix in zip(
+        groups.blocks(groups.channels_of(rows), group_size), matrices, strict=True
+    ):
         layout = groups.layout(block)
-        of_block = slice(block.start, block.start + block.channels)
+        in_block = slice(block.start, block.start + block.channels)
         if gamma is not None:
-            matrix = tf.reshape(gamma[of_block], [block.groups, block.size, 1]) * matrix
-        centred = layout.split(tf.nn.bias_add(rows[:, of_block], -mean[of_block]))
+            matrix = tf.reshape(gamma[in_block], [block.groups, block.size, 1]) * matrix
+        centred = layout.split(tf.nn.bias_add(rows[:, in_block], -mean[in_block]))
         y = layout.merge(layout.apply(centred, matrix))
-        parts.append(y if beta is None else tf.nn.bias_add(y, beta[of_block]))
+        parts.append(y if beta is None else tf.nn.bias_add(y, beta[in_block]))
     return _joined(parts)
 
 
-def moving_matrices(covariances, *, method, epsilon, iterations, device):
+def moving_matrices(
+    covariances: collections.abc.Sequence[tf.Tensor],
+    *,
+    method: str,
+    epsilon: float,
+    iterations: int,
+    device: str | None,
+) -> list[tf.Tensor]:
     """The whitening matrices of each block's moving covariances (groups, size, size)."""
     return [
         tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device))
@@ -132,12 +153,12 @@ def _weighted(rows, weights):
 def _by_block(whiten, group_size, rows, gamma, beta):
     outputs, means, covariances, matrices = [], [], [], []
     for block in groups.blocks(rows.shape[-1], group_size):
-        of_block = slice(block.start, block.start + block.channels)
+        in_block = slice(block.start, block.start + block.channels)
         y, mean, covariance, matrix = whiten(
             block,
-            rows if block.channels == rows.shape[-1] else rows[:, of_block],
-            None if gamma is None else gamma[of_block],
-            None if beta is None else beta[of_block],
+            rows if block.channels == rows.shape[-1] else rows[:, in_block],
+            None if gamma is None else gamma[in_block],
+            None if beta is None else beta[in_block],
         )
         outputs.append(y)
         means.append(mean)

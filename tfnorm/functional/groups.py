@@ -1,7 +1,6 @@
 """Channel groups: which channels whiten together, and the layouts in which they do so at once."""
 
 import functools
-import math
 import typing
 
 import tensorflow as tf
@@ -20,11 +19,11 @@ class Block(typing.NamedTuple):
     size: int
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         return self.groups * self.size
 
 
-def blocks(channels, group_size=None):
+def blocks(channels: int, group_size: int | None = None) -> list[Block]:
     """Cuts channels into contiguous groups of equal size, and what is left over.
 
     Args:
@@ -42,13 +41,18 @@ def blocks(channels, group_size=None):
     return [whole, Block(whole.channels, 1, rest)] if rest else [whole]
 
 
-def to_rows(x, axis=-1):
+def channels_of(x: tf.Tensor) -> int:
+    """The number of channels of a tensor whose last size it is."""
+    return typing.cast("int", x.shape[-1])
+
+
+def to_rows(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
     """Views (batch, ..., channels), the channels at `axis`, as rows (n, channels)."""
     x = _channels_last(x, axis)
     return x if x.shape.rank == 2 else tf.reshape(x, [-1, x.shape[-1]])
 
 
-def to_samples(x, axis=-1):
+def to_samples(x: tf.Tensor, axis: int = -1) -> tf.Tensor:
     """Views (batch, ..., channels), the channels at `axis`, as (batch, pixels, channels)."""
     x = _channels_last(x, axis)
     if x.shape.rank == 2:
@@ -56,11 +60,11 @@ def to_samples(x, axis=-1):
     # Not -1 for the pixels: an empty batch would leave them open.
     spatial = x.shape[1:-1]
     fixed = spatial.is_fully_defined()
-    pixels = math.prod(spatial) if fixed else tf.reduce_prod(tf.shape(x)[1:-1])
+    pixels = spatial.num_elements() if fixed else tf.reduce_prod(tf.shape(x)[1:-1])
     return tf.reshape(x, [tf.shape(x)[0], pixels, x.shape[-1]])
 
 
-def from_rows(rows, like, axis=-1):
+def from_rows(rows: tf.Tensor, like: tf.Tensor, axis: int = -1) -> tf.Tensor:
     """Undoes `to_rows`: rows (n, channels) in the shape of the tensor `like`."""
     rank = like.shape.rank
     axis %= rank
@@ -89,16 +93,16 @@ class DenseLayout:
     between groups cost less than a transpose of the rows.
     """
 
-    def __init__(self, block):
+    def __init__(self, block: Block):
         self.block = block
 
-    def split(self, rows):
+    def split(self, rows: tf.Tensor) -> tf.Tensor:
         return rows
 
-    def merge(self, rows):
+    def merge(self, rows: tf.Tensor) -> tf.Tensor:
         return rows
 
-    def gram(self, a, b):
+    def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """a^T b within each group: (n, C) and (n, C) to (groups, size, size)."""
         product = tf.matmul(a, b, transpose_a=True)
         _, groups, size = self.block
@@ -107,15 +111,15 @@ class DenseLayout:
         product = tf.reshape(product, [groups, size, groups, size])
         return tf.stack([product[g, :, g, :] for g in range(groups)])
 
-    def apply(self, rows, matrices):
+    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Each row by its group's matrix M, as r -> M r: (n, C) to (n, C)."""
         return tf.matmul(rows, self._block_diagonal(matrices), transpose_b=True)
 
-    def apply_transposed(self, rows, matrices):
+    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """As `apply`, r -> M^T r."""
         return tf.matmul(rows, self._block_diagonal(matrices))
 
-    def subtract(self, rows, row):
+    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
         """rows - row, (n, C) and (1, C): as a bias, which TensorFlow adds within a product."""
         return tf.nn.bias_add(rows, -row[0])
 
@@ -133,28 +137,28 @@ class DenseLayout:
 class BatchedLayout:
     """Rows are (groups, n, size): one transpose in, batched products, one transpose out."""
 
-    def __init__(self, block):
+    def __init__(self, block: Block):
         self.block = block
 
-    def split(self, rows):
+    def split(self, rows: tf.Tensor) -> tf.Tensor:
         return tf.transpose(tf.reshape(rows, [-1, self.block.groups, self.block.size]), [1, 0, 2])
 
-    def merge(self, rows):
+    def merge(self, rows: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.transpose(rows, [1, 0, 2]), [-1, self.block.channels])
 
-    def gram(self, a, b):
+    def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """a^T b within each group: twice (groups, n, size) to (groups, size, size)."""
         return tf.matmul(a, b, transpose_a=True)
 
-    def apply(self, rows, matrices):
+    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Each row by its group's matrix M, as r -> M r: (groups, n, size) to the same."""
         return tf.matmul(rows, matrices, transpose_b=True)
 
-    def apply_transposed(self, rows, matrices):
+    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """As `apply`, r -> M^T r."""
         return tf.matmul(rows, matrices)
 
-    def subtract(self, rows, row):
+    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
         """rows - row, (groups, n, size) and (groups, 1, size)."""
         return rows - row
 
@@ -166,16 +170,16 @@ class ConvolutionLayout:
     see `has_grouped_convolution`.
     """
 
-    def __init__(self, block):
+    def __init__(self, block: Block):
         self.block = block
 
-    def split(self, rows):
+    def split(self, rows: tf.Tensor) -> tf.Tensor:
         return rows
 
-    def merge(self, rows):
+    def merge(self, rows: tf.Tensor) -> tf.Tensor:
         return rows
 
-    def gram(self, a, b):
+    def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """a^T b within each group: (n, C) and (n, C) to (groups, size, size)."""
         _, groups, size = self.block
         product = tf.raw_ops.Conv2DBackpropFilter(
@@ -187,15 +191,15 @@ class ConvolutionLayout:
         )
         return tf.transpose(tf.reshape(product, [size, groups, size]), [1, 2, 0])
 
-    def apply(self, rows, matrices):
+    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Each row by its group's matrix M, as r -> M r: (n, C) to (n, C)."""
         return self._convolve(rows, tf.transpose(matrices, [2, 0, 1]))
 
-    def apply_transposed(self, rows, matrices):
+    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """As `apply`, r -> M^T r."""
         return self._convolve(rows, tf.transpose(matrices, [1, 0, 2]))
 
-    def subtract(self, rows, row):
+    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
         """rows - row, (n, C) and (1, C)."""
         return tf.nn.bias_add(rows, -row[0])
 
@@ -210,14 +214,17 @@ class ConvolutionLayout:
         n = rows.shape[0]
         if n is None:
             n = tf.shape(rows)[0]
-            width = tf.where(n % 8 == 0, 8, 1)
+            width = tf.where(tf.equal(tf.math.floormod(n, 8), 0), 8, 1)
         else:
             width = 8 if n % 8 == 0 else 1
         return tf.reshape(rows, [1, n // width, width, self.block.channels])
 
 
+Layout = DenseLayout | BatchedLayout | ConvolutionLayout
+
+
 @functools.cache
-def has_grouped_convolution():
+def has_grouped_convolution() -> bool:
     """Whether this machine's CPU has the gradient of a grouped convolution: only oneDNN does."""
     if tf.config.list_physical_devices("GPU"):
         return False  # nothing was measured there
@@ -230,13 +237,13 @@ def has_grouped_convolution():
     return True
 
 
-def layout(block):
+def layout(block: Block) -> Layout:
     """The layout that was measured to be the fastest on CPU to apply matrices to `block`."""
     dense = block.groups == 1 or (block.channels <= 64 and block.size >= 32)
     return DenseLayout(block) if dense else BatchedLayout(block)
 
 
-def training_layout(block, rows, expected_rows=None):
+def training_layout(block: Block, rows: tf.Tensor, expected_rows: int | None = None) -> Layout:
     """The layout that was measured to be the fastest on CPU for whitening and its gradient.
 
     Args:

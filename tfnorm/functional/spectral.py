@@ -3,12 +3,15 @@
 import tensorflow as tf
 
 
-def spectral_norm(matrix, u, iterations=1):
+def spectral_norm(
+    matrix: tf.Tensor, u: tf.Tensor, iterations: int = 1
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Estimates `sigma = u^T W v`, differentiable with respect to W with u and v held constant.
 
     Each iteration is `v = l2n(W^T u)`, `u = l2n(W v)`. With u and v the singular vectors,
     `d sigma / dW = u v^T`. Reference: Miyato et al., "Spectral Normalization for Generative
-    Adversarial Networks", ICLR 2018, Algorithm 1 and equation (9).
+    Adversarial Networks", ICLR 2018 (https://arxiv.org/abs/1802.05957), Algorithm 1 and equation
+    (9).
 
     Args:
         matrix: W, (..., rows, columns): one matrix, or a stack of them.

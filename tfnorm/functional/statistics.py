@@ -1,9 +1,14 @@
 """Sums and means of rows, over one replica or over all."""
 
+import collections.abc
+
 import tensorflow as tf
 
+# Sums a list of tensors over replicas.
+SumReplicas = collections.abc.Callable[[list[tf.Tensor]], list[tf.Tensor]]
 
-def column_sums(rows, weights=None):
+
+def column_sums(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """Sums (1, channels) of rows (n, channels), each times its weight (n,).
 
     A product with ones, or with the weights, is faster than a reduction.
@@ -13,17 +18,17 @@ def column_sums(rows, weights=None):
     return tf.matmul(weights[tf.newaxis], rows)
 
 
-def count(rows, weights=None):
+def count(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
     """The number of rows n in the rows' dtype, or the sum of their weights (n,)."""
     return tf.cast(tf.shape(rows)[0], rows.dtype) if weights is None else tf.reduce_sum(weights)
 
 
-def one_replica(tensors):
+def one_replica(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     """The sums of a list of tensors over one replica: the tensors."""
     return tensors
 
 
-def all_replicas(tensors):
+def all_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     """The sums of a list of tensors over all replicas of the current tf.distribute strategy.
 
     Outside `strategy.run` there is one replica, and nothing to sum.
@@ -34,7 +39,7 @@ def all_replicas(tensors):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
-def moving_average(old, new, momentum):
+def moving_average(old: list[tf.Tensor], new: list[tf.Tensor], momentum: float) -> list[tf.Tensor]:
     """`momentum * old + (1 - momentum) * new` (Keras' sense), over lists of tensors.
 
     Where any of the new statistics is not finite the old ones are kept, all of them, so that one

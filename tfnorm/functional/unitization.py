@@ -7,9 +7,10 @@ Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.1.
 import tensorflow as tf
 
 from tfnorm.functional import statistics
+from tfnorm.functional.gradients import custom_gradient
 
 
-def vanilla_unitization(x, constant):
+def vanilla_unitization(x: tf.Tensor, constant: tf.Tensor) -> tf.Tensor:
     """g(x) = x / ||x||, and `constant` where x = 0 (Theorem 3.1 asks for ||constant|| = 1).
 
     Args:
@@ -23,7 +24,7 @@ def vanilla_unitization(x, constant):
     return tf.where(is_zero, constant, x / norm)
 
 
-def scalar_unitization(x, alpha, constant):
+def scalar_unitization(x: tf.Tensor, alpha: float | tf.Tensor, constant: tf.Tensor) -> tf.Tensor:
     """g(x; alpha) = x / (alpha ||x|| + 1 - alpha), and `constant` where x = 0 and alpha = 1.
 
     Args:
@@ -38,7 +39,7 @@ def scalar_unitization(x, alpha, constant):
     return tf.where(undefined, constant, x / denominator)
 
 
-def vector_unitization(x, alpha):
+def vector_unitization(x: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
     """g(x; alpha) = ((||x|| - 1) diag(alpha) + E)^-1 x, and 0 where x = 0.
 
     Args:
@@ -52,7 +53,9 @@ def vector_unitization(x, alpha):
     return x / denominator
 
 
-def practical_unitization(x, alpha, epsilon=1e-3, *, weights=None):
+def practical_unitization(
+    x: tf.Tensor, alpha: tf.Tensor, epsilon: float = 1e-3, *, weights: tf.Tensor | None = None
+) -> tf.Tensor:
     """g(x; alpha, epsilon) = [alpha / sqrt(||x||^2 + epsilon) + (1 - alpha)] * x.
 
     Args:
@@ -66,7 +69,7 @@ def practical_unitization(x, alpha, epsilon=1e-3, *, weights=None):
         The shape of x.
     """
     axes = list(range(1, x.shape.rank))
-    counted = x if weights is None else x * weights[..., tf.newaxis]
+    counted = x if weights is None else x * tf.expand_dims(weights, -1)
     square = tf.reduce_sum(tf.square(counted), axes, keepdims=True)
     return (alpha * tf.math.rsqrt(square + epsilon) + (1.0 - alpha)) * x
 
@@ -90,8 +93,15 @@ def _denominator(x, alpha):
 
 
 def batch_unitization(
-    x, alpha, gamma, beta, *, epsilon=1e-3, weights=None, sum_replicas=statistics.one_replica
-):
+    x: tf.Tensor,
+    alpha: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    *,
+    epsilon: float = 1e-3,
+    weights: tf.Tensor | None = None,
+    sum_replicas: statistics.SumReplicas = statistics.one_replica,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Batch normalisation, then each sample scaled by its norm as far as alpha says, in one op.
 
     With `xh = (x - mean) / sqrt(variance + epsilon)`, biased variance, and
@@ -116,7 +126,7 @@ def batch_unitization(
         counts, mean is not finite.
     """
 
-    @tf.custom_gradient
+    @custom_gradient
     def op(x, alpha, gamma, beta):
         pixels = _pixels(x, weights)
         counted = pixels * statistics.count(x) if weights is None else tf.reduce_sum(weights)
@@ -134,34 +144,44 @@ def batch_unitization(
         def gradient(dy, *_):
             d1 = _pixel_sums(dy)
             d2 = _pixel_sums(dy * x) - mean * d1
-            of_beta = tf.reduce_sum(d1, 0)
-            of_gamma = tf.reduce_sum(s * inverse * d2, 0)
-            of_s = gamma * inverse * d2
-            of_alpha = tf.reduce_sum(of_s * (r - 1.0), 0)
-            of_r = tf.reduce_sum(of_s * alpha, 1, keepdims=True)
-            of_q = -0.5 * of_r * r**3 / area
-            of_inverse = gamma * s * d2 + 2.0 * of_q * inverse * squares
+            d_beta = tf.reduce_sum(d1, 0)
+            d_gamma = tf.reduce_sum(s * inverse * d2, 0)
+            d_s = gamma * inverse * d2
+            d_alpha = tf.reduce_sum(d_s * (r - 1.0), 0)
+            d_r = tf.reduce_sum(d_s * alpha, 1, keepdims=True)
+            d_q = -0.5 * d_r * r**3 / area
+            d_inverse = gamma * s * d2 + 2.0 * d_q * inverse * squares
             scale = gamma * s * inverse
-            of_mean = tf.reduce_sum(scale * d1, 0)
-            of_inverse, of_mean = sum_replicas([tf.reduce_sum(of_inverse, 0), of_mean])
-            of_squares = of_q * tf.square(inverse) - 0.5 * of_inverse * inverse**3 / n
+            d_mean = tf.reduce_sum(scale * d1, 0)
+            d_inverse, d_mean = sum_replicas([tf.reduce_sum(d_inverse, 0), d_mean])
+            d_squares = d_q * tf.square(inverse) - 0.5 * d_inverse * inverse**3 / n
             # The squares' own part of the mean's gradient vanishes with the sum of x - mean, but
             # for the part of q, which differs from sample to sample.
             deviations = _pixel_sums(x, weights) - pixels * mean
-            (of_deviations,) = sum_replicas([tf.reduce_sum(of_squares * deviations, 0)])
-            shift = (of_mean + 2.0 * of_deviations) / n
-            of_statistics = _affine(x, 2.0 * of_squares, mean, -shift)
+            (d_deviations,) = sum_replicas([tf.reduce_sum(d_squares * deviations, 0)])
+            shift = (d_mean + 2.0 * d_deviations) / n
+            d_statistics = _affine(x, 2.0 * d_squares, mean, -shift)
             if weights is not None:
-                of_statistics = of_statistics * weights[..., tf.newaxis]
-            return scale[:, tf.newaxis] * dy + of_statistics, of_alpha, of_gamma, of_beta
+                d_statistics = d_statistics * tf.expand_dims(weights, -1)
+            return scale[:, tf.newaxis] * dy + d_statistics, d_alpha, d_gamma, d_beta
 
-        found = mean / tf.minimum(counted, 1.0)
-        return (y, tf.stop_gradient(found), tf.stop_gradient(variance)), gradient
+        known_mean = mean / tf.minimum(counted, 1.0)
+        return (y, tf.stop_gradient(known_mean), tf.stop_gradient(variance)), gradient
 
     return op(x, alpha, gamma, beta)
 
 
-def apply_unitization(x, mean, variance, alpha, gamma, beta, *, epsilon=1e-3, weights=None):
+def apply_unitization(
+    x: tf.Tensor,
+    mean: tf.Tensor,
+    variance: tf.Tensor,
+    alpha: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    *,
+    epsilon: float = 1e-3,
+    weights: tf.Tensor | None = None,
+) -> tf.Tensor:
     """`batch_unitization` by given mean and variance (channels,): the sample's norm is its own."""
     inverse = tf.math.rsqrt(variance + epsilon)
     squares = _pixel_sums(tf.math.squared_difference(x, mean), weights)

@@ -1,23 +1,59 @@
 """From a covariance to its whitening matrix, and the gradient back, in closed and stable form.
 
-Every whitener takes covariances (..., c, c), symmetric, without epsilon, and returns the matrix W
-(..., c, c) with `W (covariance + epsilon I) W^T = I` (Newton's iteration comes near it), and its
-pullback: a function from `dL/dW` to `D = dL/dS + (dL/dS)^T`, S the covariance.
+Every method's function takes covariances (..., c, c), symmetric, without epsilon, and returns the
+matrix W (..., c, c) with `W (covariance + epsilon I) W^T = I` (Newton's iteration comes near it),
+and its pullback: a function from `dL/dW` to `D = dL/dS + (dL/dS)^T`, S the covariance.
 
 The formulas are equations (1) to (10) of the supplement of Huang et al., "An Investigation into the
-Stochasticity of Batch Whitening", CVPR 2020, rearranged so that no difference of eigenvalues is
-divided by where the gradient exists: equation (6) for ZCA is 0/0 at equal eigenvalues, and its
-float32 value next to them is wrong by as much as it is large. The pullbacks are differentiable in
-turn, as a gradient penalty asks; PCA's where eigenvalues are distinct.
+Stochasticity of Batch Whitening", CVPR 2020 (https://arxiv.org/abs/2003.12327), rearranged so that
+no difference of eigenvalues is divided by where the gradient exists: equation (6) for ZCA is 0/0 at
+equal eigenvalues, and its float32 value next to them is wrong by as much as it is large. The
+pullbacks are differentiable in turn, as a gradient penalty asks; PCA's where eigenvalues are
+distinct.
 """
 
+import collections.abc
 import contextlib
+import typing
 
 import numpy as np
 import tensorflow as tf
 
+from tfnorm.functional.gradients import custom_gradient
 
-def whitening_matrix(covariance, method="itn", epsilon=1e-3, iterations=5, device=None):
+Pullback = collections.abc.Callable[[tf.Tensor], tf.Tensor]
+
+# What a layer's moving average may follow for inference: the covariance, or the whitening matrix.
+ESTIMATES = ("covariance", "matrix")
+
+
+class Whitener(typing.NamedTuple):
+    """A method of whitening: a row of `WHITENERS`.
+
+    Attributes:
+        function: `f(covariance, epsilon, iterations, device) -> (W, pullback)`.
+        label: what tables and figures call it.
+        decomposes: whether it decomposes by eigenvectors, whose device can be chosen.
+        jit: whether XLA compiles it to something that is as fast.
+        iterates: whether its number of iterations can be chosen.
+    """
+
+    function: collections.abc.Callable[
+        [tf.Tensor, float, int, str | None], tuple[tf.Tensor, Pullback]
+    ]
+    label: str
+    decomposes: bool = False
+    jit: bool = False
+    iterates: bool = False
+
+
+def whitening_matrix(
+    covariance: tf.Tensor,
+    method: str = "itn",
+    epsilon: float = 1e-3,
+    iterations: int = 5,
+    device: str | None = None,
+) -> tf.Tensor:
     """The whitening matrix W of each covariance, differentiable in closed form.
 
     Args:
@@ -36,21 +72,23 @@ def whitening_matrix(covariance, method="itn", epsilon=1e-3, iterations=5, devic
         out.
     """
 
-    @tf.custom_gradient
+    @custom_gradient
     def matrix(covariance):
-        w, pullback = WHITENERS[method](covariance, epsilon, iterations, device)
+        w, pullback = WHITENERS[method].function(covariance, epsilon, iterations, device)
         return w, lambda gradient: 0.5 * pullback(gradient)
 
     return matrix(covariance)
 
 
-def pca(covariance, epsilon, iterations, device):
+def pca(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: str | None
+) -> tuple[tf.Tensor, Pullback]:
     """PCA whitening, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending."""
     finite, eigenvalues, u = _eigh(covariance, epsilon, device)
     w = _transpose(u / tf.sqrt(eigenvalues)[..., tf.newaxis, :])
     # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
     # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
-    precision = 10 * np.sqrt(w.shape[-1]) * np.finfo(w.dtype.as_numpy_dtype).eps
+    precision = 10 * np.sqrt(w.shape[-1]) * _precision(w)
     tolerance = precision * eigenvalues[..., -1:, tf.newaxis]
 
     def pullback(gradient):
@@ -65,7 +103,9 @@ def pca(covariance, epsilon, iterations, device):
     return _where_finite(finite, w), pullback
 
 
-def zca(covariance, epsilon, iterations, device):
+def zca(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: str | None
+) -> tuple[tf.Tensor, Pullback]:
     """ZCA whitening, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
     finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, epsilon, device))
     roots = tf.sqrt(eigenvalues)
@@ -74,19 +114,19 @@ def zca(covariance, epsilon, iterations, device):
     def pullback(gradient):
         return _zca_adjoint(w, gradient + _transpose(gradient), u, roots)
 
-    @tf.custom_gradient
-    def connected(covariance):
+    @custom_gradient
+    def connected(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
         return _where_finite(finite, value), lambda gradient: 0.5 * pullback(gradient)
 
     # For second derivatives W must not depend on the covariance through eigenvectors.
-    w = connected(covariance)
+    w: tf.Tensor = connected(covariance)
     return w, pullback
 
 
 def _zca_adjoint(w, q, u, roots):
     """D = -W^2 X W^2 with W X + X W = q, differentiable at equal eigenvalues too."""
 
-    @tf.custom_gradient
+    @custom_gradient
     def adjoint(w, q):
         row, column = roots[..., tf.newaxis], roots[..., tf.newaxis, :]
         value = _in_basis(u, q, -1.0 / (row * column * (row + column)))
@@ -106,7 +146,7 @@ def _zca_adjoint(w, q, u, roots):
 def _lyapunov(w, q, u, roots):
     """X with W X + X W = q; W has eigenvectors u and eigenvalues 1 / roots."""
 
-    @tf.custom_gradient
+    @custom_gradient
     def solve(w, q):
         row, column = roots[..., tf.newaxis], roots[..., tf.newaxis, :]
 
@@ -129,12 +169,14 @@ def _anticommutator(a, b):
     return tf.matmul(a, b) + tf.matmul(b, a)
 
 
-def cd(covariance, epsilon, iterations, device):
+def cd(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: str | None
+) -> tuple[tf.Tensor, Pullback]:
     """Cholesky whitening, equations (7) and (8): W = L^-1 with L L^T = S + epsilon I."""
     finite, covariance = _finite(covariance)
     # Rounding can leave a covariance of low rank and large scale indefinite by more than epsilon:
     # a shift of the size of that rounding keeps the factorisation alive.
-    rounding = np.finfo(covariance.dtype.as_numpy_dtype).eps * tf.linalg.trace(covariance)
+    rounding = _precision(covariance) * tf.linalg.trace(covariance)
     factor = tf.linalg.cholesky(_shifted(covariance, epsilon + rounding[..., tf.newaxis]))
     w = tf.linalg.triangular_solve(factor, _identity_like(covariance))
 
@@ -146,7 +188,9 @@ def cd(covariance, epsilon, iterations, device):
     return _where_finite(finite, w), pullback
 
 
-def itn(covariance, epsilon, iterations, device):
+def itn(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: str | None
+) -> tuple[tf.Tensor, Pullback]:
     """Newton's iteration, Algorithm III, in coupled form, with the gradient of (9) and (10).
 
     The printed iteration P <- (3 P - P^3 Q) / 2 loses Q's structure to rounding and diverges after
@@ -191,7 +235,15 @@ def itn(covariance, epsilon, iterations, device):
     return p * inverse_root, pullback
 
 
-WHITENERS = {"pca": pca, "zca": zca, "cd": cd, "itn": itn}
+# The one table of methods: arguments and errors of the layers, names on the command line, presets,
+# placement, compilation and labels follow from it. Programs read its keys from this source, without
+# loading TensorFlow, so that it is written out.
+WHITENERS: dict[str, Whitener] = {
+    "pca": Whitener(pca, "PCA", decomposes=True),
+    "zca": Whitener(zca, "ZCA", decomposes=True),
+    "cd": Whitener(cd, "CD"),
+    "itn": Whitener(itn, "ItN", jit=True, iterates=True),
+}
 
 
 def _eigh(covariance, epsilon, device):
@@ -221,6 +273,11 @@ def _shifted(matrix, value):
 
 def _identity_like(matrix):
     return tf.eye(matrix.shape[-1], dtype=matrix.dtype)
+
+
+def _precision(tensor):
+    """The distance from 1 to the next larger number of a tensor's dtype."""
+    return np.finfo(tensor.dtype.name).eps
 
 
 def _transpose(matrix):

@@ -1,6 +1,7 @@
 """Batch whitening as a Keras layer."""
 
 import math
+import typing
 
 import keras
 import tensorflow as tf
@@ -8,8 +9,6 @@ import tensorflow as tf
 from tfnorm import functional
 from tfnorm.functional import groups
 from tfnorm.layers import base
-
-ESTIMATES = ("covariance", "matrix")
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -69,32 +68,42 @@ class BatchWhitening(base.BatchStatistics):
     finite gives an output that is not, and leaves the moving statistics as they were.
 
     Reference:
-        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020.
+        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020
+        (https://arxiv.org/abs/2003.12327), supplement, Algorithms I to III.
     """
 
     def __init__(
         self,
-        method="itn",
-        group_size=None,
-        iterations=5,
-        estimate="covariance",
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        synchronized=False,
-        device=None,
-        **kwargs,
+        method: str = "itn",
+        group_size: int | None = None,
+        iterations: int = 5,
+        estimate: str = "covariance",
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        synchronized: bool = False,
+        device: str | None = None,
+        beta_initializer: base.Initializer = "zeros",
+        gamma_initializer: base.Initializer = "ones",
+        moving_mean_initializer: base.Initializer = "zeros",
+        moving_variance_initializer: base.Initializer = "ones",
+        beta_regularizer: base.Regularizer = None,
+        gamma_regularizer: base.Regularizer = None,
+        beta_constraint: base.Constraint = None,
+        gamma_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
     ):
         if method not in functional.WHITENERS:
             raise ValueError(
                 f"`method` must be one of {sorted(functional.WHITENERS)}. "
                 f"Received: method={method!r}"
             )
-        if estimate not in ESTIMATES:
+        if estimate not in functional.ESTIMATES:
             raise ValueError(
-                f"`estimate` must be one of {list(ESTIMATES)}. Received: estimate={estimate!r}"
+                f"`estimate` must be one of {list(functional.ESTIMATES)}. "
+                f"Received: estimate={estimate!r}"
             )
         if device not in (None, "cpu", "gpu"):
             raise ValueError(f"`device` must be 'cpu', 'gpu' or None. Received: device={device!r}")
@@ -107,6 +116,14 @@ class BatchWhitening(base.BatchStatistics):
             center=center,
             scale=scale,
             synchronized=synchronized,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            moving_mean_initializer=moving_mean_initializer,
+            moving_variance_initializer=moving_variance_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
             **kwargs,
         )
         self.method = method
@@ -115,23 +132,24 @@ class BatchWhitening(base.BatchStatistics):
         self.estimate = estimate
         self.device = device
         # XLA has no fast decompositions on CPU, and ignores their placement.
-        self.supports_jit = method == "itn"
+        self.supports_jit = functional.WHITENERS[method].jit
 
-    def build(self, input_shape):
+    def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
         self.moving_mean = self.add_statistic(
             "moving_mean", (self._channels,), self.moving_mean_initializer
         )
-        self._moving = []
-        for block, suffix in zip(
-            groups.blocks(self._channels, self.group_size), ("", "_last"), strict=False
-        ):
-            name = f"moving_{self.estimate}{suffix}"
-            shape = (block.groups, block.size, block.size)
-            self._moving.append(self.add_statistic(name, shape, self._initial_statistic))
-            setattr(self, name, self._moving[-1])
+        self.add_block_weights(
+            self._followed,
+            self.group_size,
+            lambda name, block: self.add_statistic(
+                name, (block.groups, block.size, block.size), self._initial_statistic
+            ),
+        )
 
-    def call(self, inputs, training=False, mask=None):
+    def call(
+        self, inputs: tf.Tensor, training: typing.Any = False, mask: typing.Any = None
+    ) -> tf.Tensor:
         rows = groups.to_rows(self.as_statistics(inputs), self.axis)
         gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
         weights = self.mask_weights(inputs, mask)
@@ -158,26 +176,33 @@ class BatchWhitening(base.BatchStatistics):
             )
         return tf.cast(groups.from_rows(y, inputs, self.axis), self.compute_dtype)
 
-    def follow_batch(self, mean, covariances, matrices):
+    def follow_batch(
+        self, mean: tf.Tensor, covariances: list[tf.Tensor], matrices: list[tf.Tensor]
+    ) -> None:
         """Moves the moving statistics towards a batch's, lists of a tensor a block."""
         values = covariances if self.estimate == "covariance" else matrices
-        self.follow([self.moving_mean, *self._moving], [mean, *values])
+        self.follow([self.moving_mean, *self.block_weights(self._followed)], [mean, *values])
 
-    def inference_matrices(self):
+    def inference_matrices(self) -> list[tf.Tensor]:
         """The whitening matrices that inference uses, one tensor (groups, size, size) a block."""
-        moving = [tf.convert_to_tensor(weight) for weight in self._moving]
+        moving = [tf.convert_to_tensor(weight) for weight in self.block_weights(self._followed)]
         if self.estimate == "matrix":
             return moving
         return functional.moving_matrices(moving, **self._whitening)
 
-    def _expected_rows(self, inputs):
+    def _expected_rows(self, inputs: tf.Tensor) -> int:
         """How many rows there are, if need be in a batch of Keras' default size."""
         batch, *others = inputs.shape
         pixels = math.prod(size or 1 for size in others) // self._channels
         return (batch or 32) * pixels
 
     @property
-    def _whitening(self):
+    def _followed(self) -> str:
+        """The name of what the moving average follows."""
+        return f"moving_{self.estimate}"
+
+    @property
+    def _whitening(self) -> dict[str, typing.Any]:
         return {
             "method": self.method,
             "epsilon": self.epsilon,
@@ -186,10 +211,11 @@ class BatchWhitening(base.BatchStatistics):
         }
 
     def _initial_statistic(self, shape, dtype=None):
+        dtype = dtype or self.statistics_dtype
         variance = tf.cast(self.moving_variance_initializer(shape[:-1], dtype=dtype), dtype)
         return tf.linalg.diag(variance if self.estimate == "covariance" else variance**-0.5)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
             "method": self.method,
             "group_size": self.group_size,

@@ -1,12 +1,12 @@
 """Recoveries: what follows a normalization to give back what it took away."""
 
 import copy
-import functools
+import typing
 
 import keras
 import tensorflow as tf
 
-from tfnorm.functional import groups
+from tfnorm.functional import coloring, groups
 from tfnorm.layers import base
 
 
@@ -29,20 +29,12 @@ class CenterScale(base.ScaleAndShift):
         inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         gamma, beta = (
             None if weight is None else tf.cast(weight, self.compute_dtype)
             for weight in (self.gamma, self.beta)
         )
-        return scale_and_shift(inputs, gamma, beta, self.axis)
-
-
-def scale_and_shift(x, gamma, beta, axis):
-    """gamma * x + beta, each None, (channels,), or (batch, channels) with a row for each sample."""
-    shape = [-1] + [1] * (x.shape.rank - 1)
-    shape[axis] = x.shape[axis]
-    y = x if gamma is None else x * tf.reshape(gamma, shape)
-    return y if beta is None else y + tf.reshape(beta, shape)
+        return coloring.scale_and_shift(inputs, gamma, beta, self.axis)
 
 
 class KernelAndBias(base.ChannelLayer):
@@ -50,26 +42,28 @@ class KernelAndBias(base.ChannelLayer):
 
     def __init__(
         self,
-        axis=-1,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
+        axis: int = -1,
+        use_bias: bool = True,
+        kernel_initializer: base.Initializer = "glorot_uniform",
+        bias_initializer: base.Initializer = "zeros",
+        kernel_regularizer: base.Regularizer = None,
+        bias_regularizer: base.Regularizer = None,
+        kernel_constraint: base.Constraint = None,
+        bias_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
     ):
         super().__init__(axis=axis, **kwargs)
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.kernel_initializer = base.get_initializer(kernel_initializer)
+        self.bias_initializer = base.get_initializer(bias_initializer)
+        self.kernel_regularizer = base.get_regularizer(kernel_regularizer)
+        self.bias_regularizer = base.get_regularizer(bias_regularizer)
+        self.kernel_constraint = base.get_constraint(kernel_constraint)
+        self.bias_constraint = base.get_constraint(bias_constraint)
 
-    def add_kernel(self, name, shape, initializer):
+    def add_kernel(
+        self, name: str, shape: tuple[int, ...], initializer: base.Initializer
+    ) -> keras.Variable:
         return self.add_weight(
             name=name,
             shape=shape,
@@ -78,7 +72,7 @@ class KernelAndBias(base.ChannelLayer):
             constraint=self.kernel_constraint,
         )
 
-    def add_bias(self):
+    def add_bias(self) -> keras.Variable | None:
         """The bias, or None without one."""
         if not self.use_bias:
             return None
@@ -90,7 +84,7 @@ class KernelAndBias(base.ChannelLayer):
             constraint=self.bias_constraint,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
@@ -108,7 +102,7 @@ class Coloring(KernelAndBias):
 
     The recovery of a whitening that can give back any covariance. Initialised as a convolution is,
     not as the identity. Reference: Siarohin et al., "Whitening and Coloring Batch Transform for
-    GANs", ICLR 2019, section 3.2.
+    GANs", ICLR 2019 (https://arxiv.org/abs/1806.00420), section 3.2.
 
     Args:
         group_size: channels in a group that is mixed within itself; None is one group of all. The
@@ -128,48 +122,63 @@ class Coloring(KernelAndBias):
             (1, rest, rest) if there is a smaller last group.
     """
 
-    def __init__(self, group_size=None, axis=-1, use_bias=True, **kwargs):
+    def __init__(
+        self,
+        group_size: int | None = None,
+        axis: int = -1,
+        use_bias: bool = True,
+        kernel_initializer: base.Initializer = "glorot_uniform",
+        bias_initializer: base.Initializer = "zeros",
+        kernel_regularizer: base.Regularizer = None,
+        bias_regularizer: base.Regularizer = None,
+        kernel_constraint: base.Constraint = None,
+        bias_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
+    ):
         base.check_group_size(group_size)
-        super().__init__(axis=axis, use_bias=use_bias, **kwargs)
+        super().__init__(
+            axis=axis,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
         self.group_size = group_size
 
-    def build(self, input_shape):
+    def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
-        self._kernels = []
-        for block, name in zip(
-            groups.blocks(self._channels, self.group_size), ("kernel", "kernel_last"), strict=False
-        ):
-            shape = (block.groups, block.size, block.size)
-            initializer = functools.partial(self._initial_kernel, block.start)
-            self._kernels.append(self.add_kernel(name, shape, initializer))
-            setattr(self, name, self._kernels[-1])
+        self.add_block_weights("kernel", self.group_size, self._add_block_kernel)
         self.bias = self.add_bias()
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        kernels = [tf.convert_to_tensor(kernel) for kernel in self.block_weights("kernel")]
+        bias = None if self.bias is None else tf.convert_to_tensor(self.bias)
         rows = groups.to_rows(inputs, self.axis)
-        parts = []
-        for block, kernel in zip(
-            groups.blocks(self._channels, self.group_size), self._kernels, strict=True
-        ):
-            layout = groups.layout(block)
-            part = layout.split(rows[:, block.start : block.start + block.channels])
-            kernel = tf.convert_to_tensor(kernel)
-            parts.append(layout.merge(layout.apply_transposed(part, kernel)))
-        y = parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
-        if self.bias is not None:
-            y = tf.nn.bias_add(y, tf.convert_to_tensor(self.bias))
+        y = coloring.color_groups(rows, kernels, bias, group_size=self.group_size)
         return groups.from_rows(y, inputs, self.axis)
+
+    def _add_block_kernel(self, name, block):
+        def initializer(shape, dtype=None):
+            return self._initial_kernel(block.start, shape, dtype)
+
+        return self.add_kernel(name, (block.groups, block.size, block.size), initializer)
 
     def _initial_kernel(self, first, shape, dtype=None):
         """Each group's matrix by the initializer for itself: the fans are the group's."""
         matrices = []
         for group in range(shape[0]):
             initializer = copy.copy(self.kernel_initializer)
+            seed = getattr(initializer, "seed", None)
             # One with a number for a seed returns the same matrix each time.
-            if isinstance(getattr(initializer, "seed", None), int):
-                initializer.seed += first + group
-            matrices.append(tf.cast(initializer(shape[1:], dtype=dtype), dtype))
+            if isinstance(seed, int):
+                setattr(initializer, "seed", seed + first + group)  # noqa: B010
+            matrix = tf.convert_to_tensor(initializer(shape[1:], dtype=dtype))
+            matrices.append(matrix if dtype is None else tf.cast(matrix, dtype))
         return tf.stack(matrices)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"group_size": self.group_size}

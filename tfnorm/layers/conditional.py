@@ -1,31 +1,33 @@
 """Conditional recoveries: a scale and shift, or a coloring, for each class."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from tfnorm.functional import coloring, groups
 from tfnorm.layers import base
-from tfnorm.layers.coloring import KernelAndBias, scale_and_shift
+from tfnorm.layers.coloring import KernelAndBias
 
 
 class Conditional(base.ChannelLayer):
     """A layer that is called with a label for each sample, and has weights for each class."""
 
-    def __init__(self, num_classes, axis=-1, **kwargs):
+    def __init__(self, num_classes: int, axis: int = -1, **kwargs: typing.Any):
         base.check_positive("num_classes", num_classes)
         super().__init__(axis=axis, **kwargs)
         self.num_classes = num_classes
 
     @property
-    def channel_shape(self):
+    def channel_shape(self) -> tuple[int, ...]:
         return (self.num_classes, self._channels)
 
-    def compute_output_spec(self, inputs, labels):
+    def compute_output_spec(self, inputs: typing.Any, labels: typing.Any) -> typing.Any:
         # Keras makes a functional model without running `call`.
         _check_labels(inputs, labels)
         return super().compute_output_spec(inputs, labels)
 
-    def checked(self, labels, inputs):
+    def checked(self, labels: typing.Any, inputs: tf.Tensor) -> tf.Tensor:
         """The labels as int64 (batch,), each of them a class."""
         labels = tf.convert_to_tensor(labels)
         _check_labels(inputs, labels)
@@ -36,13 +38,13 @@ class Conditional(base.ChannelLayer):
         with tf.control_dependencies([tf.debugging.Assert(are_classes, [rule, low, "to", high])]):
             return tf.identity(labels)
 
-    def of_class(self, weight, labels):
+    def rows_of(self, weight: typing.Any, labels: tf.Tensor) -> tf.Tensor:
         """Each label's row of a weight (classes, n); NaN for a label that is no class."""
         # XLA drops the assertion, and would take the nearest class.
         known = (labels >= 0) & (labels < self.num_classes)
         return tf.where(known[:, tf.newaxis], _gather(weight, labels), float("nan"))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"num_classes": self.num_classes}
 
 
@@ -94,16 +96,45 @@ class ConditionalCenterScale(Conditional, base.ScaleAndShift):
             InvalidArgumentError, and under XLA, which has no assertions, give NaN.
 
     Reference:
-        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019.
+        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019
+        (https://arxiv.org/abs/1806.00420).
     """
 
-    def call(self, inputs, labels):
+    def __init__(
+        self,
+        num_classes: int,
+        axis: int = -1,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: base.Initializer = "zeros",
+        gamma_initializer: base.Initializer = "ones",
+        beta_regularizer: base.Regularizer = None,
+        gamma_regularizer: base.Regularizer = None,
+        beta_constraint: base.Constraint = None,
+        gamma_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
+    ):
+        super().__init__(
+            num_classes,
+            axis=axis,
+            center=center,
+            scale=scale,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+            **kwargs,
+        )
+
+    def call(self, inputs: tf.Tensor, labels: typing.Any) -> tf.Tensor:
         labels = self.checked(labels, inputs)
         gamma, beta = (
-            None if weight is None else self.of_class(tf.cast(weight, self.compute_dtype), labels)
+            None if weight is None else self.rows_of(tf.cast(weight, self.compute_dtype), labels)
             for weight in (self.gamma, self.beta)
         )
-        return scale_and_shift(inputs, gamma, beta, self.axis)
+        return coloring.scale_and_shift(inputs, gamma, beta, self.axis)
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -136,25 +167,50 @@ class ConditionalColoring(Conditional, KernelAndBias):
         kernel: (classes, channels, channels), input channels before output channels.
 
     Reference:
-        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019 (cWC).
+        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019
+        (https://arxiv.org/abs/1806.00420) (cWC).
     """
 
-    def build(self, input_shape):
+    def __init__(
+        self,
+        num_classes: int,
+        axis: int = -1,
+        use_bias: bool = True,
+        kernel_initializer: base.Initializer = "glorot_uniform",
+        bias_initializer: base.Initializer = "zeros",
+        kernel_regularizer: base.Regularizer = None,
+        bias_regularizer: base.Regularizer = None,
+        kernel_constraint: base.Constraint = None,
+        bias_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
+    ):
+        super().__init__(
+            num_classes,
+            axis=axis,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            **kwargs,
+        )
+
+    def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
         shape = (self.num_classes, self._channels, self._channels)
         self.kernel = self.add_kernel("kernel", shape, self.kernel_initializer)
         self.bias = self.add_bias()
 
-    def call(self, inputs, labels):
+    def call(self, inputs: tf.Tensor, labels: typing.Any) -> tf.Tensor:
         labels = self.checked(labels, inputs)
         # The bias makes unknown labels NaN, so that there is always one: kernels would cost more.
         bias = tf.zeros(self.channel_shape, inputs.dtype) if self.bias is None else self.bias
-        bias = self.of_class(bias, labels)
+        bias = self.rows_of(bias, labels)
         if inputs.shape.rank == 2:
-            of_labels = tf.one_hot(labels, self.num_classes, dtype=inputs.dtype)
-            return (
-                coloring.color_vectors(inputs, of_labels, tf.convert_to_tensor(self.kernel)) + bias
-            )
+            one_hot = tf.one_hot(labels, self.num_classes, dtype=inputs.dtype)
+            return coloring.color_vectors(inputs, one_hot, tf.convert_to_tensor(self.kernel)) + bias
         return _color(inputs, _gather(self.kernel, labels), bias, self.axis)
 
 
@@ -187,33 +243,34 @@ class FactorizedColoring(Conditional):
         class_matrix: (classes, rank).
 
     Reference:
-        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019 (cWC_sa).
+        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019
+        (https://arxiv.org/abs/1806.00420) (cWC_sa).
     """
 
     def __init__(
         self,
-        num_classes,
-        rank,
-        axis=-1,
-        kernel_initializer="glorot_uniform",
-        class_matrix_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        class_matrix_regularizer=None,
-        kernel_constraint=None,
-        class_matrix_constraint=None,
-        **kwargs,
+        num_classes: int,
+        rank: int,
+        axis: int = -1,
+        kernel_initializer: base.Initializer = "glorot_uniform",
+        class_matrix_initializer: base.Initializer = "glorot_uniform",
+        kernel_regularizer: base.Regularizer = None,
+        class_matrix_regularizer: base.Regularizer = None,
+        kernel_constraint: base.Constraint = None,
+        class_matrix_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
     ):
         base.check_positive("rank", rank)
         super().__init__(num_classes, axis=axis, **kwargs)
         self.rank = rank
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.class_matrix_initializer = keras.initializers.get(class_matrix_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.class_matrix_regularizer = keras.regularizers.get(class_matrix_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.class_matrix_constraint = keras.constraints.get(class_matrix_constraint)
+        self.kernel_initializer = base.get_initializer(kernel_initializer)
+        self.class_matrix_initializer = base.get_initializer(class_matrix_initializer)
+        self.kernel_regularizer = base.get_regularizer(kernel_regularizer)
+        self.class_matrix_regularizer = base.get_regularizer(class_matrix_regularizer)
+        self.kernel_constraint = base.get_constraint(kernel_constraint)
+        self.class_matrix_constraint = base.get_constraint(class_matrix_constraint)
 
-    def build(self, input_shape):
+    def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
         self.kernel = self.add_weight(
             name="kernel",
@@ -231,10 +288,10 @@ class FactorizedColoring(Conditional):
             autocast=False,
         )
 
-    def call(self, inputs, labels):
+    def call(self, inputs: tf.Tensor, labels: typing.Any) -> tf.Tensor:
         labels = self.checked(labels, inputs)
         # In float32 at least: float16 rounds the epsilon to 0.
-        coefficients = self.of_class(self.as_statistics(self.class_matrix), labels)
+        coefficients = self.rows_of(self.as_statistics(self.class_matrix), labels)
         coefficients = coloring.unit_rows(coefficients)
         kernel = tf.convert_to_tensor(self.kernel)
         coefficients = tf.cast(coefficients, kernel.dtype)
@@ -242,7 +299,7 @@ class FactorizedColoring(Conditional):
             return coloring.color_vectors(inputs, coefficients, kernel)
         return _color(inputs, coloring.mixed_kernels(coefficients, kernel), None, self.axis)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
             "rank": self.rank,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),

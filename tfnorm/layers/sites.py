@@ -33,12 +33,12 @@ class Site(typing.NamedTuple):
     recovery: str
 
 
-def normalization_sites(model):
+def normalization_sites(model: keras.Model) -> list[Site]:
     """Where a Keras model normalises: a `Site` each, in order.
 
-    The kind is a key of `NORMS`, and "none" where there is a recovery alone. The group size is None
-    where the kind has none, and the channels where one group is all. The recovery is in words:
-    "gamma and beta", "coloring + conditional coloring", or "" without one.
+    The kind is a name, as "bn" or "itn", and "none" where there is a recovery alone. The group size
+    is None where the kind has none, and the channels where one group is all. The recovery is in
+    words: "gamma and beta", "coloring + conditional coloring", or "" without one.
     """
     sites = {}
     for layer in model.layers:
@@ -46,7 +46,7 @@ def normalization_sites(model):
         words = RECOVERY_WORDS.get(type(recovery))
         if words is not None:
             name = recovery.name.removesuffix("_" + words.replace(" ", "_"))
-            site = sites.get(name, Site(name, "none", layer.output.shape[-1], None, ""))
+            site = sites.get(name, Site(name, "none", _channels(layer), None, ""))
             recoveries = filter(None, [site.recovery, words])
             sites[name] = site._replace(recovery=" + ".join(recoveries))
         elif (site := _normalization(layer)) is not None:
@@ -54,7 +54,13 @@ def normalization_sites(model):
     return list(sites.values())
 
 
-def _normalization(layer):
+def _channels(layer: keras.Layer, axis: int = -1) -> int:
+    """The channels of what a built layer takes, at an axis."""
+    config = typing.cast("dict", layer.get_build_config())
+    return config["input_shape"][axis]
+
+
+def _normalization(layer: keras.Layer) -> Site | None:
     if isinstance(layer, BatchWhitening):
         channels = layer.moving_mean.shape[0]
         kind, size = layer.method, min(layer.group_size or channels, channels)
@@ -63,10 +69,10 @@ def _normalization(layer):
     elif isinstance(layer, Unitization):
         channels, kind, size = layer.alpha.shape[0], "unitization", None
     elif isinstance(layer, keras.layers.GroupNormalization):
-        channels = layer.get_build_config()["input_shape"][layer.axis]
+        channels = _channels(layer, layer.axis)
         kind, size = "gn", channels // layer.groups
     elif isinstance(layer, keras.layers.LayerNormalization):
-        channels, kind, size = layer.get_build_config()["input_shape"][-1], "ln", None
+        channels, kind, size = _channels(layer), "ln", None
     else:
         return None
     affine = [name for name, used in [("gamma", layer.scale), ("beta", layer.center)] if used]

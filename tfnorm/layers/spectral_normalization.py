@@ -31,24 +31,24 @@ class _Maps(typing.NamedTuple):
     joint: bool
 
 
-def _of_matrix(shape):
+def _matrix_rows(shape: tuple[int, ...]) -> tuple[int, ...]:
     """All axes but the last are the rows of one matrix."""
     return (math.prod(shape[:-1]),)
 
 
-def _of_stack(shape):
+def _stack_rows(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The first axis counts matrices; a stack of one is a matrix."""
     return shape[:-1] if shape[0] > 1 else shape[1:-1]
 
 
 # By the layer's class, or the first of its bases that is here.
 MAPS = {
-    keras.layers.Layer: _Maps(("kernel", "embeddings"), _of_matrix, joint=True),
+    keras.layers.Layer: _Maps(("kernel", "embeddings"), _matrix_rows, joint=True),
     CenterScale: _Maps(("gamma",), None, joint=True),
-    Coloring: _Maps(("kernel", "kernel_last"), _of_stack, joint=True),
+    Coloring: _Maps(tuple(f"kernel{x}" for x in base.BLOCK_SUFFIXES), _stack_rows, joint=True),
     ConditionalCenterScale: _Maps(("gamma",), None, joint=False),
-    ConditionalColoring: _Maps(("kernel",), _of_stack, joint=False),
-    FactorizedColoring: _Maps(("kernel",), _of_stack, joint=False),
+    ConditionalColoring: _Maps(("kernel",), _stack_rows, joint=False),
+    FactorizedColoring: _Maps(("kernel",), _stack_rows, joint=False),
 }
 
 
@@ -82,15 +82,16 @@ class SpectralNormalization(keras.layers.Wrapper):
             smaller last group of a `Coloring`.
 
     Reference:
-        Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018.
+        Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018
+        (https://arxiv.org/abs/1802.05957).
     """
 
-    def __init__(self, layer, power_iterations=1, **kwargs):
+    def __init__(self, layer: keras.Layer, power_iterations: int = 1, **kwargs: typing.Any):
         base.check_positive("power_iterations", power_iterations)
         super().__init__(layer, **kwargs)
         self.power_iterations = power_iterations
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: typing.Any = None) -> None:
         super().build(input_shape)
         if not self._kernels:
             raise ValueError(
@@ -100,9 +101,9 @@ class SpectralNormalization(keras.layers.Wrapper):
         self._vectors = []
         if self._maps.vectors is None:
             return
-        for kernel, name in zip(self._kernels, ("vector", "vector_last"), strict=False):
+        for kernel, suffix in zip(self._kernels, base.BLOCK_SUFFIXES, strict=False):
             vector = self.add_weight(
-                name=name,
+                name=f"vector{suffix}",
                 shape=self._maps.vectors(kernel.shape),
                 initializer="random_normal",
                 dtype=self._vector_dtype,
@@ -110,10 +111,16 @@ class SpectralNormalization(keras.layers.Wrapper):
                 autocast=False,
                 aggregation="mean",
             )
-            setattr(self, name, vector)
+            setattr(self, f"vector{suffix}", vector)
             self._vectors.append(vector)
 
-    def call(self, inputs, *args, training=False, **kwargs):
+    def call(
+        self,
+        inputs: typing.Any,
+        *args: typing.Any,
+        training: typing.Any = False,
+        **kwargs: typing.Any,
+    ) -> typing.Any:
         # The layer sees the normalised kernels for this call; what it stores is not touched.
         values = [
             *((variable, tf.convert_to_tensor(variable)) for variable in self.layer.variables),
@@ -125,7 +132,9 @@ class SpectralNormalization(keras.layers.Wrapper):
             self.add_loss(loss)
         return y
 
-    def normalised_kernels(self, training=False):
+    def normalised_kernels(
+        self, training: typing.Any = False
+    ) -> list[tuple[keras.Variable, tf.Tensor]]:
         """Pairs of a weight of the layer and its value over sigma, for each that is normalised."""
         kernels = [tf.cast(kernel, self._vector_dtype) for kernel in self._kernels]
         sigmas = self._sigmas(kernels, training)
@@ -172,14 +181,21 @@ class SpectralNormalization(keras.layers.Wrapper):
         weights = [getattr(self.layer, name, None) for name in self._maps.names]
         return [weight for weight in weights if isinstance(weight, keras.Variable)]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: typing.Any) -> typing.Any:
         return self.layer.compute_output_shape(input_shape)
 
-    def compute_output_spec(self, inputs, *args, training=False, **kwargs):
+    def compute_output_spec(
+        self,
+        inputs: typing.Any,
+        *args: typing.Any,
+        training: typing.Any = False,
+        **kwargs: typing.Any,
+    ) -> typing.Any:
         return self.layer.compute_output_spec(inputs, *args, **kwargs)
 
-    def get_config(self):
-        config = super().get_config() | {"power_iterations": self.power_iterations}
+    def get_config(self) -> dict[str, typing.Any]:
+        config: dict[str, typing.Any] = super().get_config()
+        config["power_iterations"] = self.power_iterations
         # Keras adds this once the layer is built; `build` of the wrapper sees to it anyway.
         config["layer"].pop("build_config", None)
         return config

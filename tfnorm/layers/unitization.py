@@ -1,10 +1,12 @@
 """Unitization as a Keras layer."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
 from tfnorm import functional
-from tfnorm.functional import groups
+from tfnorm.functional import coloring, groups
 from tfnorm.layers import base
 
 
@@ -60,15 +62,23 @@ class Unitization(base.BatchStatistics):
 
     def __init__(
         self,
-        axis=-1,
-        momentum=0.99,
-        epsilon=1e-3,
-        center=True,
-        scale=True,
-        alpha_initializer="zeros",
-        normalize=True,
-        synchronized=False,
-        **kwargs,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        alpha_initializer: base.Initializer = "zeros",
+        normalize: bool = True,
+        synchronized: bool = False,
+        beta_initializer: base.Initializer = "zeros",
+        gamma_initializer: base.Initializer = "ones",
+        moving_mean_initializer: base.Initializer = "zeros",
+        moving_variance_initializer: base.Initializer = "ones",
+        beta_regularizer: base.Regularizer = None,
+        gamma_regularizer: base.Regularizer = None,
+        beta_constraint: base.Constraint = None,
+        gamma_constraint: base.Constraint = None,
+        **kwargs: typing.Any,
     ):
         super().__init__(
             axis=axis,
@@ -77,12 +87,20 @@ class Unitization(base.BatchStatistics):
             center=center,
             scale=scale,
             synchronized=synchronized,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            moving_mean_initializer=moving_mean_initializer,
+            moving_variance_initializer=moving_variance_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
             **kwargs,
         )
-        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+        self.alpha_initializer = base.get_initializer(alpha_initializer)
         self.normalize = normalize
 
-    def build(self, input_shape):
+    def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
         self.alpha = self.add_channel_weight("alpha", self.alpha_initializer)
         if self.normalize:
@@ -94,7 +112,9 @@ class Unitization(base.BatchStatistics):
                 "moving_variance", shape, self.moving_variance_initializer
             )
 
-    def call(self, inputs, training=False, mask=None):
+    def call(
+        self, inputs: tf.Tensor, training: typing.Any = False, mask: typing.Any = None
+    ) -> tf.Tensor:
         x = groups.to_samples(self.as_statistics(inputs), self.axis)
         alpha = self.as_statistics(self.alpha)
         gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
@@ -105,7 +125,7 @@ class Unitization(base.BatchStatistics):
             weights = tf.reshape(weights, tf.shape(x)[:2])
         if not self.normalize:
             y = functional.practical_unitization(x, alpha, self.epsilon, weights=weights)
-            y = gamma * y + beta
+            y = coloring.scale_and_shift(y, gamma, beta)
         elif training and self.trainable:
             y, mean, variance = functional.batch_unitization(
                 x,
@@ -131,7 +151,7 @@ class Unitization(base.BatchStatistics):
         rows = tf.reshape(y, [-1, self._channels])
         return tf.cast(groups.from_rows(rows, inputs, self.axis), self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
             "normalize": self.normalize,

@@ -10,12 +10,10 @@ import tensorflow as tf
 
 from classify import presets
 from classify.experiments import estimation
-from classify.experiments.two_estimates import TwoEstimates, TwoEstimatesTrainer
-from classify.saved import best_network
+from classify.experiments.two_estimates import TwoEstimatesTrainer
 from classify.trainer import Trainer
 from harness.errors import UserError
 from harness.experiments.report import Report
-from harness.run.directory import History, RunDirectory
 from tests.classify.experiments.outcomes import trained
 
 CONFIG = dataclasses.replace(
@@ -95,19 +93,6 @@ def test_checkpoints_and_files_keep_both(trainers, tmp_path):
     for model in (fresh.model, loaded):
         for a, b in zip(model.weights, whole.model.weights, strict=True):
             np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
-
-
-def test_a_job_is_a_run_that_has_both(tmp_path):
-    config = dataclasses.replace(
-        CONFIG, dataset="digits", image_size=8, steps=2, eval_every=2, log_every=1
-    )
-    estimation.carry_out(config, RunDirectory(tmp_path / "run"))
-    *_, last = History(RunDirectory(tmp_path / "run")).rows()
-    assert last["step"] == 2
-    assert {"loss", "test_accuracy", "matrix_test_accuracy"} <= last.keys()
-    model, _ = best_network(tmp_path / "run")
-    assert sum(isinstance(layer, TwoEstimates) for layer in model.layers) == 2
-    assert (tmp_path / "run" / estimation.EXPERIMENT.product).exists()
 
 
 def test_the_runs():
