@@ -5,8 +5,8 @@ def check(shape, num_classes, depth, width, smallest=1):
     """Raises `ValueError` if there are no networks of such arguments, whatever the architecture.
 
     Args:
-        shape: of an image, (h, w, channels).
-        num_classes, depth, width: positive.
+        shape: of an image, (h, w, channels), in pixels.
+        num_classes, depth, width: positive integers.
         smallest: what h and w are at least, in pixels.
     """
     values = (*shape,) if isinstance(shape, (tuple, list)) else ()

@@ -1,10 +1,10 @@
-"""What the weights of the networks start as, where PyTorch's ways are not Keras's defaults."""
+"""Initial weights of the networks, where PyTorch's ways are not Keras's defaults."""
 
 import keras
 
 
 def kaiming():
-    """Normal with deviation sqrt(2 / (k^2 out)), of a k x k kernel.
+    """Makes an initializer: normal with deviation sqrt(2 / (k^2 out)), of a k x k kernel.
 
     A new one for each kernel: an initializer draws the same numbers each time.
     """
@@ -12,7 +12,7 @@ def kaiming():
 
 
 def dense(x, units, name):
-    """A dense layer of x (n, inputs) that starts as `torch.nn.Linear` does.
+    """Applies a dense layer to x (n, inputs) that starts as `torch.nn.Linear` does: (n, units).
 
     Kernel and bias are uniform within 1 / sqrt(inputs).
     """

@@ -1,7 +1,7 @@
 """The multilayer perceptron for MNIST.
 
 Reference: Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
-as released, with PyTorch's initial weights.
+https://arxiv.org/abs/2003.12327, as released, with PyTorch's initial weights.
 """
 
 import keras
@@ -11,7 +11,7 @@ from classify.networks.initial import dense
 
 
 def classifier(norm, *, shape=(28, 28, 1), num_classes=10, depth=4, width=256, linear=False):
-    """The network: images (n, h, w, channels) to logits (n, num_classes).
+    """Builds the network: images (n, h, w, channels) to logits (n, num_classes).
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x)`: "norm_1" and so on, one after each
@@ -19,7 +19,7 @@ def classifier(norm, *, shape=(28, 28, 1), num_classes=10, depth=4, width=256, l
         shape: of an image, (h, w, channels).
         num_classes: number of classes.
         depth: number of dense layers that are normalised and rectified; one more gives the logits.
-        width: of those.
+        width: values that each of those puts out.
         linear: whether a dense layer of the same width follows each normalization.
 
     Returns:

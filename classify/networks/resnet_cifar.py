@@ -1,10 +1,14 @@
 """The pre-activation ResNets for CIFAR: stages of blocks, and the fold that builds them.
 
-Reference: He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016, as Huang and Yu, "An
-Investigation into Unitization", CVPR 2020, released them: convolutions have biases, shortcuts are
-1x1 convolutions of a block's input as it is, and the first block normalises and rectifies what the
-stem has already normalised and rectified. Convolutions of stride 2 pad as TensorFlow does, below
-and to the right. The depth n of a ResNet-n counts the convolutions of the path and the dense layer.
+Reference: He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016,
+https://arxiv.org/abs/1603.05027, as released by Huang and Yu, "An Internal Covariate Shift Bounding
+Algorithm for Deep Neural Networks by Unitizing Layers' Outputs", CVPR 2020,
+https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
+
+In that release convolutions have biases, shortcuts are 1x1 convolutions of a block's input as it
+is, and the first block normalises and rectifies what the stem has already normalised and rectified.
+Convolutions of stride 2 pad as TensorFlow does, below and to the right. The depth n of a ResNet-n
+counts the convolutions of the path and the dense layer.
 """
 
 import typing
@@ -12,10 +16,11 @@ import typing
 import keras
 
 from classify.networks import arguments
+from classify.networks.residual import BASIC, BOTTLENECK
 
 
 class Stage(typing.NamedTuple):
-    """The stride of a stage's first block, and its width as a multiple of the stem's."""
+    """The stride of a stage's first block, and the stage's width as a multiple of the stem's."""
 
     stride: int
     multiple: int
@@ -28,22 +33,8 @@ STAGES = (
 )
 
 
-class Conv(typing.NamedTuple):
-    """A convolution of a block: its kernel, and its width as a multiple of the stage's.
-
-    The first of a block has the block's stride.
-    """
-
-    kernel: int
-    multiple: int
-
-
-BASIC = (Conv(3, 1), Conv(3, 1))
-BOTTLENECK = (Conv(1, 1), Conv(3, 1), Conv(1, 4))
-
-
 def classifier(norm, *, shape=(32, 32, 3), num_classes=10, depth=110, width=16, bottleneck=False):
-    """The network: images (n, h, w, channels) to logits (n, num_classes).
+    """Builds the network: images (n, h, w, channels) to logits (n, num_classes).
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x)`: "stem_norm", then
@@ -52,7 +43,7 @@ def classifier(norm, *, shape=(32, 32, 3), num_classes=10, depth=110, width=16, 
         num_classes: number of classes.
         depth: 6n + 2 for n blocks a stage, or 9n + 2 with bottlenecks: 110 and 164 are the paper's.
             What it calls ResNet-18, with three blocks a stage, is of depth 20.
-        width: of the stem and the first stage; the others have twice and four times it.
+        width: channels of the stem and the first stage; the others have twice and four times it.
         bottleneck: whether a block is 1x1, 3x3 and 1x1 convolutions, the last four times as wide,
             or two 3x3 ones.
 
@@ -88,9 +79,10 @@ def _blocks(depth, convs):
 
 
 def _block(x, convs, width, stride, name, norm):
-    """`path + shortcut` of an input, which is not normalised for the shortcut.
+    """Builds `path + shortcut` of x (n, h, w, channels), not normalised for the shortcut.
 
-    The shortcut is the input itself where its shape stays; else a 1x1 convolution of it.
+    The first convolution has the block's stride. The shortcut is the input itself where its shape
+    stays; else a 1x1 convolution of it.
     """
     path = x
     for i, row in enumerate(convs):

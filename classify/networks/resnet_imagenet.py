@@ -1,39 +1,34 @@
 """The ResNets for ImageNet: stages of blocks, the fold that builds them, and where they whiten.
 
-Reference: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, table 1, as in
-torchvision: a bottleneck's stride is its 3x3 convolution's, padding is the same on all sides, and a
-convolution has no bias. Initial weights, the layer before the dense one and what is whitened follow
-Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020, as released.
+Reference: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016,
+https://arxiv.org/abs/1512.03385, table 1, as in torchvision: a bottleneck's stride is its 3x3
+convolution's, padding is the same on all sides, and a convolution has no bias. Initial weights, the
+layer before the dense one and what is whitened follow Huang et al., "An Investigation into the
+Stochasticity of Batch Whitening", CVPR 2020, https://arxiv.org/abs/2003.12327, as released.
 """
 
 import typing
 
 import keras
 
-from classify.networks import arguments
+from classify.networks import arguments, residual
 from classify.networks.initial import dense, kaiming
+from classify.networks.residual import BlockConv
 
 
-class Conv(typing.NamedTuple):
-    """A convolution of a block: its kernel, and its width as a multiple of the stage's."""
-
-    kernel: int
-    multiple: int
-
-
-class Kind(typing.NamedTuple):
-    """A kind of block.
+class BlockKind(typing.NamedTuple):
+    """The convolutions of a block, and which is its middle one.
 
     `middle` is the convolution, counted from one, that has the block's stride, and whose
     normalization is whitened where one in each block is.
     """
 
-    convs: tuple[Conv, ...]
+    convs: tuple[BlockConv, ...]
     middle: int
 
 
-BASIC = Kind((Conv(3, 1), Conv(3, 1)), middle=1)
-BOTTLENECK = Kind((Conv(1, 1), Conv(3, 1), Conv(1, 4)), middle=2)
+BASIC = BlockKind(residual.BASIC, middle=1)
+BOTTLENECK = BlockKind(residual.BOTTLENECK, middle=2)
 
 # By depth: the kind of block, and how many are in each stage.
 BLOCKS = {
@@ -43,7 +38,7 @@ BLOCKS = {
 
 
 class Arc(typing.NamedTuple):
-    """Where an architecture of the paper whitens, but for the stem, where all do.
+    """The places that an architecture of the paper whitens beside the stem, which all do.
 
     `blocks`: in each block. `last`: before the dense layer, with the argument of that name.
     """
@@ -61,7 +56,7 @@ ARCS = {
 
 
 def classifier(norm, *, shape=(224, 224, 3), num_classes=1000, depth=50, width=64, last=False):
-    """The network: images (n, h, w, channels) to logits (n, num_classes).
+    """Builds the network: images (n, h, w, channels) to logits (n, num_classes).
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x)`: "stem_norm", then
@@ -70,7 +65,7 @@ def classifier(norm, *, shape=(224, 224, 3), num_classes=1000, depth=50, width=6
         shape: of an image, (h, w, channels).
         num_classes: number of classes.
         depth: a key of `BLOCKS`.
-        width: of the stem and the first stage; the last has eight times it.
+        width: channels of the stem and the first stage; the last has eight times it.
         last: whether there is a normalization between the pool and the dense layer, the paper's
             "DF" layer.
 
@@ -100,11 +95,14 @@ def check(*, shape=(224, 224, 3), num_classes=1000, depth=50, width=64, last=Fal
 
 
 def whitened_sites(arc, depth):
-    """The names of the sites that an architecture of the paper whitens; others have BN.
+    """Lists the names of the sites that an architecture of the paper whitens; others have BN.
 
     Args:
         arc: a key of `ARCS`, which also says whether the network has the `last`.
         depth: a key of `BLOCKS`.
+
+    Returns:
+        The names, in the order of the network.
     """
     if arc not in ARCS:
         raise ValueError(f"`arc` must be one of {sorted(ARCS)}. Received: arc={arc!r}")
@@ -124,7 +122,7 @@ def _check_depth(depth):
 
 
 def _rows(depth):
-    """Stage and block of each block, from one."""
+    """Lists (stage, block) of each block, both counted from one."""
     _, counts = BLOCKS[depth]
     return [(i, j) for i, count in enumerate(counts, start=1) for j in range(1, count + 1)]
 
@@ -134,7 +132,7 @@ def _name(stage, block):
 
 
 def _block(x, kind, width, stride, name, norm):
-    """`ReLU(path + shortcut)` of an input, where each convolution is normalised.
+    """Builds `ReLU(path + shortcut)` of x (n, h, w, channels), each convolution normalised.
 
     The shortcut is the input itself where its shape stays; else a 1x1 convolution of it.
     """
@@ -157,7 +155,7 @@ def _block(x, kind, width, stride, name, norm):
 
 
 def _conv(x, kernel, width, stride, name):
-    """A convolution that pads (kernel - 1) / 2 on each side.
+    """Convolves x (n, h, w, channels), padded by (kernel - 1) / 2 zeros on each side.
 
     Where it is strided, "same" would pad less above and to the left.
     """

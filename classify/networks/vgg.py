@@ -1,9 +1,10 @@
 """The VGG for CIFAR-10: the table's rows, and the fold that builds them.
 
-Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks", ICLR 2015, table 1,
-configuration E, as Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR
-2020, released it: each convolution has a bias and is normalised, the last pool takes averages and
-there is one dense layer.
+Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", ICLR 2015, https://arxiv.org/abs/1409.1556, table 1, configuration E, as released by
+Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
+https://arxiv.org/abs/2003.12327: each convolution has a bias and is normalised, the last pool takes
+averages and there is one dense layer.
 """
 
 import keras
@@ -19,7 +20,7 @@ STAGES = {
 
 
 def classifier(norm, *, shape=(32, 32, 3), num_classes=10, depth=19, width=64):
-    """The network: images (n, h, w, channels) to logits (n, num_classes).
+    """Builds the network: images (n, h, w, channels) to logits (n, num_classes).
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x)`: "stage_1_norm_1" and so on, one after
@@ -28,7 +29,7 @@ def classifier(norm, *, shape=(32, 32, 3), num_classes=10, depth=19, width=64):
             the pools leave one. What they leave of more is flattened.
         num_classes: number of classes.
         depth: a key of `STAGES`.
-        width: of the first stage; the last has eight times it.
+        width: channels of the first stage; the last has eight times it.
 
     Returns:
         A Keras model.

@@ -1,8 +1,8 @@
 """The supplement's generators and discriminators."""
 
 from gan.networks import dcgan, large_dcgan, resnet
+from gan.networks.arguments import START, VARIANTS
 from gan.networks.heads import HEADS, LATENT_SIZE
-from gan.networks.images import START, VARIANTS
 
 # Modules with `generator`, `discriminator`, and `check`, which refuses what they cannot build.
 ARCHITECTURES = {

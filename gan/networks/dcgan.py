@@ -1,21 +1,21 @@
 """The DCGAN of Table VII: the table's rows, and the fold that builds them, and Table VIII's.
 
 Reference: Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
-supplement, section C.2.1. What the table leaves out follows the authors' code: LeakyReLU of slope
-0.3, Glorot uniform kernels, biases everywhere, spectral normalization of every layer of the
-discriminator.
+https://arxiv.org/abs/2003.12327, supplement, section C.2.1. What the table leaves out follows the
+authors' code: LeakyReLU of slope 0.3, Glorot uniform kernels, biases everywhere, spectral
+normalization of every layer of the discriminator.
 """
 
 import typing
 
 import keras
 
-from gan.networks import heads, images
-from gan.networks.images import START
+from gan.networks import arguments, heads
+from gan.networks.arguments import START
 
 
-class Conv(typing.NamedTuple):
-    """A row of a table: square kernel, stride and width."""
+class TableRow(typing.NamedTuple):
+    """A row of a table, a convolution or deconvolution: square kernel, stride, and channels out."""
 
     kernel: int
     stride: int
@@ -25,37 +25,37 @@ class Conv(typing.NamedTuple):
 class Table(typing.NamedTuple):
     """Rows of a DCGAN for images of 32 pixels; the discriminator's by variant."""
 
-    generator: tuple[Conv, ...]
-    discriminator: dict[str, tuple[Conv, ...]]
+    generator: tuple[TableRow, ...]
+    discriminator: dict[str, tuple[TableRow, ...]]
 
 
 # Table VII (a): dense 4 x 4 x 256, then these, then 3x3 to the image and tanh.
 GENERATOR = (
-    Conv(4, 2, 256),
-    Conv(4, 2, 128),
-    Conv(4, 2, 64),
+    TableRow(4, 2, 256),
+    TableRow(4, 2, 128),
+    TableRow(4, 2, 64),
 )
 
 # Table VII (b): these, then dense to 1. The authors released 4x4 convolutions where the stride
 # is 2, which the table prints for the large network only.
 DISCRIMINATOR = {
     "paper": (
-        Conv(3, 1, 32),
-        Conv(3, 2, 64),
-        Conv(3, 1, 64),
-        Conv(3, 2, 128),
-        Conv(3, 1, 128),
-        Conv(3, 2, 256),
-        Conv(3, 1, 256),
+        TableRow(3, 1, 32),
+        TableRow(3, 2, 64),
+        TableRow(3, 1, 64),
+        TableRow(3, 2, 128),
+        TableRow(3, 1, 128),
+        TableRow(3, 2, 256),
+        TableRow(3, 1, 256),
     ),
     "released": (
-        Conv(3, 1, 32),
-        Conv(4, 2, 64),
-        Conv(3, 1, 64),
-        Conv(4, 2, 128),
-        Conv(3, 1, 128),
-        Conv(4, 2, 256),
-        Conv(3, 1, 256),
+        TableRow(3, 1, 32),
+        TableRow(4, 2, 64),
+        TableRow(3, 1, 64),
+        TableRow(4, 2, 128),
+        TableRow(3, 1, 128),
+        TableRow(4, 2, 256),
+        TableRow(3, 1, 256),
     ),
 }
 
@@ -75,7 +75,7 @@ def generator(
     spectral=False,
     table=TABLE,
 ):
-    """The generator: latent (n, 128) to images (n, size, size, channels) in [-1, 1].
+    """Builds the generator: latent (n, 128) to images (n, size, size, channels) in [-1, 1].
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x, labels=None)`.
@@ -141,7 +141,7 @@ def discriminator(
     spectral=True,
     table=TABLE,
 ):
-    """The discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
+    """Builds the discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
 
     Args:
         image_size: see `generator`. 64 and 128 repeat the table's last two rows, once and twice:
@@ -198,7 +198,7 @@ def check(
     table=TABLE,
 ):
     """Raises `ValueError` if there are no such networks: see `generator`, `discriminator`."""
-    images.check(image_size, channels, variant, num_classes, conditional)
+    arguments.check(image_size, channels, variant, num_classes, conditional)
     _generator_rows(table, image_size, generator_filters)
     _discriminator_rows(table, image_size, discriminator_filters, variant)
 
@@ -208,10 +208,10 @@ def _generator_rows(table, image_size, filters):
     rows = list(table.generator[:stages])
     for _ in range(stages - 3):
         rows.append(rows[-1]._replace(width=rows[-1].width // 2))
-    return images.scaled("generator", rows, filters, printed=table.generator[0].width)
+    return arguments.scaled_rows("generator", rows, filters, printed=table.generator[0].width)
 
 
 def _discriminator_rows(table, image_size, filters, variant):
     rows = table.discriminator[variant]
     rows += rows[-2:] * (START[image_size].stages - 3)
-    return images.scaled("discriminator", rows, filters, printed=rows[-1].width)
+    return arguments.scaled_rows("discriminator", rows, filters, printed=rows[-1].width)

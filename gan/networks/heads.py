@@ -1,4 +1,4 @@
-"""What all architectures begin and end with: the latent, labels, and the discriminator's heads."""
+"""The ends that all architectures share: latent and labels, and the discriminator's heads."""
 
 import keras
 
@@ -8,14 +8,14 @@ LATENT_SIZE = 128
 
 
 def normalized(layer, spectral, name=None):
-    """The layer, spectrally normalised if `spectral`: `spectral_<its name>` if not named."""
+    """Wraps a layer in spectral normalization if `spectral`: `spectral_<its name>` if not named."""
     if not spectral:
         return layer
     return SpectralNormalization(layer, name=name or f"spectral_{layer.name}")
 
 
 def latent_and_labels(num_classes):
-    """The generator's inputs: "latent" (n, 128), and "labels", int32 (n,), or None."""
+    """Makes the generator's inputs: "latent" (n, 128), and "labels", int32 (n,), or None."""
     latent = keras.Input((LATENT_SIZE,), name="latent")
     return latent, None if num_classes is None else _labels()
 
@@ -25,10 +25,10 @@ def _labels():
 
 
 def discriminator(image, features, pooled, *, num_classes, conditional, spectral):
-    """A discriminator, from its last features to a model.
+    """Completes a discriminator, from its last features to a model.
 
     Args:
-        image: its input.
+        image: its input (n, h, w, channels).
         features: (n, any), what the score is linear in.
         pooled: (n, width), the last feature map's sum over positions: what labels are compared to.
         num_classes: number of classes, for a conditional one.
@@ -38,9 +38,13 @@ def discriminator(image, features, pooled, *, num_classes, conditional, spectral
         spectral: whether the dense layer and the vectors of classes are spectrally normalised; the
             layer of class logits never is.
 
+    Returns:
+        A Keras model.
+
     Reference:
-        Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018. Odena et al.,
-        "Conditional Image Synthesis with Auxiliary Classifier GANs", ICML 2017.
+        Miyato and Koyama, "cGANs with Projection Discriminator", ICLR 2018,
+        https://arxiv.org/abs/1802.05637. Odena et al., "Conditional Image Synthesis with Auxiliary
+        Classifier GANs", ICML 2017, https://arxiv.org/abs/1610.09585.
     """
     score = normalized(keras.layers.Dense(1, name="dense"), spectral)(features)
     inputs, outputs = HEADS[conditional](image, score, features, pooled, num_classes, spectral)
@@ -64,4 +68,5 @@ def _classifier(image, score, features, pooled, num_classes, spectral):
     return image, [score, keras.layers.Dense(num_classes, name="classes")(features)]
 
 
+# By conditional: what makes inputs and outputs of the model, from the arguments above.
 HEADS = {"none": _score, "projection": _projection, "acgan": _classifier}

@@ -1,21 +1,22 @@
 """The ResNet of Table IX: the table's rows, and the fold that builds them.
 
 Reference: Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
-supplement, section C.2.2. The ResBlock follows Siarohin et al., "Whitening and Coloring Batch
-Transform for GANs", ICLR 2019, as released, and so does what the table leaves out: He uniform
-kernels in blocks, Glorot uniform ones in dense layers and the last convolution, biases everywhere.
+https://arxiv.org/abs/2003.12327, supplement, section C.2.2. The ResBlock follows Siarohin et al.,
+"Whitening and Coloring Batch Transform for GANs", ICLR 2019, https://arxiv.org/abs/1806.00420, as
+released, and so does what the table leaves out: He uniform kernels in blocks, Glorot uniform ones
+in dense layers and the last convolution, biases everywhere.
 """
 
 import typing
 
 import keras
 
-from gan.networks import heads, images
-from gan.networks.images import START
+from gan.networks import arguments, heads
+from gan.networks.arguments import START
 
 
-class Block(typing.NamedTuple):
-    """A row of the table, a ResBlock: "up", "down" or "same", and its width."""
+class ResBlock(typing.NamedTuple):
+    """A row of the table, a ResBlock: "up", "down" or "same", and its channels."""
 
     resample: str
     width: int
@@ -23,25 +24,25 @@ class Block(typing.NamedTuple):
 
 # Table IX (a): dense 4 x 4 x 256, then these, then a normalization, ReLU, 3x3 to the image, tanh.
 GENERATOR = (
-    Block("up", 256),
-    Block("up", 256),
-    Block("up", 256),
+    ResBlock("up", 256),
+    ResBlock("up", 256),
+    ResBlock("up", 256),
 )
 
 # Ours, for more stages than the table has: the same again, and half the width twice for 128 pixels.
 GENERATOR_OF_STAGES = {
     2: GENERATOR[:2],
     3: GENERATOR,
-    4: (*GENERATOR, Block("up", 256)),
-    5: (*GENERATOR, Block("up", 128), Block("up", 64)),
+    4: (*GENERATOR, ResBlock("up", 256)),
+    5: (*GENERATOR, ResBlock("up", 128), ResBlock("up", 64)),
 }
 
 # Table IX (b): these, then ReLU, global sum pooling, dense to 1.
 DISCRIMINATOR = (
-    Block("down", 128),
-    Block("down", 128),
-    Block("same", 128),
-    Block("same", 128),
+    ResBlock("down", 128),
+    ResBlock("down", 128),
+    ResBlock("same", 128),
+    ResBlock("same", 128),
 )
 
 
@@ -55,7 +56,7 @@ def generator(
     num_classes=None,
     spectral=False,
 ):
-    """The generator: latent (n, 128) to images (n, size, size, channels) in [-1, 1].
+    """Builds the generator: latent (n, 128) to images (n, size, size, channels) in [-1, 1].
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x, labels=None)`. Two are in each block,
@@ -109,7 +110,7 @@ def discriminator(
     conditional="none",
     spectral=True,
 ):
-    """The discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
+    """Builds the discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
 
     Args:
         image_size: see `generator`. 64 and 128 have the table's first block once and twice more:
@@ -139,7 +140,7 @@ def discriminator(
     image = keras.Input((image_size, image_size, channels), name="image")
     x = image
     for i, row in enumerate(_discriminator_rows(image_size, filters)):
-        x = _block(x, row, f"block_{i + 1}", rectify, spectral, of_image=i == 0)
+        x = _block(x, row, f"block_{i + 1}", rectify, spectral, takes_image=i == 0)
     pooled = keras.ops.sum(keras.layers.ReLU()(x), axis=(1, 2))
     return heads.discriminator(
         image,
@@ -162,26 +163,27 @@ def check(
     conditional="none",
 ):
     """Raises `ValueError` if there are no such networks: see `generator`, `discriminator`."""
-    images.check(image_size, channels, variant, num_classes, conditional)
+    arguments.check(image_size, channels, variant, num_classes, conditional)
     _generator_rows(image_size, generator_filters)
     _discriminator_rows(image_size, discriminator_filters)
 
 
 def _generator_rows(image_size, filters):
     rows = GENERATOR_OF_STAGES[START[image_size].stages]
-    return images.scaled("generator", rows, filters, printed=rows[0].width)
+    return arguments.scaled_rows("generator", rows, filters, printed=rows[0].width)
 
 
 def _discriminator_rows(image_size, filters):
     rows = DISCRIMINATOR[:1] * (START[image_size].stages - 3) + DISCRIMINATOR
-    return images.scaled("discriminator", rows, filters, printed=rows[-1].width)
+    return arguments.scaled_rows("discriminator", rows, filters, printed=rows[-1].width)
 
 
-def _block(x, row, name, rectify, spectral, of_image=False):
-    """`path + shortcut` of an input: two convolutions, each of what `rectify(x, site)` gives.
+def _block(x, row, name, rectify, spectral, takes_image=False):
+    """Builds `path + shortcut` of x (n, h, w, channels): two convolutions, of what is rectified.
 
-    The shortcut is the input itself where its shape stays; else a 1x1 convolution of it, resampled.
-    The block of the image does not rectify it, and resamples it before the 1x1 convolution.
+    `rectify(x, site)` normalises and rectifies. The shortcut is the input itself where its shape
+    stays; else a 1x1 convolution of it, resampled. The block that takes the image does not rectify
+    it, and resamples it before the 1x1 convolution.
     """
 
     def conv(x, kernel, part):
@@ -196,10 +198,10 @@ def _block(x, row, name, rectify, spectral, of_image=False):
     def down(x):
         return keras.layers.AveragePooling2D(2)(x) if row.resample == "down" else x
 
-    path = x if of_image else rectify(x, f"{name}_norm_1")
+    path = x if takes_image else rectify(x, f"{name}_norm_1")
     path = conv(up(path), 3, "conv_1")
     path = down(conv(rectify(path, f"{name}_norm_2"), 3, "conv_2"))
-    if of_image:
+    if takes_image:
         shortcut = conv(down(x), 1, "shortcut")
     elif row.resample == "same" and x.shape[-1] == row.width:
         shortcut = x
@@ -209,7 +211,7 @@ def _block(x, row, name, rectify, spectral, of_image=False):
 
 
 def he():
-    """Uniform with deviation sqrt(4 / (k^2 (in + out))), of a k x k kernel.
+    """Makes an initializer: uniform with deviation sqrt(4 / (k^2 (in + out))), of a k x k kernel.
 
     A new one for each kernel: an initializer draws the same numbers each time.
     """

@@ -1,4 +1,4 @@
-"""What all architectures share: the images that there are networks for, and their checks."""
+"""The arguments that all architectures take: sizes of images, variants, classes, filters."""
 
 import math
 import typing
@@ -7,13 +7,13 @@ from gan.networks.heads import HEADS
 
 
 class Start(typing.NamedTuple):
-    """The size of the generator's first feature map, and how many stages double it."""
+    """The size of the generator's first feature map in pixels, and how many stages double it."""
 
     size: int
     stages: int
 
 
-# By image size. The supplement's tables are for 32.
+# By image size in pixels. The supplement's tables are for 32.
 START = {
     28: Start(7, 2),
     32: Start(4, 3),
@@ -47,14 +47,20 @@ def check(image_size, channels, variant, num_classes, conditional):
         )
 
 
-def scaled(network, rows, filters, printed):
-    """Rows of a table with other widths: for `filters` where the table has `printed`.
+def scaled_rows(network, rows, filters, printed):
+    """Scales the widths of a table's rows: as for `filters` where the table has `printed`.
 
     Args:
         network: "generator" or "discriminator", for the error.
         rows: named tuples with a `width`, a divisor of `printed` each.
-        filters: a multiple of what keeps all widths whole; None: as printed.
+        filters: channels, a multiple of what keeps all widths whole; None: as printed.
         printed: the table's own number.
+
+    Returns:
+        A list of rows.
+
+    Raises:
+        ValueError: if a width would not be whole.
     """
     filters = printed if filters is None else filters
     multiple = printed // math.gcd(*[row.width for row in rows])
