@@ -38,7 +38,7 @@ class Config(Run, Normalization, Data):
         "paper",
         "Networks",
         "The network as the paper prints it, or as its authors released it.",
-        choices=Table("gan.networks.images", "VARIANTS"),
+        choices=Table("gan.networks.arguments", "VARIANTS"),
     )
     generator_filters: int = option(
         256,

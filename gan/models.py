@@ -11,7 +11,7 @@ def make_generator(config, kind):
 
     Args:
         config: a `config.Config`.
-        kind: channels and classes of the images, a `datasets.Kind`.
+        kind: channels and classes of the images, a `datasets.ImageKind`.
 
     Raises:
         ValueError: there is no such network.

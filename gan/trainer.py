@@ -23,7 +23,7 @@ class Trainer:
 
     Args:
         config: a `config.Config`.
-        kind: channels and classes of the images, a `datasets.Kind`.
+        kind: channels and classes of the images, a `datasets.ImageKind`.
         strategy: a `tf.distribute` strategy.
 
     Raises:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from gan import networks
 from gan.experiments.cost import BASELINE, KINDS
 from gan.trainer import Trainer
-from harness.datasets import Kind
+from harness.datasets import ImageKind
 from harness.errors import UserError
 from harness.experiments.report import machine
 from harness.files import write_whole
@@ -19,7 +19,7 @@ from harness.norm_names import parse_norm
 from tfnorm.benchmark import timing
 from tfnorm.functional import WHITENERS
 
-KIND = Kind(channels=3, num_classes=10)
+KIND = ImageKind(channels=3, num_classes=10)
 
 
 def time_generators(config, directory, product):

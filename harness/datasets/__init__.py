@@ -1,13 +1,14 @@
 """Labelled images of a named dataset: a whole split in memory, or read one by one."""
 
 from harness.datasets.encoded import EncodedImages, check_images, decode
-from harness.datasets.images import Images, Kind
+from harness.datasets.in_memory import Images
+from harness.datasets.labelled import ImageKind
 from harness.datasets.opening import image_kind, load_images, stream_images
 
 __all__ = [
     "EncodedImages",
+    "ImageKind",
     "Images",
-    "Kind",
     "check_images",
     "decode",
     "image_kind",

@@ -19,7 +19,7 @@ _SHUFFLE_ROUNDS = 8
 
 
 def shuffled_indices(seed, positions, size):
-    """The images at positions of an endless sequence of shuffled epochs.
+    """Finds the images at positions of an endless sequence of shuffled epochs.
 
     Args:
         seed: integer; another seed gives other permutations.
@@ -39,7 +39,7 @@ def shuffled_indices(seed, positions, size):
 
 
 def deal(share, batch_size, first_step=0):
-    """An input function for `tf.distribute.Strategy.distribute_datasets_from_function`.
+    """Makes an input function for `tf.distribute.Strategy.distribute_datasets_from_function`.
 
     Args:
         share: function of a step, int64 (), and of rows of its batch, int64 (B/R,), to an element
@@ -83,7 +83,7 @@ def deal(share, batch_size, first_step=0):
 
 
 def input_fn(images, batch_size, per_step=1, seed=0, first_step=0, dequantize=False):
-    """Shuffled images, scaled to [-1, 1], as an input function: see `deal`.
+    """Makes an input function of shuffled images, scaled to [-1, 1]: see `deal`.
 
     Args:
         images: `Images`.

@@ -7,7 +7,8 @@ import typing
 import numpy as np
 
 from harness.datasets.damage import reason
-from harness.datasets.images import Images, Kind, check_labels, check_split, resized
+from harness.datasets.in_memory import Images, resized
+from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.datasets.plain_pickle import read_pickle
 from harness.errors import UserError
 
@@ -17,7 +18,7 @@ _AGAIN = "Unpack the official archive again"
 
 
 def _python_rows(path, label):
-    """Pixels uint8 (n, 3072) and labels (n,) of a pickled dict of "data" and `label`."""
+    """Reads pixels uint8 (n, 3072) and labels (n,) of a pickled dict of "data" and `label`."""
     batch = read_pickle(path)
     rule = f"{path} must be a dict of 'data', uint8 (n, {_PIXELS}), and {label!r}, n integers."
     if not isinstance(batch, dict):
@@ -43,7 +44,7 @@ def _python_rows(path, label):
 
 
 def _binary_rows(path, label_bytes):
-    """Pixels uint8 (n, 3072) and labels (n,) of records: bytes of labels, then the pixels."""
+    """Reads pixels uint8 (n, 3072) and labels (n,) of records: bytes of labels, then pixels."""
     record = label_bytes + _PIXELS
     try:
         content = np.fromfile(path, np.uint8)
@@ -110,7 +111,7 @@ class CifarFiles:
 
     @classmethod
     def find(cls, name, data_dir):
-        """The dataset whose files are in `data_dir` or in the archive's folder there, or None."""
+        """Finds the dataset with its files in `data_dir` or the archive's folder there, or None."""
         for layout in _LAYOUTS.get(name, ()) if data_dir else ():
             for folder in (data_dir / layout.folder, data_dir):
                 if any((folder / file).is_file() for file in sum(layout.splits.values(), [])):
@@ -119,15 +120,15 @@ class CifarFiles:
 
     @staticmethod
     def looked_for(name):
-        """What `find` looks for, in words; empty if `name` has no such files."""
+        """Says what `find` looks for; empty if `name` has no such files."""
         return " or ".join(f"{layout.folder}/" for layout in _LAYOUTS.get(name, ()))
 
     def kind(self):
-        """The `Kind` of the images."""
-        return Kind(channels=3, num_classes=_CLASSES[self.name], size=(32, 32))
+        """The `ImageKind` of the images."""
+        return ImageKind(channels=3, num_classes=_CLASSES[self.name], size=(32, 32))
 
     def load(self, split, image_size):
-        """`Images` in the order of the files; for CIFAR-100 with the fine labels."""
+        """Reads `Images` in the order of the files; for CIFAR-100 with the fine labels."""
         check_split(self.name, f" in {self.folder}", split, self.layout.splits)
         files = [self.folder / file for file in self.layout.splits[split]]
         missing = [file.name for file in files if not file.is_file()]

@@ -1,4 +1,4 @@
-"""What a user is told of a file that cannot be read."""
+"""The reason that a user is told why a file cannot be read."""
 
 import re
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def reason(error):
-    """An exception's message in one line, without the names of TensorFlow's graph nodes."""
+    """Puts an exception's message in one line, without the names of TensorFlow's graph nodes."""
     if isinstance(error, PermissionError | tf.errors.PermissionDeniedError):
         return "permission denied"
     text = str(getattr(error, "message", None) or getattr(error, "strerror", None) or error)

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from harness.datasets.images import Images, Kind, check_split, resized
+from harness.datasets.in_memory import Images, resized
+from harness.datasets.labelled import ImageKind, check_split
 from harness.errors import UserError
 
 _SPLITS = {"train": slice(1437), "test": slice(1437, None)}
@@ -17,15 +18,15 @@ class Digits:
 
     @classmethod
     def find(cls, name, data_dir):
-        """The dataset, if this is its name."""
+        """Gives the dataset if this is its name, else None."""
         return cls() if name == "digits" else None
 
     def kind(self):
-        """The `Kind` of the images."""
-        return Kind(channels=1, num_classes=10, size=(_SIZE, _SIZE))
+        """The `ImageKind` of the images."""
+        return ImageKind(channels=1, num_classes=10, size=(_SIZE, _SIZE))
 
     def load(self, split, image_size):
-        """`Images` of the first 1,437 digits, "train", or of the last 360, "test"."""
+        """Reads `Images` of the first 1,437 digits, "train", or of the last 360, "test"."""
         check_split("digits", "", split, _SPLITS)
         try:
             from sklearn.datasets import load_digits

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.datasets.damage import reason
-from harness.datasets.images import Images, empty_pixels, resize
+from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.errors import UserError
 
 
@@ -36,14 +36,14 @@ class EncodedImages:
 
 
 def decode(encoded, channels=3):
-    """The pixels of a JPEG, PNG, BMP or GIF file, of a GIF those of its first frame.
+    """Decodes a JPEG, PNG, BMP or GIF file, of a GIF the first frame.
 
     Args:
         encoded: scalar string tensor, the bytes of the file.
         channels: 3 makes grey images RGB and drops transparency; 1 makes JPEG and PNG grey.
 
     Returns:
-        uint8 (height, width, channels).
+        uint8 (height, width, channels), pixels in [0, 255].
     """
 
     def as_asked():
@@ -76,12 +76,21 @@ def check_images(images, indices=None, progress=None):
     def pixels(index):
         return tf.size(decode(images.encoded(index), images.channels))
 
-    for _ in _each(images, pixels, indices, progress):
+    for _ in _read_in_order(images, pixels, indices, progress):
         pass
 
 
 def load_decoded(images, image_size, progress=None):
-    """The `Images` of `EncodedImages` in memory, resized bilinearly to one height and width."""
+    """Reads `EncodedImages` into memory as `Images`, resized bilinearly to one height and width.
+
+    Args:
+        images: `EncodedImages`.
+        image_size: height and width in pixels.
+        progress: called with (done, n), counts of images.
+
+    Returns:
+        `Images`: uint8 if all have that size as stored, else float32.
+    """
     shape = (len(images.labels), image_size, image_size, images.channels)
 
     def at_size(index):
@@ -90,7 +99,7 @@ def load_decoded(images, image_size, progress=None):
         return resize(image, image_size), stored
 
     pixels = empty_pixels(images.name, images.split, shape, np.uint8)
-    for row, (image, stored) in enumerate(_each(images, at_size, None, progress)):
+    for row, (image, stored) in enumerate(_read_in_order(images, at_size, None, progress)):
         if not stored and pixels.dtype == np.uint8:
             whole, pixels = pixels, empty_pixels(images.name, images.split, shape, np.float32)
             pixels[:row] = whole[:row]
@@ -98,8 +107,8 @@ def load_decoded(images, image_size, progress=None):
     return Images(images.name, images.split, pixels, images.labels, images.num_classes)
 
 
-def _each(images, read, indices, progress):
-    """`read(index)` of each index in order, as NumPy; an error names the image."""
+def _read_in_order(images, read, indices, progress):
+    """Yields `read(index)` of the indices in order, as NumPy; an error names the image."""
     indices = np.arange(len(images.labels)) if indices is None else np.asarray(indices)
     indices = indices.astype(np.int64)
     dataset = tf.data.Dataset.from_tensor_slices(indices)

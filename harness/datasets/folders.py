@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.datasets.encoded import EncodedImages, load_decoded
-from harness.datasets.images import Kind
+from harness.datasets.labelled import ImageKind
 from harness.errors import UserError
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
@@ -30,15 +30,15 @@ class ClassFolders:
 
     @classmethod
     def find(cls, name, data_dir):
-        """The dataset, if this is its name."""
+        """Gives the dataset if this is its name, else None."""
         return cls(data_dir) if name == "folder" and data_dir else None
 
     def kind(self):
-        """The `Kind` of the images: all are made RGB."""
-        return Kind(channels=3, num_classes=len(self._classes()))
+        """The `ImageKind` of the images: all are made RGB."""
+        return ImageKind(channels=3, num_classes=len(self._classes()))
 
     def load(self, split, image_size):
-        """`Images` of a whole split, resized to `image_size`, in the order of `stream`."""
+        """Reads `Images` of a whole split, resized to `image_size`, in the order of `stream`."""
         if image_size is None:
             raise UserError(
                 "The images of dataset 'folder' may differ in size: give the one to use as "
@@ -47,7 +47,7 @@ class ClassFolders:
         return load_decoded(self.stream(split), image_size)
 
     def stream(self, split, progress=None):
-        """`EncodedImages`: the first of each class by their paths, then the second, and so on.
+        """Lists `EncodedImages`: of every class the first by its path, then the second, and so on.
 
         So the first images of a split are of all classes.
         """
@@ -63,14 +63,14 @@ class ClassFolders:
         for label, name in enumerate(classes):
             if not (folder / name).is_dir() and split != _TRAINING:
                 continue
-            found = _images_below(folder / name)
-            if not found:
+            class_paths = _images_below(folder / name)
+            if not class_paths:
                 raise UserError(
                     f"Each class folder must hold images ({', '.join(_ENDINGS)}). Received: none "
                     f"in {folder / name}. Delete the folder, or fill it"
                 )
-            paths += found
-            labels += [label] * len(found)
+            paths += class_paths
+            labels += [label] * len(class_paths)
             if progress is not None:
                 progress(label + 1, len(classes))
         if not paths:
@@ -99,7 +99,7 @@ class ClassFolders:
         return classes
 
     def _split(self, split):
-        """The folder of a split."""
+        """Finds the folder of a split."""
         if not self.data_dir.is_dir():
             raise UserError(
                 f"--data_dir={self.data_dir} is not a folder; --dataset=folder was looked for in it"
@@ -116,7 +116,7 @@ class ClassFolders:
 
 
 def _folders(folder):
-    """The names of the visible folders in a folder, sorted."""
+    """Lists the names of the visible folders in a folder, sorted."""
     try:
         with os.scandir(folder) as entries:
             return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -125,18 +125,18 @@ def _folders(folder):
 
 
 def _images_below(folder):
-    """The paths of all visible image files below a folder, sorted."""
+    """Lists the paths of all visible image files below a folder, sorted."""
 
     def refuse(error):
         raise UserError(f"{error.filename} cannot be listed: {error.strerror}") from error
 
-    found = []
+    paths = []
     # Links are followed: large datasets are often folders of links.
     for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         images = [name for name in files if name.lower().endswith(_ENDINGS)]
-        found += [os.path.join(root, name) for name in images if not name.startswith(".")]
-    return sorted(found)
+        paths += [os.path.join(root, name) for name in images if not name.startswith(".")]
+    return sorted(paths)
 
 
 def _some(names):

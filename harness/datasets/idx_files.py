@@ -9,7 +9,8 @@ import zlib
 import numpy as np
 
 from harness.datasets.damage import reason
-from harness.datasets.images import Images, Kind, check_labels, check_split, resized
+from harness.datasets.in_memory import Images, resized
+from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.errors import UserError
 
 # Where below the given folder, the most particular first: the datasets' files have equal names.
@@ -31,27 +32,27 @@ class IdxFiles:
 
     @classmethod
     def find(cls, name, data_dir):
-        """The dataset of which `data_dir`, or a folder known for it there, has files, or None."""
+        """Finds the dataset with files in `data_dir` or a folder known for it there, or None."""
         for below in _FOLDERS.get(name, ()) if data_dir else ():
-            found = cls(name, data_dir / below)
-            if any(found._file(split, rank) for split in _SPLITS for rank in (1, 3)):
-                return found
+            dataset = cls(name, data_dir / below)
+            if any(dataset._file(split, rank) for split in _SPLITS for rank in (1, 3)):
+                return dataset
         return None
 
     @staticmethod
     def looked_for(name):
-        """What `find` looks for, in words; empty if `name` has no such files."""
+        """Says what `find` looks for; empty if `name` has no such files."""
         if name not in _FOLDERS:
             return ""
         *below, _ = _FOLDERS[name]
         return f"train-images-idx3-ubyte[.gz] and its like, there or in {'/ or '.join(below)}/"
 
     def kind(self):
-        """The `Kind` of the images."""
-        return Kind(channels=1, num_classes=10, size=(28, 28))
+        """The `ImageKind` of the images."""
+        return ImageKind(channels=1, num_classes=10, size=(28, 28))
 
     def load(self, split, image_size):
-        """`Images` in the order of the file."""
+        """Reads `Images` in the order of the file."""
         check_split(self.name, f" in {self.folder}", split, _SPLITS)
         pixels, labels = self._read(split, 3), self._read(split, 1)
         what = f"Split {split!r} of dataset {self.name!r} in {self.folder}"
@@ -60,7 +61,7 @@ class IdxFiles:
         return resized(stored, image_size)
 
     def _file(self, split, rank):
-        """The path of the file of an array of `rank` dimensions; None if there is none."""
+        """Finds the path of the file of an array of `rank` dimensions; None if there is none."""
         for name in _spellings(split, rank):
             if (self.folder / name).is_file():
                 return self.folder / name
@@ -83,7 +84,7 @@ def _spellings(split, rank):
 
 
 def _read_idx(path, rank):
-    """The array uint8 of `rank` dimensions in an idx file.
+    """Reads the array uint8 of `rank` dimensions in an idx file.
 
     The file is the bytes 0, 0, the code of the type, and the rank; the sizes of the dimensions as
     big-endian uint32; then the values.

@@ -49,7 +49,7 @@ def load_images(name, split, data_dir=None, image_size=None):
 
 
 def stream_images(name, split, data_dir=None, progress=None):
-    """A split of a dataset whose images are read and decoded one by one.
+    """Opens a split of a dataset whose images are read and decoded one by one.
 
     Args:
         name: "folder", or a name of tensorflow-datasets that is prepared in `data_dir` as tfrecord
@@ -66,17 +66,17 @@ def stream_images(name, split, data_dir=None, progress=None):
         UserError: if there is no such dataset or split, it is damaged, not of labelled images, or
             has no image files or tfrecords.
     """
-    found = _open(name, data_dir)
-    if not isinstance(found, STREAMED):
+    dataset = _open(name, data_dir)
+    if not isinstance(dataset, STREAMED):
         raise UserError(
             "A dataset that is read image by image must be 'folder', or prepared by "
             f"tensorflow-datasets. Received: dataset={name!r}, which is read into memory"
         )
-    return found.stream(split, progress)
+    return dataset.stream(split, progress)
 
 
 def image_kind(name, data_dir=None):
-    """The `Kind` of a dataset's images, which for a dataset of tensorflow-datasets need not exist.
+    """Tells the `ImageKind` of a dataset; one of tensorflow-datasets need not be there.
 
     Args:
         name: see `load_images`.
@@ -92,12 +92,12 @@ def image_kind(name, data_dir=None):
 
 
 def _open(name, data_dir):
-    """The dataset in the first of FORMS that is there."""
+    """Finds the dataset in the first of `FORMS` that is there."""
     data_dir = pathlib.Path(data_dir) if data_dir else None
     for form in FORMS:
-        found = form.find(name, data_dir)
-        if found is not None:
-            return found
+        dataset = form.find(name, data_dir)
+        if dataset is not None:
+            return dataset
     raise UserError(_not_given(name) if data_dir is None else _not_found(name, data_dir))
 
 
@@ -131,13 +131,13 @@ def _not_found(name, data_dir):
                 f"the folders of datasets, --data_dir={data_dir.resolve().parents[parent]}"
             )
     files = [*data_dir.glob("*/*/features.json"), *data_dir.glob("*/*/*/features.json")]
-    found = {"/".join(path.relative_to(data_dir).parts[:-2]) for path in files}
+    prepared_ones = {"/".join(path.relative_to(data_dir).parts[:-2]) for path in files}
     looked_for = data_dir / (name.replace(":", "/") if ":" in name else f"{name}/VERSION")
     official = _official(name)
     folders = (data_dir / "train").is_dir()
     return (
         f"No prepared dataset {name!r} in --data_dir={data_dir}: no file "
-        f"{looked_for}/features.json (datasets there: {', '.join(sorted(found)) or 'none'})"
+        f"{looked_for}/features.json (datasets there: {', '.join(sorted(prepared_ones)) or 'none'})"
         f"{f', nor its official files ({official})' if official else ''}. "
         f"{'Images as train/CLASS/IMAGE.jpg are --dataset=folder. ' if folders else ''}{prepare}"
     )

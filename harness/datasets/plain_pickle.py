@@ -41,7 +41,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pickle(path):
-    """The object in the pickle file `path`; strings of Python 2 are bytes.
+    """Reads the object in the pickle file `path`; strings of Python 2 are bytes.
 
     Raises:
         UserError: if the pickle names anything but NumPy's arrays, or is damaged.

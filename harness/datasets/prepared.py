@@ -10,14 +10,8 @@ import tensorflow as tf
 from harness.datasets import records
 from harness.datasets.damage import reason
 from harness.datasets.encoded import EncodedImages
-from harness.datasets.images import (
-    Images,
-    Kind,
-    check_labels,
-    check_split,
-    empty_pixels,
-    resize,
-)
+from harness.datasets.in_memory import Images, empty_pixels, resize
+from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.errors import UserError
 
 _READ_BATCH = 500
@@ -33,7 +27,7 @@ class Prepared:
 
     @classmethod
     def find(cls, name, data_dir):
-        """The newest version that is in `data_dir`; None if there is none."""
+        """Finds the newest version that is in `data_dir`; None if there is none."""
         if not data_dir:
             return None
         is_there = bool(name) and (data_dir / name).is_dir()
@@ -57,11 +51,11 @@ class Prepared:
             raise _damaged(name, data_dir, data_dir / name, error) from error
 
     def kind(self):
-        """The `Kind` of the images."""
+        """The `ImageKind` of the images."""
         return described_kind(self.name, self.builder.info.features)
 
     def load(self, split, image_size):
-        """`Images` in the order in which tensorflow-datasets reads them unshuffled."""
+        """Reads `Images` in the order in which tensorflow-datasets reads them unshuffled."""
         info = self.builder.info
         self._check_split(split)
         shape = _image_shape(self.name, info.features, image_size)
@@ -84,7 +78,7 @@ class Prepared:
         return Images(self.name, split, images, labels, classes)
 
     def stream(self, split, progress=None):
-        """`EncodedImages` in the order of the record files."""
+        """Lists `EncodedImages` in the order of the record files."""
         import tensorflow_datasets as tfds
 
         info = self.builder.info
@@ -121,7 +115,7 @@ class Prepared:
 
 
 def described_kind(name, features=None):
-    """The `Kind` of images with these features; None takes tensorflow-datasets' own description."""
+    """Tells the `ImageKind` by features; None takes tensorflow-datasets' own description."""
     if features is None:
         import tensorflow_datasets as tfds
 
@@ -132,11 +126,11 @@ def described_kind(name, features=None):
     channels = _image_shape(name, features, image_size=1)[2]
     height, width, _ = features["image"].shape
     size = (height, width) if height and width else None
-    return Kind(channels, features["label"].num_classes, size)
+    return ImageKind(channels, features["label"].num_classes, size)
 
 
 def command(name, data_dir):
-    """The command that prepares a dataset."""
+    """Writes the command that prepares a dataset."""
     return (
         'python -c "import tensorflow_datasets as tfds; '
         f'tfds.load({name!r}, data_dir={str(data_dir)!r})"'
@@ -144,7 +138,7 @@ def command(name, data_dir):
 
 
 def _image_shape(name, features, image_size):
-    """(height, width, channels) of the array, after a check that these are labelled images."""
+    """Tells (height, width, channels) of the array, checking that these are labelled images."""
     expected = f"Dataset {name!r} must have the features 'image' (uint8) and 'label' (a class)."
     received = " ".join(str(features).split())
     if not (hasattr(features, "keys") and {"image", "label"} <= set(features.keys())):
@@ -169,7 +163,7 @@ def _image_shape(name, features, image_size):
 
 
 def _batches(builder, split, image_size):
-    """Batches of the features "image" and "label" as NumPy arrays, in the order stored."""
+    """Reads batches of the features "image" and "label" as NumPy arrays, in the order stored."""
     import tensorflow_datasets as tfds
 
     others = set(builder.info.features.keys()) - {"image", "label"}

@@ -1,4 +1,4 @@
-"""TFRecord files of examples by position: where each record is, its label, and its bytes.
+"""TFRecord files of examples by position: the place of a record, its label, and its bytes.
 
 A record is the length of its data (uint64), a checksum of that (uint32), the data, and a checksum
 of the data (uint32), little-endian. The data is a `tf.train.Example`, a protocol buffer.
@@ -23,7 +23,7 @@ _FILES_AT_ONCE = 16  # Waiting for a slow disk, not computing.
 
 
 class Index(typing.NamedTuple):
-    """Where n records are.
+    """The places of n records.
 
     Attributes:
         paths: of the files.
@@ -42,11 +42,11 @@ class Index(typing.NamedTuple):
     labels: np.ndarray
 
     def describe(self, record):
-        """Where a record is stored, in words."""
+        """Says where a record is stored."""
         return f"{self.paths[self.files[record]]}, record {self.positions[record]}"
 
     def read(self, record):
-        """The bytes of a record's data."""
+        """Reads the bytes of a record's data."""
         length = int(self.lengths[record])
         with open(self.paths[self.files[record]], "rb", buffering=0) as file:
             data = os.pread(file.fileno(), length, int(self.offsets[record]))
@@ -55,12 +55,12 @@ class Index(typing.NamedTuple):
         return data
 
     def data(self, record):
-        """`read` for a scalar int64 tensor: a scalar string tensor."""
+        """Reads as `read`, in a graph: of a scalar int64 tensor a scalar string tensor."""
         return tf.ensure_shape(tf.numpy_function(self.read, [record], tf.string), [])
 
 
 def index_records(paths, counts, key, progress=None):
-    """The `Index` of all records of some files, in the order of the files.
+    """Makes the `Index` of all records of some files, in the order of the files.
 
     It reads where records and the fields of their examples begin, not the images between: per
     record one or two blocks of 4 KiB.
@@ -102,7 +102,7 @@ def index_records(paths, counts, key, progress=None):
 
 
 def _index_file(path, key):
-    """int64 (n, 3): offset of the data, its length, and its label, of each record of a file."""
+    """Indexes a file: int64 (n, 3), offset and length in bytes, and label, of its records' data."""
     rows = []
     try:
         with open(path, "rb", buffering=0) as file:
@@ -135,7 +135,7 @@ class _Blocks:
         self._block = b""
 
     def read(self, at, count):
-        """`count` bytes from the position `at`."""
+        """Reads `count` bytes from the position `at`."""
         start = at - self._start
         if start < 0 or start + count > len(self._block):
             self._start, start = at, 0
@@ -146,7 +146,7 @@ class _Blocks:
 
 
 def _label(blocks, at, end, key):
-    """The integer feature `key` of the Example in the bytes from `at` to `end`.
+    """Reads the integer feature `key` of the Example in the bytes from `at` to `end`.
 
     Example has the field 1, Features, of which each field 1 is the entry of a map: its field 1 is
     the key and its field 2 the Feature.
@@ -165,7 +165,7 @@ def _label(blocks, at, end, key):
 
 
 def _field(blocks, at, end, number):
-    """Where the content of the field at `at`, which must have this number, begins and ends."""
+    """Finds the content of the field at `at`, which must have this number: (start, end)."""
     if at >= end or blocks.read(at, 1)[0] != number << 3 | 2:  # 2: a length, then the content.
         raise ValueError("no tf.train.Example")
     length = shift = 0

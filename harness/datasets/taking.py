@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from harness.datasets.images import Images
+from harness.datasets.in_memory import Images
 from harness.errors import UserError
 
 

@@ -49,7 +49,7 @@ def write_boxes(path, boxes, panels, y_label, missing="missing"):
                     fontsize=7,
                     color=colour,
                 )
-        _name(axes, boxes, y_label)
+        _label_axes(axes, boxes, y_label)
         axes.set_ylim(*limits)
     _name_colours(figure, names)
     write_figure(path, figure)
@@ -77,7 +77,7 @@ def write_bars(path, panels, y_label):
                 drawn = axes.bar(x, number, 0.9 * width, color=f"C{names.index(series)}")
                 axes.bar_label(drawn, fmt="%.3g", fontsize=8)
         axes.margins(y=0.12)
-        _name(axes, bars, y_label)
+        _label_axes(axes, bars, y_label)
     _name_colours(figure, names)
     write_figure(path, figure)
 
@@ -109,7 +109,7 @@ def write_rows(path, panels, *, logarithmic=(), missing="missing"):
                 where = axes.get_yaxis_transform()
                 axes.text(0.01, y, missing, transform=where, va="center", size=7, color=colour)
         if title in logarithmic:
-            there = [x for each in bars.values() for x in each.values() if x is not None] or [1.0]
+            there = [x for row in bars.values() for x in row.values() if x is not None] or [1.0]
             least, greatest = np.floor(np.log10([min(there), max(there)]))
             axes.set_xscale("log")
             axes.set_xlim(10**least, 10 ** (greatest + 1))
@@ -167,12 +167,12 @@ def write_heat_maps(path, panels, x_label, y_label, value_label, columns=2):
 
 
 def _series(groups):
-    """The names of the series in all groups, in order."""
+    """Lists the names of the series in all groups, in order."""
     return list(dict.fromkeys(name for group in groups.values() for name in group))
 
 
 def _places(groups):
-    """Where things stand side by side around each group's integer: (x, width, series, thing)."""
+    """Places things side by side around their group's integer: yields (x, width, series, thing)."""
     width = 0.8 / max(map(len, groups.values()))
     for position, group in enumerate(groups.values()):
         left = position - width * (len(group) - 1) / 2
@@ -180,7 +180,7 @@ def _places(groups):
             yield left + i * width, width, name, thing
 
 
-def _name(axes, groups, y_label):
+def _label_axes(axes, groups, y_label):
     """Puts the groups' labels at integers, and a grid behind."""
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.6, len(groups) - 0.4)

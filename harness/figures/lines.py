@@ -79,7 +79,7 @@ def write_lines(
         if powers_of_2:
             axes.set_xscale("log", base=2)
             ticks = sorted(
-                {x for each in panels.values() for line in each.values() for x, _ in line}
+                {x for panel in panels.values() for line in panel.values() for x, _ in line}
             )
             axes.set_xticks(ticks, [str(tick) for tick in ticks])
             if ticks:

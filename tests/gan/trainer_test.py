@@ -12,7 +12,7 @@ from gan.export import export
 from gan.latents import latents, uniforms
 from gan.penalties import PENALTIES
 from gan.trainer import Trainer
-from harness.datasets import Kind
+from harness.datasets import ImageKind
 
 CONFIG = dataclasses.replace(
     presets.PRESETS["quickstart"],
@@ -28,7 +28,7 @@ CONFIG = dataclasses.replace(
 def make(strategy=None, **changes):
     config = dataclasses.replace(CONFIG, **changes)
     keras.utils.set_random_seed(config.seed)
-    return Trainer(config, Kind(1, 10), strategy or tf.distribute.get_strategy())
+    return Trainer(config, ImageKind(1, 10), strategy or tf.distribute.get_strategy())
 
 
 def batch(step, n_dis=2, size=8):

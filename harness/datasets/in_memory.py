@@ -1,7 +1,6 @@
-"""Labelled images in memory, and what every dataset's must satisfy."""
+"""Labelled images in memory: a whole split as one array."""
 
 import dataclasses
-import typing
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +12,7 @@ _RESIZED_AT_ONCE = 500
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Images:
-    """One split of a dataset.
+    """One split of a dataset, of n images of one size.
 
     Attributes:
         name: name of the dataset.
@@ -31,21 +30,13 @@ class Images:
     num_classes: int
 
 
-class Kind(typing.NamedTuple):
-    """What a dataset's images are: channels, classes, and (height, width) if that is one."""
-
-    channels: int
-    num_classes: int
-    size: tuple[int, int] | None = None
-
-
 def resize(images, image_size):
-    """Images (..., h, w, c) as float32 (..., image_size, image_size, c), bilinearly."""
+    """Resizes images (..., h, w, c) bilinearly to float32 (..., image_size, image_size, c)."""
     return tf.image.resize(images, [image_size, image_size], method="bilinear")
 
 
 def resized(images, image_size):
-    """The `Images` at another height and width in pixels; themselves at their own, or at None."""
+    """Resizes `Images` to another height and width in pixels; at their own, or None, they stay."""
     if image_size is None or images.images.shape[1:3] == (image_size, image_size):
         return images
     count, _, _, channels = images.images.shape
@@ -58,7 +49,19 @@ def resized(images, image_size):
 
 
 def empty_pixels(name, split, shape, dtype):
-    """An array for the images of a split; raises UserError if there is no memory for it."""
+    """Allocates an array for the images of a split.
+
+    Args:
+        name, split: names of the dataset and of the split, for the error.
+        shape: (n, height, width, channels).
+        dtype: of the array.
+
+    Returns:
+        The array, of any values.
+
+    Raises:
+        UserError: there is no memory for it.
+    """
     try:
         return np.empty(shape, dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can tell.
@@ -69,27 +72,3 @@ def empty_pixels(name, split, shape, dtype):
             "--image_size, or, in classify, --augmentation=resized_crop_flip, which reads images "
             "one by one"
         ) from error
-
-
-def check_split(name, where, split, splits):
-    """Raises UserError if the dataset `name`, stored in `where`, has no such split."""
-    if split not in splits:
-        raise UserError(
-            f"Dataset {name!r}{where} has the splits {sorted(splits)}. Received: split={split!r}"
-        )
-
-
-def check_labels(what, count, labels, num_classes):
-    """Raises UserError unless `what` has images, at least one, each with a label of a class.
-
-    Args:
-        what: names the images, as "Split 'train' of dataset 'mnist' in DIR".
-        count: number of images.
-        labels: integers (n,).
-        num_classes: number of classes.
-    """
-    rule = f"{what} must have images, each with a label from 0 to {num_classes - 1}."
-    if not (count and len(labels) == count):
-        raise UserError(f"{rule} Received: {count} images, {len(labels)} labels")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise UserError(f"{rule} Received: labels from {labels.min()} to {labels.max()}")

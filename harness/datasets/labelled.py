@@ -1,0 +1,50 @@
+"""The kind, splits and labels of labelled images, however these are stored."""
+
+import typing
+
+from harness.errors import UserError
+
+
+class ImageKind(typing.NamedTuple):
+    """The kind of a dataset's images, for which a network is built.
+
+    Attributes:
+        channels: of an image.
+        num_classes: number of classes of the dataset.
+        size: (height, width) in pixels; None if the images differ in it.
+    """
+
+    channels: int
+    num_classes: int
+    size: tuple[int, int] | None = None
+
+
+def check_split(name, where, split, splits):
+    """Raises UserError if the dataset `name`, stored in `where`, has no such split.
+
+    Args:
+        name: of the dataset.
+        where: where it is stored, as " in DIR"; "" for one that needs no files.
+        split: name of the wanted split.
+        splits: names of the splits that there are.
+    """
+    if split not in splits:
+        raise UserError(
+            f"Dataset {name!r}{where} has the splits {sorted(splits)}. Received: split={split!r}"
+        )
+
+
+def check_labels(what, count, labels, num_classes):
+    """Raises UserError unless `what` has images, at least one, and every image a label of a class.
+
+    Args:
+        what: names the images, as "Split 'train' of dataset 'mnist' in DIR".
+        count: number of images.
+        labels: integers (n,).
+        num_classes: number of classes.
+    """
+    rule = f"{what} must have images, each with a label from 0 to {num_classes - 1}."
+    if not (count and len(labels) == count):
+        raise UserError(f"{rule} Received: {count} images, {len(labels)} labels")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise UserError(f"{rule} Received: labels from {labels.min()} to {labels.max()}")
