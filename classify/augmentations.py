@@ -22,7 +22,7 @@ CHANNELS = 3
 
 
 def none(images, numbers):
-    """The images as they are."""
+    """Gives the images (b, height, width, channels) as they are; numbers are (b, 0)."""
     return images
 
 
@@ -66,10 +66,18 @@ def crop_flip(images, numbers):
 
 
 def _moved(images, down, right, flip):
-    """Pixel (y, x) is the source's (y + down, x + right), or (y, -1 - x) of that, flipped.
+    """Moves images: pixel (y, x) is the source's (y + down, x + right), or (y, -1 - x) of that.
 
     Two small matrix products cost half of tf.raw_ops.ImageProjectiveTransformV3 on CIFAR, and are
     as exact: at most two weights of a row are not 0.
+
+    Args:
+        images: float32 (b, height, width, channels).
+        down, right: float32 (b,), in pixels.
+        flip: bool (b,), whether it is the latter.
+
+    Returns:
+        float32, of the shape of `images`.
     """
     _, height, width, _ = images.shape
     rows = tf.range(height, dtype=tf.float32) + down[:, tf.newaxis]
@@ -83,7 +91,7 @@ def _moved(images, down, right, flip):
 
 
 def _interpolation(sources, size):
-    """The linear interpolation along an axis as matrices.
+    """Writes the linear interpolation along an axis as matrices.
 
     Args:
         sources: float32 (b, k), where each output pixel comes from, in pixels.
@@ -116,7 +124,7 @@ def resized_crop_flip(encoded, numbers, image_size):
 
 
 def central_crop(encoded, image_size):
-    """The middle of an image whose shorter side is resized to 256/224 of the crop.
+    """Crops the middle of an image whose shorter side is resized to 256/224 of the crop.
 
     ImageNet's evaluation, with the roundings of torchvision's Resize and CenterCrop; the resized
     image is not rounded to whole numbers.
@@ -137,7 +145,7 @@ def central_crop(encoded, image_size):
 
 
 def random_window(height, width, numbers):
-    """A crop of random size, aspect and place, as of torchvision's RandomResizedCrop.
+    """Chooses a crop of random size, aspect and place, as torchvision's RandomResizedCrop.
 
     Of ten tries the first that fits is taken: an area uniform in 8 % to 100 % of the image's, and
     an aspect, width by height, whose logarithm is uniform between those of 3/4 and 4/3. If none
@@ -170,7 +178,7 @@ def random_window(height, width, numbers):
 
 
 def _decoded(encoded, window):
-    """A window of an image file; of a JPEG nothing else is decoded.
+    """Decodes a window of an image file; of a JPEG nothing else.
 
     Args:
         encoded: scalar string, the bytes of the file; of an animation the first image counts.
@@ -198,12 +206,12 @@ def _decoded(encoded, window):
 
 
 def _resized(image, size):
-    """PIL's bilinear resize: with antialiasing where the image gets smaller."""
+    """Resizes (h, w, 3) to `size` pixels as PIL, with antialiasing where the image gets smaller."""
     return tf.image.resize(image, size, method="bilinear", antialias=True)
 
 
 class Augmentation(typing.NamedTuple):
-    """How to vary a training image.
+    """A way to vary a training image.
 
     Attributes:
         function: of "raw" images (b, h, w, c) in [0, 255] and numbers (b, k), or of "scaled"
@@ -219,7 +227,7 @@ class Augmentation(typing.NamedTuple):
 
     @property
     def decodes(self):
-        """Whether it takes encoded images."""
+        """Tells whether it takes encoded images."""
         return self.takes == "encoded"
 
 

@@ -16,7 +16,7 @@ _AUGMENTATION = 0x61756772
 def training_input_fn(
     images, batch_size, augmentation, scaling, *, image_size=None, seed=0, first_step=0
 ):
-    """Shuffled, augmented and scaled images as an input function: see `batches.deal`.
+    """Makes an input function of shuffled, augmented, scaled images: see `batches.deal`.
 
     A sample is a function of (seed, step, row in the batch of B), however many replicas there are
     and whichever step was the first.
@@ -46,12 +46,12 @@ def training_input_fn(
     augment = AUGMENTATIONS[augmentation]
     in_memory = _check(images, image_size)
     if augment.decodes == in_memory:
-        kind = "in memory" if augment.decodes else "that are decoded as they are read"
+        stored = "in memory" if augment.decodes else "that are decoded as they are read"
         others = sorted(
-            name for name, each in AUGMENTATIONS.items() if each.decodes != augment.decodes
+            name for name, other in AUGMENTATIONS.items() if other.decodes != augment.decodes
         )
         raise ValueError(
-            f"`augmentation` must be one of {others} for images {kind}. "
+            f"`augmentation` must be one of {others} for images {stored}. "
             f"Received: augmentation={augmentation!r}"
         )
 
@@ -102,7 +102,7 @@ def _from_files(images, augment, scaling, drawn, batch_size, first_step, image_s
 
 
 def evaluation_batches(images, scaling, batch_size=200, image_size=None):
-    """Every image once, in the order stored, scaled.
+    """Batches every image once, in the order stored, scaled.
 
     Args:
         images: `Images`, or `EncodedImages`, of which `augmentations.central_crop` is taken.
@@ -134,28 +134,28 @@ def evaluation_batches(images, scaling, batch_size=200, image_size=None):
 
 
 def named_evaluation_batches(images, scaling, image_size=None, batch_size=200):
-    """As `evaluation_batches`; an image that cannot be decoded is named."""
+    """Batches as `evaluation_batches`; an image that cannot be decoded is named."""
     batches = evaluation_batches(images, scaling, batch_size, image_size)
     return attributed(batches, images, batch_size)
 
 
 def scaled_images(images, scaling, image_size=None, batch_size=200):
-    """All that `evaluation_batches` gives, as an array float32 (n, h, w, channels).
+    """Collects all that `evaluation_batches` gives in an array, float32 (n, h, w, channels).
 
     An image that cannot be decoded is named.
     """
-    found, start = None, 0
+    scaled, start = None, 0
     for batch in named_evaluation_batches(images, scaling, image_size, batch_size):
         pixels = batch["images"].numpy()
-        if found is None:
-            found = np.empty((len(images.labels), *pixels.shape[1:]), pixels.dtype)
-        found[start : start + len(pixels)] = pixels
+        if scaled is None:
+            scaled = np.empty((len(images.labels), *pixels.shape[1:]), pixels.dtype)
+        scaled[start : start + len(pixels)] = pixels
         start += len(pixels)
-    return found
+    return scaled
 
 
 def attributed(batches, images, batch_size, seed=None, first_step=0):
-    """Batches, where an image that cannot be decoded raises a `UserError` that names it.
+    """Yields batches, where an image that cannot be decoded raises a `UserError` that names it.
 
     Args:
         batches: iterable of batches of `training_input_fn`, of one step each, or of
@@ -188,7 +188,7 @@ def attributed(batches, images, batch_size, seed=None, first_step=0):
 
 
 def _check(images, image_size):
-    """Whether the images are in memory, after a check of the size."""
+    """Tells whether the images are in memory, after a check of the size."""
     if not isinstance(images, Images):
         if image_size is None:
             raise ValueError(

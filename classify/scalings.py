@@ -1,4 +1,4 @@
-"""From pixels in [0, 255] to what a network is given: the tables of input scalings."""
+"""Input scalings, from pixels in [0, 255] to what a network is given."""
 
 import dataclasses
 import io
@@ -30,7 +30,7 @@ class Scaling:
     divisor: np.ndarray
 
     def __call__(self, images):
-        """The scaled images.
+        """Scales images.
 
         Args:
             images: (..., height, width, channels) in [0, 255], of any dtype.
@@ -56,7 +56,7 @@ class Scaling:
 
     @classmethod
     def load(cls, path):
-        """The scaling that `save` wrote to `path`.
+        """Reads the scaling that `save` wrote to `path`.
 
         Raises:
             UserError: if the file is damaged.
@@ -69,13 +69,16 @@ class Scaling:
 
 
 def make_scaling(name, images=None):
-    """The `Scaling` of a name of `SCALINGS`.
+    """Makes the `Scaling` of a name of `SCALINGS`.
 
     Args:
         name: "symmetric" or "imagenet", which are constants; "pixel_variance", "pixel_std" or
             "channel_std", which are moments of `images`.
         images: the `Images` of the training set; may be something else, as None, where the
             scaling is a constant.
+
+    Raises:
+        ValueError: there is no such scaling, or no training set in memory where it is of one.
     """
     if name not in SCALINGS:
         raise ValueError(f"`name` must be one of {sorted(SCALINGS)}. Received: name={name!r}")
@@ -83,12 +86,12 @@ def make_scaling(name, images=None):
 
 
 def _symmetric(images):
-    """[0, 255] to [-1, 1]: the MLPs of the paper on stochasticity, on MNIST."""
+    """Scales [0, 255] to [-1, 1]: the MLPs of the paper on stochasticity, on MNIST."""
     return Scaling(np.float32(127.5), np.float32(127.5))
 
 
 def _imagenet(images):
-    """torchvision's constants, which the paper on stochasticity uses on ImageNet."""
+    """Scales by torchvision's constants, which the paper on stochasticity uses on ImageNet."""
     return Scaling(
         np.float32(255) * np.array(_IMAGENET_MEAN, np.float32),
         np.float32(255) * np.array(_IMAGENET_STD, np.float32),
@@ -96,7 +99,7 @@ def _imagenet(images):
 
 
 def _pixel_variance(images):
-    """Per-pixel mean and variance, as the authors of unitization wrote it.
+    """Scales by per-pixel mean and variance, as the authors of unitization wrote it.
 
     On CIFAR the variance is about 4,000 in units of [0, 255], and the scaled images are of
     magnitude 1/60: the first layer's normalization then feels its epsilon.
@@ -105,12 +108,12 @@ def _pixel_variance(images):
 
 
 def _pixel_std(images):
-    """Per-pixel mean and standard deviation."""
+    """Scales by per-pixel mean and standard deviation."""
     return _by_moments(*_pixel_moments("pixel_std", images), power=0.5)
 
 
 def _channel_std(images):
-    """Per-channel mean and standard deviation: the VGG of the paper on stochasticity, on CIFAR."""
+    """Scales by per-channel mean and deviation: the VGG of the paper on stochasticity, on CIFAR."""
     mean, variance = _pixel_moments("channel_std", images)
     # Of all pixels of a channel: the mean of the variances and the variance of the means.
     variance = variance.mean((0, 1)) + mean.var((0, 1))
@@ -134,7 +137,7 @@ def _by_moments(mean, variance, power):
 
 
 def _pixel_moments(name, images):
-    """Mean and biased variance of each pixel, float64 (h, w, c), without a float64 copy of all."""
+    """Computes mean and biased variance by pixel, float64 (h, w, c), without a float64 copy."""
     pixels = getattr(images, "images", None)
     if not isinstance(pixels, np.ndarray):
         raise ValueError(

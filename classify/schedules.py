@@ -1,4 +1,4 @@
-"""What becomes of the learning rate: functions of the step, stretched over the run."""
+"""Schedules of the learning rate: functions of the step, stretched over the run."""
 
 import math
 
@@ -28,12 +28,18 @@ SCHEDULES = {"steps": _steps, "cosine": _cosine, "constant": _constant}
 
 
 def learning_rate(config, steps):
-    """The learning rate of a run as Keras optimizers take it: a number, or a schedule.
+    """Makes the learning rate of a run as Keras optimizers take it: a number, or a schedule.
 
     Args:
         config: a `config.Config`. With "steps" the rate is multiplied by `decay_rate` at each of
             `decay_at`, shares of the run: 61/200 of 200 epochs is from the epoch on that has 61
             before it. With "cosine" it falls from `learning_rate` to 1e-5 along half a period.
         steps: of the run.
+
+    Returns:
+        A float, or a function of the step, counted from 0.
+
+    Raises:
+        ValueError: there is no such schedule.
     """
     return SCHEDULES[config.schedule](config, steps)

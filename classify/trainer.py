@@ -11,11 +11,11 @@ DECAYED = ("kernels", "all")
 
 
 class Trainer:
-    """The network, its optimizer and what is done with them.
+    """The network and its optimizer, to take training steps and to evaluate.
 
     Args:
         config: a `config.Config`.
-        shape: (height, width, channels) of an image.
+        shape: (height, width, channels) of an image, in pixels.
         num_classes: number of classes.
         steps: of the run, over which the learning rate falls.
         strategy: a `tf.distribute` strategy.
@@ -41,12 +41,12 @@ class Trainer:
             self.optimizer.build(self.model.trainable_variables)
 
     def make_model(self, shape, num_classes):
-        """The network, which an experiment may have made otherwise."""
+        """Makes the network; an experiment may make it otherwise."""
         return make_model(self.config, shape, num_classes)
 
     @property
     def state(self):
-        """What a checkpoint has to keep, by name."""
+        """The objects that a checkpoint has to keep, by name."""
         return {"model": self.model, "optimizer": self.optimizer}
 
     @property
@@ -55,7 +55,7 @@ class Trainer:
         return (self.model,)
 
     def is_finite(self):
-        """Whether all weights are finite: the losses of a step are from before its update."""
+        """Tells whether all weights are finite: the losses of a step are from before its update."""
         weights = self.model.weights
         return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)
 
@@ -112,12 +112,12 @@ class Trainer:
 
 
 def cross_entropies(labels, logits):
-    """Cross-entropy in nats of each sample: labels int (n,), logits (n, classes) to (n,)."""
+    """Computes cross-entropies in nats: of labels int (n,) and logits (n, classes), float (n,)."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def measure(classify, batches):
-    """How well images are classified.
+    """Measures how well images are classified.
 
     Args:
         classify: function from images (n, h, w, channels) to logits (n, classes).

@@ -1,4 +1,4 @@
-"""A run's random numbers: functions of the seed and of what they are for."""
+"""The random numbers of a run, functions of the seed and of what they are for."""
 
 import tensorflow as tf
 
@@ -6,11 +6,11 @@ STREAMS = ("training", "fixed", "evaluation", "penalty")
 
 
 def latents(seed, stream, index, count, size):
-    """Standard normal latents.
+    """Draws standard normal latents.
 
     Args:
         seed: of the run, an integer.
-        stream: what they are for, one of `STREAMS`, each with numbers of its own.
+        stream: what they are for, one of `STREAMS`, no two of which have a number in common.
         index: which of the stream's batches, an integer or int64 scalar.
         count, size: shape of the batch.
 
@@ -21,12 +21,12 @@ def latents(seed, stream, index, count, size):
 
 
 def uniforms(seed, stream, index, shape):
-    """As `latents`, uniform in [0, 1) and of any shape."""
+    """Draws as `latents`, uniform in [0, 1) and of any shape, float32."""
     return tf.random.stateless_uniform(shape, _key(seed, stream, index))
 
 
 def labels(seed, stream, index, count, num_classes):
-    """As `latents`, labels from 0 to `num_classes` - 1, int32 (count,), each as likely."""
+    """Draws as `latents`: labels from 0 to `num_classes` - 1, int32 (count,), all as likely."""
     key = tf.random.experimental.stateless_fold_in(_key(seed, stream, index), _LABELS)
     return tf.random.stateless_uniform([count], key, maxval=num_classes, dtype=tf.int32)
 
@@ -41,7 +41,7 @@ def _key(seed, stream, index):
 
 
 def evaluation_samples(generate, seed, size, count, batch_size=200, num_classes=None):
-    """Yields `count` samples in batches, the same ones each time.
+    """Yields `count` samples (n, h, w, channels) in batches, the same ones each time.
 
     Args:
         generate: from latents (batch_size, size), and labels (batch_size,) if there are classes, to
@@ -50,7 +50,7 @@ def evaluation_samples(generate, seed, size, count, batch_size=200, num_classes=
         size: of a latent.
         count: samples altogether.
         batch_size: samples in a batch.
-        num_classes: of a conditional generator, which gets each with the same chance.
+        num_classes: of a conditional generator, which gets all with the same chance.
     """
     for start in range(0, count, batch_size):
         inputs = [latents(seed, "evaluation", start, batch_size, size)]

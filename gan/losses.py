@@ -1,6 +1,6 @@
 """Adversarial losses by name, tensorflow-gan's.
 
-A loss takes logits (n, 1) and is a mean over the samples.
+A loss takes logits (n, 1) and is a mean over the samples, a scalar.
 """
 
 import functools
@@ -14,7 +14,12 @@ _losses = tfgan.losses.wargs
 
 
 class Loss(typing.NamedTuple):
-    """`discriminator(real_logits, generated_logits)` and `generator(generated_logits)`."""
+    """The losses of both networks.
+
+    Attributes:
+        discriminator: function of the logits of real and of generated images.
+        generator: function of the logits of generated images.
+    """
 
     discriminator: typing.Callable
     generator: typing.Callable
@@ -43,7 +48,7 @@ LOSSES = {
 
 
 def class_loss(logits, labels):
-    """Cross-entropy of class logits (n, classes) with labels (n,), a mean over the samples."""
+    """Computes the cross-entropy in nats of class logits (n, classes) with labels (n,), a mean."""
     return tf.reduce_mean(
         tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     )

@@ -15,9 +15,9 @@ _CLASS_WEIGHTS = (1.0, 0.1)
 
 
 class Trainer:
-    """The networks, their optimizers and what is done with them.
+    """The networks and their optimizers, to take training steps, to sample from and to export.
 
-    Every random number is a function of the seed and the step, and of the sample's place in the
+    All random numbers are functions of the seed and the step, and of the sample's place in the
     global batch: a run that goes on from a checkpoint, or on another number of replicas, sees the
     same ones.
 
@@ -56,7 +56,7 @@ class Trainer:
 
     @property
     def state(self):
-        """What a checkpoint has to keep, by name."""
+        """The objects that a checkpoint has to keep, by name."""
         state = {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -72,11 +72,11 @@ class Trainer:
 
     @property
     def sampler(self):
-        """The generator that samples are taken with: of averaged weights, if there are."""
+        """The generator to sample from: that of averaged weights, if there is one."""
         return self.generator if self.average is None else self.average
 
     def is_finite(self):
-        """Whether all weights are finite: the losses of a step are from before its updates."""
+        """Tells whether all weights are finite: a step's losses are from before its updates."""
         weights = self.generator.weights + self.discriminator.weights
         return all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights)
 
@@ -95,14 +95,14 @@ class Trainer:
         return self._step(tf.constant(step, tf.int64), batch["images"], labels)
 
     def samples(self, count, batch_size=200):
-        """Batches of images (n, h, w, channels) in [-1, 1], `count` in all, the same each time."""
+        """Yields `count` images in [-1, 1], the same each time, in batches (n, h, w, channels)."""
         size, classes = self._latent_size, self.num_classes
         return evaluation_samples(
             self._generate, self.config.seed, size, count, batch_size, num_classes=classes
         )
 
     def fixed_samples(self, count=64):
-        """Images (count, h, w, channels) of the same latents each time, of the classes in turn."""
+        """Generates images (count, h, w, channels) of fixed latents, of the classes in turn."""
         inputs = [latents(self.config.seed, "fixed", 0, count, self._latent_size)]
         if self.num_classes is not None:
             inputs.append(tf.range(count) % self.num_classes)
@@ -123,16 +123,16 @@ class Trainer:
     def _replica_step(self, step, images, labels):
         config = self.config
         first = step * (config.n_dis + 1)
-        of_update = None
+        real_labels = None
         for update in range(config.n_dis):
-            of_update = None if labels is None else labels[update]
+            real_labels = None if labels is None else labels[update]
             discriminator_loss = self._update_discriminator(
-                images[update], of_update, first + update
+                images[update], real_labels, first + update
             )
-        multiple = config.generator_batch_multiple
-        if of_update is not None:  # generated images are of the last real ones' classes
-            of_update = tf.tile(of_update, [multiple])
-        generator_loss = self._update_generator(of_update, first + config.n_dis)
+        generated_labels = None
+        if real_labels is not None:  # generated images are of the last real ones' classes
+            generated_labels = tf.tile(real_labels, [config.generator_batch_multiple])
+        generator_loss = self._update_generator(generated_labels, first + config.n_dis)
         return {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
 
     def _update_discriminator(self, real, labels, index):
@@ -141,9 +141,9 @@ class Trainer:
         with keras.StatelessScope():
             generated = self._generated(latent, labels)
         with tf.GradientTape() as tape:
-            of_real, classes = self._discriminate(real, labels)
-            of_generated, _ = self._discriminate(generated, labels)
-            loss = self._loss.discriminator(of_real, of_generated)
+            real_logits, classes = self._discriminate(real, labels)
+            generated_logits, _ = self._discriminate(generated, labels)
+            loss = self._loss.discriminator(real_logits, generated_logits)
             if classes is not None:
                 loss += _CLASS_WEIGHTS[0] * class_loss(classes, labels)
             if self._penalty_points is not None:
@@ -182,17 +182,17 @@ class Trainer:
         return self.generator(_one_or_list([latent, labels]), training=True)
 
     def _discriminate(self, images, labels):
-        """Logits (n, 1), and class logits (n, classes) of an AC-GAN's discriminator, or None."""
+        """Computes logits (n, 1), and class logits (n, classes) of an AC-GAN, else None."""
         projected = labels if self.config.conditional == "projection" else None
         outputs = self.discriminator(_one_or_list([images, projected]), training=True)
         return outputs if self.config.conditional == "acgan" else (outputs, None)
 
     def _latent(self, index, count):
-        """This replica's share of the global batch's latents."""
+        """Draws this replica's share (n, 128) of the latents of a global batch of `count`."""
         return self._share(latents(self.config.seed, "training", index, count, self._latent_size))
 
     def _share(self, numbers):
-        """This replica's run of numbers (global batch, ...), as it has one of the images."""
+        """Cuts this replica's run out of numbers (global batch, ...), as it has one of images."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         count = numbers.shape[0] // self.strategy.num_replicas_in_sync
         return numbers[replica * count : (replica + 1) * count]
@@ -215,7 +215,7 @@ class Trainer:
 
 
 def _one_or_list(inputs):
-    """What a Keras model is called with: the inputs that there are, in a list if several."""
+    """Gives the inputs that there are as a Keras model takes them: in a list if several."""
     given = [value for value in inputs if value is not None]
     return given[0] if len(given) == 1 else given
 

@@ -1,15 +1,21 @@
-"""What every metric asks of the features that it is given."""
+"""The checks of the features that a metric is given."""
 
 import numpy as np
 
 
 def rows(features, name, least=1):
-    """`features` as an array of its own type, after a check that it is a finite matrix.
+    """Checks that `features` are a finite matrix, and gives them as an array of their own type.
 
     Args:
         features: (n, d), one row a sample.
         name: of the argument, for the error.
         least: the smallest n.
+
+    Returns:
+        The array (n, d).
+
+    Raises:
+        ValueError: if it is of another shape, has fewer rows, or is not finite.
     """
     features = np.asarray(features)
     if features.ndim != 2 or not features.shape[1]:

@@ -1,4 +1,4 @@
-"""Generated images against real ones: all metrics from one pass over the images."""
+"""All metrics of generated images against real ones, from one pass over the images."""
 
 import math
 import typing
@@ -13,11 +13,12 @@ from gan.metrics.statistics import gather
 
 
 class Metric(typing.NamedTuple):
-    """A metric: `measure(generated, reference, seed)` of two `Statistics`.
+    """A metric of two sets of images.
 
     Attributes:
         keys: names of the values.
-        measure: gives them in this order, or raises `Unavailable`.
+        measure: `measure(generated, reference, seed)` gives them in this order, floats, of two
+            `Statistics`, or raises `Unavailable`.
         needs_rows: whether it is of the features of single images.
     """
 
@@ -27,7 +28,7 @@ class Metric(typing.NamedTuple):
 
 
 class Unavailable(Exception):
-    """Why a metric has no value for these images."""
+    """The reason why a metric has no value for these images."""
 
 
 def _frechet_distance(generated, reference, seed):
@@ -71,7 +72,7 @@ METRICS = {
     "precision_recall": Metric(("precision", "recall"), _precision_recall, needs_rows=True),
 }
 
-# What a run computes while it trains: what needs no features of single images.
+# The metrics that a run computes while it trains: those that need no features of single images.
 CHEAP = tuple(name for name, metric in METRICS.items() if not metric.needs_rows)
 
 
@@ -97,13 +98,20 @@ def evaluate(sample, reference, features, count, progress=None):
 
 
 def pixels(samples):
-    """Batches of samples in [-1, 1], clipped and scaled to [0, 255], and not rounded."""
+    """Yields batches of samples in [-1, 1] clipped, scaled to [0, 255], and not rounded.
+
+    Args:
+        samples: yields batches (n, height, width, channels).
+
+    Yields:
+        float32, of the shape of the batch.
+    """
     for batch in samples:
         yield (np.clip(np.asarray(batch, np.float32), -1, 1) + 1) * 127.5
 
 
 def compare(generated, reference, metrics=CHEAP, seed=0):
-    """The metrics of two sets of images.
+    """Computes metrics of two sets of images.
 
     Args:
         generated, reference: `Statistics` by the same network.
@@ -146,13 +154,13 @@ def compare(generated, reference, metrics=CHEAP, seed=0):
 
 
 def training_distance(training, reference):
-    """The distance of the training images from the reference, and the line to print of it.
+    """Measures the distance of the training images from the reference.
 
     Args:
         training, reference: `Statistics` by the same network.
 
     Returns:
-        `(distance, text)`.
+        `(distance, text)`: the Fréchet distance, a float, and the line to print of it.
     """
     distance = frechet_distance(
         training.mean, training.covariance, reference.mean, reference.covariance
@@ -163,7 +171,7 @@ def training_distance(training, reference):
     )
 
 
-# What a metric is called: by tensorflow-gan's Inception features, and by others. Only the former
+# Names of the metrics: by tensorflow-gan's Inception features, and by others. Only the former
 # are comparable with published ones.
 _TITLES = {
     "frechet_distance": ("FID", "Fréchet distance"),
@@ -175,7 +183,7 @@ _TITLES = {
 
 
 def describe(result):
-    """What a run prints of a result of `evaluate`: a line, and one of class shares if any."""
+    """Says in words a result of `evaluate`: in a line, and one of class shares if any."""
     measured = ", ".join(
         f"{title} {result[key]:.4g}" for key, title in _titles(result) if result[key] is not None
     )
@@ -187,7 +195,7 @@ def describe(result):
 
 
 def table(result):
-    """What `gan.evaluate` prints of a result of `compare` with the key "features"."""
+    """Lays out a result of `compare` with the key "features" as the text of `gan.evaluate`."""
     rows = [("", "value", "deviation")]
     for key, title in _titles(result):
         value, deviation = result[key], result.get(f"{key}_deviation")

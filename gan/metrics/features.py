@@ -1,4 +1,4 @@
-"""Feature networks: images in, features out, for the Fréchet distance."""
+"""Feature networks, from images to the features that metrics are of."""
 
 import hashlib
 import pathlib
@@ -26,13 +26,19 @@ class FeatureNetwork:
     """
 
     def __init__(self, name, fingerprint, function):
-        """`function` takes float32 (n, h, w, 3) in [0, 255] to (features, logits or None)."""
+        """Wraps a function.
+
+        Args:
+            name, fingerprint: see the attributes.
+            function: takes a tensor float32 (n, h, w, 3) in [0, 255] to features (n, d) and logits
+                (n, classes), or None.
+        """
         self.name = name
         self.fingerprint = fingerprint
         self._function = function
 
     def __call__(self, images, batch_size=_BATCH_SIZE, progress=None):
-        """Features of images, computed batch by batch.
+        """Computes features of images batch by batch.
 
         Args:
             images: (n, height, width, 1 or 3) in [0, 255], uint8 or float; n at least 1. One
@@ -138,7 +144,7 @@ def _load(path, name):
 
 
 def _function(model):
-    """The function from (n, h, w, 3) in [0, 255] to (features, logits or None) of a SavedModel."""
+    """Finds a SavedModel's function from (n, h, w, 3) in [0, 255] to (features, logits or None)."""
     signature = dict(model.signatures).get("serving_default") if model.signatures else None
     names = sorted(signature.structured_outputs) if signature else []
     if "features" in names:
@@ -161,8 +167,8 @@ def _function(model):
         images = tf.image.resize(images, [_INCEPTION_SIZE] * 2, method="bilinear")
         outputs = call(images / 127.5 - 1.0)
         if not (isinstance(outputs, dict) and "pool_3" in outputs):
-            found = sorted(outputs) if isinstance(outputs, dict) else "not named"
-            raise ValueError(f"its outputs are {found}")
+            received = sorted(outputs) if isinstance(outputs, dict) else "not named"
+            raise ValueError(f"its outputs are {received}")
         pool = outputs["pool_3"]
         return tf.reshape(pool, [tf.shape(pool)[0], -1]), outputs.get("logits")
 
@@ -170,7 +176,7 @@ def _function(model):
 
 
 def _single_argument(signature):
-    """The signature as a function of its one argument, whatever that is called."""
+    """Makes a signature a function of its one argument, whatever that is called."""
     arguments = signature.structured_input_signature[1]
     if len(arguments) != 1:
         raise ValueError(f"its arguments are {sorted(arguments)}")
@@ -185,7 +191,7 @@ def _single_argument(signature):
 
 
 def _fingerprint(path):
-    """A digest of the files that make up a SavedModel."""
+    """Digests the files that make up a SavedModel: 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for pattern in ("saved_model.pb", "saved_model.pbtxt", "variables/**/*", "assets/**/*"):
         for file in sorted(path.glob(pattern)):

@@ -1,11 +1,15 @@
 """The Fréchet distance between two sets of features, in NumPy and float64.
 
-Of two Gaussians with means m and covariances S (Dowson & Landau, 1982; of the features of images:
-Heusel et al., 2017, equation 6):
+Of two Gaussians with means m and covariances S:
 
     d = |m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_a S_b)^{1/2})
 
 This is the squared distance, as in the literature on generative models. Covariances are unbiased.
+
+Reference: Dowson and Landau, "The Fréchet Distance between Multivariate Normal Distributions",
+Journal of Multivariate Analysis 12, 1982, https://doi.org/10.1016/0047-259X(82)90077-X. Of the
+features of images: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
+Nash Equilibrium", NIPS 2017, https://arxiv.org/abs/1706.08500, equation 6.
 """
 
 import numpy as np
@@ -16,13 +20,17 @@ from gan.metrics import checks
 class Moments:
     """Mean and covariance of rows that come in parts; memory O(d^2), whatever their number.
 
-    Two sets a and b have together (Chan, Golub & LeVeque, 1979, equation 2.1)
+    Two sets a and b have together
 
         mean = mean_a + (mean_b - mean_a) n_b / n
         M = M_a + M_b + (mean_b - mean_a)(mean_b - mean_a)^T n_a n_b / n,
 
     with M the sum of the outer products of the centred rows: nothing large is subtracted from
     something large, as it is in E(x x^T) - mean mean^T.
+
+    Reference: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+    Sample Variances", 1979, http://i.stanford.edu/pub/cstr/reports/cs/tr/79/773/CS-TR-79-773.pdf,
+    equation 2.1.
     """
 
     def __init__(self):
@@ -41,7 +49,7 @@ class Moments:
             self._add(other.count, other._mean, other._scatter)
 
     def result(self):
-        """Mean, float64 (d,), and covariance, float64 (d, d), over n - 1."""
+        """Gives the mean, float64 (d,), and the covariance, float64 (d, d), over n - 1."""
         if self.count < 2:
             raise ValueError(
                 f"A covariance needs at least two samples. Received: count={self.count}"
@@ -61,7 +69,7 @@ class Moments:
 
 
 def moments(features):
-    """Mean and unbiased covariance of the rows of `features`.
+    """Computes mean and unbiased covariance of the rows of `features`.
 
     Args:
         features: (n, d), one row a sample, n at least 2, finite.
@@ -72,13 +80,13 @@ def moments(features):
     Raises:
         ValueError: if `features` are of another shape, fewer than two, or not finite.
     """
-    found = Moments()
-    found.update(features)
-    return found.result()
+    all_rows = Moments()
+    all_rows.update(features)
+    return all_rows.result()
 
 
 def trace_sqrt_product(cov_a, cov_b):
-    """tr((S_a S_b)^{1/2}) of two covariances, float64 (d, d), positive semidefinite.
+    """Computes tr((S_a S_b)^{1/2}) of two covariances, float64 (d, d), positive semidefinite.
 
     With S_a = F F^T, S_a S_b has the eigenvalues of the symmetric F^T S_b F; the square roots of
     those are summed. Eigenvalues that are zero but for rounding count as zero: their square roots,
@@ -91,7 +99,7 @@ def trace_sqrt_product(cov_a, cov_b):
 
 
 def frechet_distance(mean_a, cov_a, mean_b, cov_b):
-    """The Fréchet distance (squared, see above) between two Gaussians.
+    """Computes the Fréchet distance (squared, see above) between two Gaussians.
 
     Args:
         mean_a, mean_b: (d,).
@@ -112,7 +120,7 @@ def frechet_distance(mean_a, cov_a, mean_b, cov_b):
 
 
 def frechet_distance_of_features(features_a, features_b):
-    """`frechet_distance` of the moments of two sets of features.
+    """Computes `frechet_distance` of the moments of two sets of features.
 
     Where a set has fewer rows than features, without forming a covariance: with the centred rows X
 

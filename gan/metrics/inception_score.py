@@ -2,11 +2,13 @@
 
     score = exp(E_x KL(p(y|x) || p(y))),  p(y) = E_x p(y|x),
 
-with natural logarithms (Salimans et al., "Improved Techniques for Training GANs", NIPS 2016,
-section 4). It is from 1 to the number of classes. The samples are cut into consecutive splits of
-equal size; reported are the mean and the standard deviation (over the number of splits, biased) of
-the splits' scores. Published ones are of 50,000 samples in 10 splits: it grows with the samples in
-a split.
+with natural logarithms. It is from 1 to the number of classes. The samples are cut into consecutive
+splits of equal size; reported are the mean and the standard deviation (over the number of splits,
+biased) of the splits' scores. Published ones are of 50,000 samples in 10 splits: it grows with the
+samples in a split.
+
+Reference: Salimans et al., "Improved Techniques for Training GANs", NIPS 2016,
+https://arxiv.org/abs/1606.03498, section 4.
 """
 
 import numpy as np
@@ -61,7 +63,7 @@ class InceptionScore:
             self._negative_entropies[split] += np.sum(mine * logs[inside == split])
 
     def result(self):
-        """Mean and standard deviation of the splits' scores, floats."""
+        """Gives mean and standard deviation of the splits' scores, floats."""
         if self._done != self._ends[-1]:
             raise ValueError(
                 f"There are fewer logits than samples. Received: {self._done} of {self._ends[-1]}"
@@ -75,7 +77,7 @@ class InceptionScore:
 
 
 def inception_score(logits, splits=SPLITS):
-    """Mean and standard deviation of the Inception Score over splits.
+    """Computes mean and standard deviation of the Inception Score over splits.
 
     Args:
         logits: (n, classes), finite, in the order in which the samples were made.

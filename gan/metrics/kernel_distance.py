@@ -1,12 +1,15 @@
 """The kernel distance (KID) between two sets of features, in NumPy and float64.
 
 It is the squared maximum mean discrepancy under the kernel k(x, y) = (x.y / d + 1)^3 of features
-with d dimensions (Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4), estimated
-without bias (Gretton et al., JMLR 2012, equation 3):
+with d dimensions, estimated without bias:
 
     mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean_{i, j} k(x_i, y_j)
 
 Being unbiased, it is negative at times for sets that are alike.
+
+Reference: Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, https://arxiv.org/abs/1801.01401,
+section 4. The estimate: Gretton et al., "A Kernel Two-Sample Test", JMLR 13, 2012,
+https://jmlr.org/papers/v13/gretton12a.html, equation 3.
 """
 
 import numpy as np
@@ -18,7 +21,7 @@ SUBSET_SIZE = 1000
 
 
 def kernel_distance(features_a, features_b, subsets=SUBSETS, subset_size=SUBSET_SIZE, seed=0):
-    """Mean and standard deviation of `squared_mmd` over random subsets, as the paper reports it.
+    """Computes mean and deviation of `squared_mmd` over random subsets, as the paper reports it.
 
     A subset is `subset_size` rows of each set, or as many as the smaller set has, drawn without
     replacement; different subsets share rows. So the deviation is that of an estimate from so few
@@ -49,15 +52,16 @@ def kernel_distance(features_a, features_b, subsets=SUBSETS, subset_size=SUBSET_
     if size == len(features_a) == len(features_b):
         subsets = 1
     random = np.random.default_rng(seed)
-    found = [
+    estimates = [
         squared_mmd(_draw(random, features_a, size), _draw(random, features_b, size))
         for _ in range(subsets)
     ]
-    return float(np.mean(found)), float(np.std(found, ddof=1)) if subsets > 1 else float("nan")
+    deviation = np.std(estimates, ddof=1) if subsets > 1 else np.nan
+    return float(np.mean(estimates)), float(deviation)
 
 
 def squared_mmd(features_a, features_b):
-    """The unbiased estimate of the squared maximum mean discrepancy, see above.
+    """Estimates the squared maximum mean discrepancy without bias, see above.
 
     Args:
         features_a: (n_a, d), n_a at least 2.

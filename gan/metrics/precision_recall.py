@@ -2,9 +2,11 @@
 
 The manifold of a set of features is estimated by balls, one around each feature, that reach to its
 k-th nearest neighbour among the others. Precision is the share of generated features in the balls
-of the real ones, recall the share of real features in the balls of the generated (Kynkäänniemi et
-al., "Improved Precision and Recall Metric for Assessing Generative Models", NeurIPS 2019, equations
-1 and 2; k = 3). Balls shrink as sets grow: compare scores of equal counts.
+of the real ones, recall the share of real features in the balls of the generated. Balls shrink as
+sets grow: compare scores of equal counts.
+
+Reference: Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing Generative
+Models", NeurIPS 2019, https://arxiv.org/abs/1904.06991, equations 1 and 2, with k = 3.
 """
 
 import numpy as np
@@ -16,7 +18,7 @@ _BLOCK = 1024
 
 
 def precision_recall(generated, real, neighbours=NEIGHBOURS, block=_BLOCK):
-    """Precision and recall, computed block by block.
+    """Computes precision and recall block by block.
 
     Distances are |x|^2 + |y|^2 - 2 x.y of rows from which the real mean is subtracted, in float64.
     What is outside a ball by no more than their rounding counts as inside, so that a row is in its
@@ -72,7 +74,7 @@ class _Rows:
 
 
 def _squared_radii(rows, neighbours):
-    """(n,): the squared distance of each row from its k-th nearest among the others."""
+    """Computes (n,): the squared distance of each row from its k-th nearest among the others."""
     nearest = np.full([len(rows), neighbours], np.inf)
 
     def see(block, squared):
@@ -92,7 +94,7 @@ def _squared_radii(rows, neighbours):
 
 
 def _squared_distances(a, b, least=False):
-    """(n_a, n_b); if `least`, the least that they can be, but for rounding."""
+    """Computes (n_a, n_b); if `least`, the least that they can be, but for rounding."""
     # Of an inner product of d terms the error is at most d * eps / 2 times the norms, and a radius
     # has one as well.
     margin = 4 * a.shape[1] * np.finfo(np.float64).eps if least else 0.0

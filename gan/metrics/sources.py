@@ -1,4 +1,4 @@
-"""Where images to measure come from: arrays, generators, folders and files.
+"""The sources of images to measure: arrays, generators, folders and files.
 
 Nothing here needs TensorFlow: who has a SavedModel or encoded images gives functions.
 """
@@ -21,14 +21,14 @@ _FOLDER_BATCH = 50
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """Images to measure.
+    """A source of images to measure.
 
     Attributes:
         name: what lines and files call them, without the path.
         batches: `batches(count)` yields the first `count` images in batches (n, height, width, 1
             or 3) in [0, 255].
         count: number of images that there are; None: as many as are asked for.
-        size: (height, width) of all of them; None if it is known with the first batch only.
+        size: (height, width) of all in pixels; None if it is known with the first batch only.
         split: the `harness.datasets.Images` that they are, if they are such.
     """
 
@@ -40,18 +40,18 @@ class Source:
 
 
 def from_array(name, images, split=None):
-    """The `Source` of an array (n, height, width, 1 or 3) in [0, 255]."""
+    """Makes the `Source` of an array (n, height, width, 1 or 3) in [0, 255]."""
     size = tuple(images.shape[1:3])
     return Source(name, lambda count: batches(images[:count]), len(images), size, split)
 
 
 def from_split(split):
-    """The `Source` of `harness.datasets.Images`."""
+    """Makes the `Source` of `harness.datasets.Images`."""
     return from_array(f"{split.name} {split.split}", split.images, split)
 
 
 def from_generator(name, sample, size=None):
-    """The `Source` of `sample(count)`, which yields batches in [-1, 1] as a generator makes them.
+    """Makes the `Source` of `sample(count)`, which yields batches in [-1, 1] as a generator does.
 
     They are clipped and scaled to [0, 255], and not rounded.
     """
@@ -59,7 +59,7 @@ def from_generator(name, sample, size=None):
 
 
 def from_folder(path, read, seed=0):
-    """The `Source` of the image files in a folder, with the folders in it.
+    """Makes the `Source` of the image files in a folder, with the folders in it.
 
     Images that lie in the folder itself are in the order of their names. With folders in it, as of
     classes, all are shuffled, so that the first of them, and every split, are of all classes.
@@ -99,7 +99,7 @@ def from_folder(path, read, seed=0):
 
 
 def from_npz(path):
-    """The images or the statistics in an .npz file.
+    """Reads the images or the statistics in an .npz file.
 
     Args:
         path: of a file with an array of images, uint8 (n, height, width, 1 or 3), named `images` or
@@ -115,15 +115,15 @@ def from_npz(path):
     path = pathlib.Path(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in _names(arrays)}
+            contents = {name: arrays[name] for name in _names(arrays)}
     except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
     for names, make in _CONTENTS.items():
-        if set(names) <= set(found):
-            return make(path, *(found[name] for name in names), found.get("count"))
+        if set(names) <= set(contents):
+            return make(path, *(contents[name] for name in names), contents.get("count"))
     raise ValueError(
         f"{path} must have one of {', '.join(' and '.join(names) for names in _CONTENTS)}. "
-        f"Received: {', '.join(found) or 'none of these'}"
+        f"Received: {', '.join(contents) or 'none of these'}"
     )
 
 
@@ -178,7 +178,7 @@ def check_comparable(sides, features):
                 )
 
 
-# Names of the arrays that make up a file, and what of them.
+# Names of the arrays that make up a file, and what makes a side of them.
 _CONTENTS = {
     ("images",): _images,
     ("arr_0",): _images,

@@ -1,4 +1,4 @@
-"""What the metrics need to know of a set of images; of the first of a split, kept in files."""
+"""Statistics of a set of images, all that the metrics need; of real ones they are kept in files."""
 
 import dataclasses
 import hashlib
@@ -20,7 +20,7 @@ _BATCH_SIZE = 200
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the metrics need to know of a set of images.
+    """The statistics of a set of images, all that the metrics need.
 
     Attributes:
         mean: float64 (d,), of the features.
@@ -43,7 +43,7 @@ class Statistics:
 
 
 def gather(batches, count, name, features, rows=0, progress=None):
-    """Statistics of images that come in batches, each seen once.
+    """Gathers statistics of images that come in batches, in one pass.
 
     Memory does not grow with the number of images, but for the features that are kept: 4 d bytes
     for each of the first `rows` images, 82 MB for 10,000 of 2,048 features.
@@ -64,10 +64,10 @@ def gather(batches, count, name, features, rows=0, progress=None):
     """
     moments, kept, logits_seen = Moments(), [], _Logits(count)
     for images in batches:
-        found, logits = features(images)
+        new_rows, logits = features(images)
         if moments.count < rows:
-            kept.append(found[: rows - moments.count])
-        moments.update(found)
+            kept.append(new_rows[: rows - moments.count])
+        moments.update(new_rows)
         logits_seen.update(logits)
         if progress is not None:
             progress(moments.count, count)
@@ -86,7 +86,7 @@ def gather(batches, count, name, features, rows=0, progress=None):
 
 
 class _Logits:
-    """What is kept of the logits of `count` images."""
+    """The part of the statistics that is of the logits of `count` images, (n, classes)."""
 
     def __init__(self, count):
         self._count = count
@@ -116,7 +116,7 @@ class _Logits:
 
 
 def reference_statistics(images, count, features, cache_dir=None, progress=None):
-    """Statistics of the features of the first images of a split, from a file if there is one.
+    """Computes statistics of the first images of a split, or reads them from a file if it is there.
 
     The file `DATASET-SPLIT-COUNT-HEIGHTxWIDTH-FEATURES-DIGEST.npz` holds float64 `mean` and
     `covariance`; the digest is of the images and of the network. It is written aside and renamed,
@@ -140,12 +140,12 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
     pixels = images.images[:count]
     name = f"{images.name} {images.split}"
     path = _cache_dir(cache_dir) / _file_name(images, pixels, features)
-    found = _read(path)
-    if found is not None:
-        return Statistics(*found, len(pixels), name)
-    new = gather(batches(pixels), len(pixels), name, features, progress=progress)
-    _write(path, new.mean, new.covariance)
-    return Statistics(new.mean, new.covariance, len(pixels), name)
+    stored = _read(path)
+    if stored is not None:
+        return Statistics(*stored, len(pixels), name)
+    computed = gather(batches(pixels), len(pixels), name, features, progress=progress)
+    _write(path, computed.mean, computed.covariance)
+    return Statistics(computed.mean, computed.covariance, len(pixels), name)
 
 
 def batches(images, size=_BATCH_SIZE):
@@ -176,7 +176,7 @@ def _file_name(images, pixels, features):
 
 
 def _read(path):
-    """Mean and covariance from a file, or None if there is none that is whole."""
+    """Reads mean and covariance from a file; None if there is none that is whole."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             mean, covariance = arrays["mean"], arrays["covariance"]

@@ -82,9 +82,9 @@ RESNETS = [
 @pytest.mark.parametrize(("depth", "bottleneck", "norms", "published"), RESNETS)
 def test_the_resnets_for_cifar(depth, bottleneck, norms, published):
     model = resnet_cifar.classifier(norm_factory("bn"), depth=depth, bottleneck=bottleneck)
-    found = [(site.name, site.channels) for site in normalization_sites(model)]
+    present = [(site.name, site.channels) for site in normalization_sites(model)]
     expected = sites(depth, bottleneck)
-    assert found == expected
+    assert present == expected
     assert len(expected) == norms
     scales_and_shifts = sum(2 * channels for _, channels in expected)
     total = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)

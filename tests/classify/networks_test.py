@@ -106,11 +106,11 @@ def test_kernels_start_as_the_authors_do(model, arguments, name, deviation, larg
     network = MODELS[model].classifier(nothing, **SMALL[model] | arguments)
     kernel, bias = (weight.numpy() for weight in network.get_layer(name).weights)
     assert kernel.std() == pytest.approx(deviation, rel=0.1)
-    found = np.abs(kernel).max() / deviation
+    largest_seen = np.abs(kernel).max() / deviation
     if largest is None:
-        assert found > 2.5
+        assert largest_seen > 2.5
     else:
-        assert 0.95 * largest < found <= 1.001 * largest
+        assert 0.95 * largest < largest_seen <= 1.001 * largest
     if model == "mlp":
         assert bias.std() == pytest.approx(deviation, rel=0.3)
         assert np.abs(bias).max() <= 3**0.5 * deviation

@@ -28,7 +28,7 @@ def every(period, factor, first):
 
 def at(milestones, factor, first):
     """MultiStepLR."""
-    return lambda epoch: first * factor ** sum(epoch >= each for each in milestones)
+    return lambda epoch: first * factor ** sum(epoch >= milestone for milestone in milestones)
 
 
 # The configuration, images, and the rate of an epoch.
@@ -42,15 +42,15 @@ AUTHORS = {
 
 @pytest.mark.parametrize("name", AUTHORS)
 def test_the_rate_falls_when_the_authors_does(name):
-    config, images, of_epoch = AUTHORS[name]
+    config, images, authors_rate = AUTHORS[name]
     per_epoch = math.ceil(images / config.batch_size)
     epochs = int(config.epochs)
     rate = learning_rate(config, epochs * per_epoch)
     seen = set()
     for epoch in range(epochs):
         for step in (epoch * per_epoch, (epoch + 1) * per_epoch - 1):
-            assert float(rate(step)) == pytest.approx(of_epoch(epoch), rel=1e-5), (epoch, step)
-        seen.add(of_epoch(epoch))
+            assert float(rate(step)) == pytest.approx(authors_rate(epoch), rel=1e-5), (epoch, step)
+        seen.add(authors_rate(epoch))
     assert len(seen) > 1
 
 

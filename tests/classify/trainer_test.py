@@ -85,10 +85,10 @@ def test_steps_are_sgds(momentum, nesterov, decayed):
         given = batch(step)
         logs = trainer.step(step, given)
         arrays = given["images"].numpy(), given["labels"].numpy()
-        loss, accuracy, found = gradients(weights, *arrays)
+        loss, accuracy, by_hand = gradients(weights, *arrays)
         assert float(logs["loss"]) == pytest.approx(loss, rel=1e-5)
         assert float(logs["accuracy"]) == pytest.approx(accuracy)
-        for i, gradient in enumerate(found):
+        for i, gradient in enumerate(by_hand):
             if decayed == "all" or weights[i].ndim == 2:
                 gradient = gradient + 0.05 * weights[i]
             velocities[i] = momentum * velocities[i] - rate * gradient
@@ -203,11 +203,11 @@ def test_measure():
         {"images": tf.constant(logits[row], tf.float32), "labels": tf.constant(labels[row])}
         for row in rows
     ]
-    found = measure(lambda images: images, batches)
-    assert found["test_accuracy"] == right.mean()
-    assert found["test_top5_accuracy"] == first_five.mean()
-    assert np.isnan(found["test_loss"])
-    assert found["test_class_accuracies"] == [1 / 3, 1 / 2, 0.0, None, 0.0, None, None]
+    measured = measure(lambda images: images, batches)
+    assert measured["test_accuracy"] == right.mean()
+    assert measured["test_top5_accuracy"] == first_five.mean()
+    assert np.isnan(measured["test_loss"])
+    assert measured["test_class_accuracies"] == [1 / 3, 1 / 2, 0.0, None, 0.0, None, None]
     finite = measure(lambda images: images, batches[:1])
     shares = np.exp(logits[:3]) / np.exp(logits[:3]).sum(1, keepdims=True)
     expected = -np.log(shares[np.arange(3), labels[:3]]).mean()
@@ -216,7 +216,7 @@ def test_measure():
 
 def test_of_few_classes_all_are_among_the_first_five():
     images = tf.constant(np.eye(4), tf.float32)
-    found = measure(
+    measured = measure(
         lambda images: images, [{"images": images, "labels": tf.constant([1, 2, 3, 0])}]
     )
-    assert (found["test_accuracy"], found["test_top5_accuracy"]) == (0.0, 1.0)
+    assert (measured["test_accuracy"], measured["test_top5_accuracy"]) == (0.0, 1.0)

@@ -43,5 +43,5 @@ def test_a_loss_is_its_definition(name):
 def test_class_loss_is_the_cross_entropy():
     logits, labels = np.array([[0.1, 2.0, -1.0], [0.5, 0.0, 0.3]]), np.array([1, 2])
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    found = class_loss(tf.constant(logits, tf.float32), tf.constant(labels))
-    np.testing.assert_allclose(found, -np.log(shares[[0, 1], labels]).mean(), rtol=1e-6)
+    loss = class_loss(tf.constant(logits, tf.float32), tf.constant(labels))
+    np.testing.assert_allclose(loss, -np.log(shares[[0, 1], labels]).mean(), rtol=1e-6)

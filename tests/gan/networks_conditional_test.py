@@ -27,7 +27,7 @@ def discriminator(arch, conditional, **options):
     return make(filters=WIDTH, num_classes=CLASSES, conditional=conditional, **options)
 
 
-def of_layer(model, name):
+def output_of(model, name):
     """The function from the model's inputs to what the layer of that name puts out."""
     return keras.Model(model.inputs, model.get_layer(name).output)
 
@@ -86,7 +86,7 @@ def test_a_projection_adds_the_product_with_the_vector_of_the_class(arch, spectr
 
     *_, last = (layer.output for layer in model.layers if len(layer.output.shape) == 4)
     features = keras.Model(image, last)(IMAGES).numpy()
-    dense = of_layer(model, "spectral_dense" if spectral else "dense")([IMAGES, LABELS]).numpy()
+    dense = output_of(model, "spectral_dense" if spectral else "dense")([IMAGES, LABELS]).numpy()
     products = features.sum((1, 2)) * vectors[LABELS.numpy()]
     expected = dense[:, 0] + products.sum(1)
     score = model([IMAGES, LABELS])

@@ -193,8 +193,8 @@ def test_the_order_of_a_dcgan(arch):
     last = ["BatchNormalization", "ReLU", "Conv2D"]
     start = ["InputLayer", "Dense", "Reshape"]
     assert kinds(generator(arch, filters=16)) == [*start, *3 * paper, "Conv2D"]
-    found = kinds(generator(arch, filters=16, variant="released"))
-    assert found == [*start, *3 * released, *last]
+    order = kinds(generator(arch, filters=16, variant="released"))
+    assert order == [*start, *3 * released, *last]
     model = discriminator(arch, filters=16, spectral=False)
     assert kinds(model) == ["InputLayer", *7 * ["Conv2D", "LeakyReLU"], "Flatten", "Dense"]
     leaks = {layer.negative_slope for layer in model.layers if "leaky" in layer.name}
@@ -355,13 +355,13 @@ STARTS = [
 ]
 
 
-@pytest.mark.parametrize(("arch", "of_generator", "of_discriminator", "factor"), STARTS)
+@pytest.mark.parametrize(("arch", "generator_layers", "discriminator_layers", "factor"), STARTS)
 def test_kernels_start_uniform_with_the_deviation_of_he_or_glorot(
-    arch, of_generator, of_discriminator, factor
+    arch, generator_layers, discriminator_layers, factor
 ):
     """Deviation sqrt(factor / (k^2 (in + out))), and so all within sqrt(3) of it."""
     models = [generator(arch, filters=64), discriminator(arch, filters=64, spectral=False)]
-    for model, names in zip(models, [of_generator, of_discriminator], strict=True):
+    for model, names in zip(models, [generator_layers, discriminator_layers], strict=True):
         for name in names:
             kernel, bias = (weight.numpy() for weight in model.get_layer(name).weights)
             area = kernel.shape[0] * kernel.shape[1]

@@ -36,11 +36,11 @@ def test_penalty_is_the_definition(power):
         penalty = gradient_penalty(
             lambda x: tf.reduce_sum(w * x**power, [1, 2, 3])[:, None], tf.constant(x, tf.float32)
         )
-    of_x = power * w.numpy() * x ** (power - 1)
-    norms = np.sqrt((of_x**2).sum((1, 2, 3)))
+    gradient_in_x = power * w.numpy() * x ** (power - 1)
+    norms = np.sqrt((gradient_in_x**2).sum((1, 2, 3)))
     np.testing.assert_allclose(penalty, ((1 - norms) ** 2).mean(), rtol=1e-5)
     parts = 2 * (norms - 1) / norms
-    slope = (parts[:, None, None, None] * of_x * power * x ** (power - 1)).mean(0)
+    slope = (parts[:, None, None, None] * gradient_in_x * power * x ** (power - 1)).mean(0)
     np.testing.assert_allclose(tape.gradient(penalty, w), slope, rtol=1e-4, atol=1e-5)
 
 

@@ -132,10 +132,10 @@ def test_the_exported_generator_is_folded(tmp_path):
     """No matrix is computed when it is served, and none is applied for itself."""
     export(make(norm="cd", recovery="coloring").sampler, tmp_path / "folded")
     export(make(norm="none").sampler, tmp_path / "plain")
-    found = operations(tmp_path / "folded")
-    assert "Cholesky" not in str(found)
-    assert found.count("MatMul") == operations(tmp_path / "plain").count("MatMul")
-    assert "BatchMatMulV2" not in found
+    folded = operations(tmp_path / "folded")
+    assert "Cholesky" not in str(folded)
+    assert folded.count("MatMul") == operations(tmp_path / "plain").count("MatMul")
+    assert "BatchMatMulV2" not in folded
 
 
 CONDITIONAL = [
@@ -195,8 +195,8 @@ def fresh(**options):
     return trainer, real["images"][0], labels, generated
 
 
-def hinge(of_real, of_generated):
-    return np.maximum(0, 1 - of_real).mean() + np.maximum(0, 1 + of_generated).mean()
+def hinge(real_logits, generated_logits):
+    return np.maximum(0, 1 - real_logits).mean() + np.maximum(0, 1 + generated_logits).mean()
 
 
 def cross_entropy(logits, labels):
@@ -206,12 +206,12 @@ def cross_entropy(logits, labels):
 
 def test_ac_gan_adds_the_cross_entropies():
     trainer, real, labels, generated = fresh(conditional="acgan")
-    (of_real, classes), (of_generated, others) = (
+    (real_logits, classes), (generated_logits, others) = (
         [value.numpy() for value in trainer.discriminator(x)] for x in (real, generated)
     )
-    expected = hinge(of_real, of_generated) + cross_entropy(classes, labels.numpy())
-    of_generator = -of_generated.mean() + 0.1 * cross_entropy(others, labels.numpy())
-    assert float(trainer._update_generator(labels, 0)) == pytest.approx(of_generator, rel=1e-4)
+    expected = hinge(real_logits, generated_logits) + cross_entropy(classes, labels.numpy())
+    generator_loss = -generated_logits.mean() + 0.1 * cross_entropy(others, labels.numpy())
+    assert float(trainer._update_generator(labels, 0)) == pytest.approx(generator_loss, rel=1e-4)
     trainer, *_ = fresh(conditional="acgan")
     assert float(trainer._update_discriminator(real, labels, 0)) == pytest.approx(expected, 1e-4)
 
@@ -225,8 +225,8 @@ def test_the_penalty_is_added_with_its_weight(name):
         tape.watch(points)
         logits = trainer.discriminator(points)
     slopes = np.sqrt((tape.gradient(logits, points).numpy() ** 2).sum((1, 2, 3)))
-    of_real, of_generated = (trainer.discriminator(x).numpy() for x in (real, generated))
-    expected = hinge(of_real, of_generated) + 3.0 * ((1 - slopes) ** 2).mean()
+    real_logits, generated_logits = (trainer.discriminator(x).numpy() for x in (real, generated))
+    expected = hinge(real_logits, generated_logits) + 3.0 * ((1 - slopes) ** 2).mean()
     assert float(trainer._update_discriminator(real, None, 0)) == pytest.approx(expected, rel=1e-4)
 
 

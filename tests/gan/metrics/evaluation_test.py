@@ -75,8 +75,8 @@ def test_inception_score_of_the_samples():
     images = _images(30)
     result = evaluate(lambda n: iter([images[:7], images[7:]]), REFERENCE, _network(4), 30)
     expected = inception_score((images[:, 0, :4, 0] + 1) * 127.5)
-    found = result["inception_score"], result["inception_score_deviation"]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    score = result["inception_score"], result["inception_score_deviation"]
+    np.testing.assert_allclose(score, expected, rtol=1e-5)
 
 
 def test_many_classes_have_no_shares():

@@ -55,10 +55,10 @@ def test_moments_in_parts(random, size):
         halves[i % 2].update(part)
     halves[0].merge(halves[1])
     halves[0].merge(Moments())
-    for found in (updated, halves[0]):
-        assert found.count == 100
-        np.testing.assert_allclose(found.result()[0], mean, rtol=1e-14)
-        np.testing.assert_allclose(found.result()[1], covariance, rtol=1e-7)
+    for whole in (updated, halves[0]):
+        assert whole.count == 100
+        np.testing.assert_allclose(whole.result()[0], mean, rtol=1e-14)
+        np.testing.assert_allclose(whole.result()[1], covariance, rtol=1e-7)
     into_nothing = Moments()
     into_nothing.merge(updated)
     before = [array.copy() for array in updated.result()]
@@ -68,19 +68,19 @@ def test_moments_in_parts(random, size):
 
 
 def test_bad_parts(random):
-    found = Moments()
+    running = Moments()
     with pytest.raises(ValueError, match="Received: count=0"):
-        found.result()
-    found.update(random.normal(size=(1, 3)))
+        running.result()
+    running.update(random.normal(size=(1, 3)))
     with pytest.raises(ValueError, match="Received: count=1"):
-        found.result()
+        running.result()
     with pytest.raises(ValueError, match="Received: 3 and 2"):
-        found.update(random.normal(size=(4, 2)))
+        running.update(random.normal(size=(4, 2)))
     with pytest.raises(ValueError, match="Received: 3 of 3 values"):
-        found.update(np.full([1, 3], np.nan))
+        running.update(np.full([1, 3], np.nan))
     with pytest.raises(ValueError, match=r"Received: features.shape=\(0, 3\)"):
-        found.update(np.zeros([0, 3]))
-    assert found.count == 1
+        running.update(np.zeros([0, 3]))
+    assert running.count == 1
 
 
 def test_diagonal_gaussians_in_closed_form(random):

@@ -58,9 +58,9 @@ def test_extremes():
 def test_the_logits_are_not_changed_and_float32_is_made_float64():
     logits = _logits(40).astype(np.float32)
     before = logits.copy()
-    found = inception_score(logits)
+    score = inception_score(logits)
     np.testing.assert_array_equal(logits, before)
-    np.testing.assert_allclose(found, inception_score(logits.astype(np.float64)), rtol=1e-15)
+    np.testing.assert_allclose(score, inception_score(logits.astype(np.float64)), rtol=1e-15)
 
 
 def test_mistakes():

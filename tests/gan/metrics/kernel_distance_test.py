@@ -47,16 +47,16 @@ def test_against_tensorflow_gan(random):
     # Its blocks are consecutive rows, its second number the standard error of their mean.
     blocks = [squared_mmd(a[i : i + 10], b[i : i + 10]) for i in range(0, 40, 10)]
     expected = np.mean(blocks), np.std(blocks, ddof=1) / 2
-    found = [value.numpy() for value in theirs(max_block_size=10)]
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    in_blocks = [value.numpy() for value in theirs(max_block_size=10)]
+    np.testing.assert_allclose(in_blocks, expected, rtol=1e-10)
 
 
 def test_it_is_unbiased(random):
     """Over many draws from one distribution, the mean is zero, and the biased estimate is not."""
-    found = [squared_mmd(*random.normal(size=(2, 8, 4))) for _ in range(400)]
-    error = np.std(found) / 20
-    assert abs(np.mean(found)) < 4 * error
-    assert min(found) < 0
+    estimates = [squared_mmd(*random.normal(size=(2, 8, 4))) for _ in range(400)]
+    error = np.std(estimates) / 20
+    assert abs(np.mean(estimates)) < 4 * error
+    assert min(estimates) < 0
     diagonal = 2 * np.mean((np.sum(random.normal(size=(1000, 4)) ** 2, 1) / 4 + 1) ** 3) / 8
     assert diagonal > 10 * error
 
@@ -73,12 +73,12 @@ def test_subsets(random):
 
 def test_a_subset_is_as_many_rows_as_there_are(random):
     a, b = random.normal(size=(300, 4)), random.normal(size=(20, 4))
-    found = kernel_distance(a, b, subsets=5)
-    assert found == kernel_distance(a, b, subsets=5, subset_size=20)
+    distance = kernel_distance(a, b, subsets=5)
+    assert distance == kernel_distance(a, b, subsets=5, subset_size=20)
     # All of b, and 20 rows of a.
     draws = np.random.default_rng(0)
     expected = [squared_mmd(a[draws.choice(300, 20, replace=False)], b) for _ in range(5)]
-    np.testing.assert_allclose(found, (np.mean(expected), np.std(expected, ddof=1)), rtol=1e-12)
+    np.testing.assert_allclose(distance, (np.mean(expected), np.std(expected, ddof=1)), rtol=1e-12)
 
 
 def test_mistakes(random):

@@ -118,12 +118,12 @@ def test_an_npz_of_statistics(tmp_path):
     np.savez(tmp_path / "ours.npz", mean=mean, covariance=covariance, count=50)
     np.savez(tmp_path / "theirs.npz", mu=mean.astype(np.float32), sigma=covariance)
     for name, count in [("ours", 50), ("theirs", None)]:
-        found = sources.from_npz(tmp_path / f"{name}.npz")
-        assert isinstance(found, Statistics)
-        assert (found.name, found.count) == (name, count)
-        assert found.mean.dtype == found.covariance.dtype == np.float64
-        np.testing.assert_array_equal(found.mean, mean)
-        np.testing.assert_array_equal(found.covariance, covariance)
+        statistics = sources.from_npz(tmp_path / f"{name}.npz")
+        assert isinstance(statistics, Statistics)
+        assert (statistics.name, statistics.count) == (name, count)
+        assert statistics.mean.dtype == statistics.covariance.dtype == np.float64
+        np.testing.assert_array_equal(statistics.mean, mean)
+        np.testing.assert_array_equal(statistics.covariance, covariance)
 
 
 def test_bad_npz(tmp_path, pixels):

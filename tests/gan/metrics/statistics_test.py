@@ -147,7 +147,7 @@ def pixels():
 @pytest.mark.parametrize("size", [1, 10, 43, 50])
 def test_gathered_in_batches(pixels, size):
     seen = []
-    found = gather(
+    statistics = gather(
         batches(pixels, size),
         43,
         "toys",
@@ -156,24 +156,26 @@ def test_gathered_in_batches(pixels, size):
         progress=lambda *step: seen.append(step),
     )
     flat = pixels.reshape(43, -1)
-    np.testing.assert_allclose(found.mean, flat[:, :3].mean(0), rtol=1e-6)
-    np.testing.assert_allclose(found.covariance, np.cov(flat[:, :3].T.astype(float)), rtol=1e-6)
-    np.testing.assert_array_equal(found.rows, flat[:25, :3])
-    assert found.rows.dtype == np.float32
-    np.testing.assert_allclose(found.score, inception_score(flat[:, -6:]), rtol=1e-12)
+    np.testing.assert_allclose(statistics.mean, flat[:, :3].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(
+        statistics.covariance, np.cov(flat[:, :3].T.astype(float)), rtol=1e-6
+    )
+    np.testing.assert_array_equal(statistics.rows, flat[:25, :3])
+    assert statistics.rows.dtype == np.float32
+    np.testing.assert_allclose(statistics.score, inception_score(flat[:, -6:]), rtol=1e-12)
     shares = np.bincount(flat[:, -6:].argmax(1), minlength=6) / 43
-    np.testing.assert_allclose(found.class_shares, shares)
-    assert (found.count, found.name) == (43, "toys")
+    np.testing.assert_allclose(statistics.class_shares, shares)
+    assert (statistics.count, statistics.name) == (43, "toys")
     assert [step[0] for step in seen] == [*range(size, 43, size), 43]
 
 
 def test_what_is_not_there(pixels):
-    found = gather(batches(pixels), 43, "toys", _network())
-    assert found.rows is None and found.class_shares is None
-    assert found.score == "the features have no logits"
-    found = gather(batches(pixels[:9]), 9, "toys", _network(classes=6))
-    assert found.score == "10 splits need at least 10 images"
-    assert len(found.class_shares) == 6
+    statistics = gather(batches(pixels), 43, "toys", _network())
+    assert statistics.rows is None and statistics.class_shares is None
+    assert statistics.score == "the features have no logits"
+    statistics = gather(batches(pixels[:9]), 9, "toys", _network(classes=6))
+    assert statistics.score == "10 splits need at least 10 images"
+    assert len(statistics.class_shares) == 6
 
 
 def test_memory_does_not_grow_with_the_images():

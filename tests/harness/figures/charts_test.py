@@ -43,18 +43,18 @@ def test_bars_are_as_high_as_their_numbers(tmp_path):
 
 def test_rows_are_as_long_as_their_numbers(tmp_path):
     """And say what is missing; on a logarithmic scale they begin at a power of 10."""
-    path, found = tmp_path / "rows.png", {}
+    path, counts = tmp_path / "rows.png", {}
     for name, number in (("low", 1.0), ("high", 3.0), ("none", None)):
         charts.write_rows(path, {"A": {"norm_1": {"bn": number}, "norm_2": {"itn": 4.0}}})
-        found[name] = coloured(path)
+        counts[name] = coloured(path)
     for name, number in (("logarithmic", 30.0), ("nothing", None)):
         panels = {"A": {"norm_1": {"bn": number}, "norm_2": {"itn": 1000.0}}}
         charts.write_rows(path, panels, logarithmic=["A"])
-        found[name] = coloured(path)
-    assert found["high"][0] > 2 * found["low"][0] > 1000
-    assert found["low"][1] == pytest.approx(found["high"][1], rel=0.01)
-    assert 20 < found["none"][0] < found["low"][0] / 2
-    ratio = (found["logarithmic"][0] - found["nothing"][0]) / found["logarithmic"][1]
+        counts[name] = coloured(path)
+    assert counts["high"][0] > 2 * counts["low"][0] > 1000
+    assert counts["low"][1] == pytest.approx(counts["high"][1], rel=0.01)
+    assert 20 < counts["none"][0] < counts["low"][0] / 2
+    ratio = (counts["logarithmic"][0] - counts["nothing"][0]) / counts["logarithmic"][1]
     assert ratio == pytest.approx(np.log10(3) / 2, rel=0.2)
 
 
@@ -76,19 +76,19 @@ def test_heat_maps_are_blue_above_zero_and_red_below(tmp_path):
         "apart": {"A": {(1, 8): 2.0, (2, 9): -2.0}},
         "nothing": {"A": {(1, 8): None, (2, 8): float("nan")}},
     }
-    found = {}
+    counts = {}
     for name, panels in pictures.items():
         path = tmp_path / f"{name}.png"
         charts.write_heat_maps(path, panels, "batch size", "width", "difference, %")
-        found[name] = coloured(path, least=40)[:2]  # the ends of the scale are dark
-    blue, red = found["nothing"]  # of the scale alone
-    of_cell = found["half"][0] - blue
-    assert of_cell > 10_000
-    assert found["above"][0] - blue == pytest.approx(2 * of_cell, rel=0.05)
-    assert found["above"][1] == found["half"][1] == red
-    assert found["below"][0] - blue == pytest.approx(of_cell, rel=0.05)
-    assert found["below"][1] - red == pytest.approx(of_cell, rel=0.2)
-    assert found["apart"][0] > blue and found["apart"][1] > red
+        counts[name] = coloured(path, least=40)[:2]  # the ends of the scale are dark
+    blue, red = counts["nothing"]  # of the scale alone
+    cell = counts["half"][0] - blue
+    assert cell > 10_000
+    assert counts["above"][0] - blue == pytest.approx(2 * cell, rel=0.05)
+    assert counts["above"][1] == counts["half"][1] == red
+    assert counts["below"][0] - blue == pytest.approx(cell, rel=0.05)
+    assert counts["below"][1] - red == pytest.approx(cell, rel=0.2)
+    assert counts["apart"][0] > blue and counts["apart"][1] > red
 
 
 def test_heat_maps_share_a_scale(tmp_path):
