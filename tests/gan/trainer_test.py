@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gan import latents as random_numbers
 from gan import presets
 from gan.export import export
 from gan.latents import latents, uniforms
@@ -110,9 +111,52 @@ def test_a_step_of_a_fresh_trainer_depends_on_the_seed_alone():
     assert float(losses[0]["generator_loss"]) != float(losses[2]["generator_loss"])
 
 
-def test_another_step_has_other_latents():
-    losses = [make().step(step, batch(0)) for step in (0, 1)]
-    assert float(losses[0]["generator_loss"]) != float(losses[1]["generator_loss"])
+@pytest.fixture
+def drawn(monkeypatch):
+    """The stream and the index of all that is drawn, in order."""
+    uses, key = [], random_numbers._key
+
+    def noted(seed, stream, index):
+        uses.append((stream, int(index)))
+        return key(seed, stream, index)
+
+    monkeypatch.setattr(random_numbers, "_key", noted)
+    return uses
+
+
+def test_no_two_updates_draw_the_same_numbers(drawn):
+    trainer = make(gradient_penalty="wgan_gp")
+    for step in range(3):
+        trainer.step(step, batch(step))
+    # Of two updates of the discriminator and one of the generator a step.
+    assert [index for stream, index in drawn if stream == "training"] == list(range(9))
+    assert [index for stream, index in drawn if stream == "penalty"] == [0, 1, 3, 4, 6, 7]
+    assert len(drawn) == 9 + 6
+
+
+def test_samples_are_of_no_latents_of_the_training(drawn, trainer):
+    trainer.fixed_samples(5)
+    list(trainer.samples(7, batch_size=4))
+    assert drawn == [("fixed", 0), ("evaluation", 0), ("evaluation", 4)]
+
+
+def test_the_generators_batch_may_be_larger(monkeypatch):
+    """By a multiple, of as many latents, and of the last real images' classes again and again."""
+    trainer = make(conditional="projection", generator_batch_multiple=3)
+    given, generated = [], trainer._generated
+
+    def noted(latent, labels):
+        given.append((latent.numpy(), labels.numpy()))
+        return generated(latent, labels)
+
+    monkeypatch.setattr(trainer, "_generated", noted)
+    real = batch(0)
+    losses = trainer.step(0, real)
+    assert [len(latent) for latent, _ in given] == [8, 8, 24]
+    latent, labels = given[-1]
+    assert len(np.unique(latent[:, 0])) == 24
+    np.testing.assert_array_equal(labels, np.tile(real["labels"][-1], 3))
+    assert np.isfinite(losses["generator_loss"])
 
 
 def test_the_exported_generator_computes_what_the_generator_does(tmp_path, trainer):

@@ -178,6 +178,17 @@ def test_bad_features(random):
         frechet_distance_of_features(good, good[:, :2])
 
 
+@pytest.mark.parametrize("largest", [1.0, 1e5])
+def test_a_covariance_is_symmetric_but_for_rounding(largest):
+    """Those of float32 are not exactly: a millionth of the largest value is the limit."""
+    mean, covariance = np.zeros(2), np.eye(2) * largest
+    covariance[0, 1] = 0.9e-6 * largest
+    assert frechet_distance(mean, covariance, mean, covariance) < 1e-5 * largest
+    covariance[0, 1] = 1.1e-6 * largest
+    with pytest.raises(ValueError, match="cov_a.*symmetric. Received: asymmetry=(1.1e-06|0.11)"):
+        frechet_distance(mean, covariance, mean, covariance)
+
+
 def test_bad_moments():
     mean, covariance = np.zeros(2), np.eye(2)
     bad = {
