@@ -61,7 +61,7 @@ class ClassFolders:
             )
         paths, labels = [], []
         for label, name in enumerate(classes):
-            if not (folder / name).is_dir() and split != _TRAINING:
+            if not (folder / name).is_dir():
                 continue
             class_paths = _images_below(folder / name)
             if not class_paths:

@@ -45,6 +45,25 @@ def test_seed_decides_the_order():
     assert np.any(shuffled_indices(-1, positions, 100) != first)
 
 
+def test_the_order_and_the_noise_stay_those_of_runs_that_were_begun_before():
+    """A run that goes on sees what it would have seen: the keys of its numbers are a promise."""
+    epochs = np.repeat(np.arange(3), 20)
+    order = tf.raw_ops.RandomIndexShuffle(
+        index=np.tile(np.arange(20), 3),
+        seed=np.stack([np.full(60, 7), epochs, np.zeros(60, np.int64)], 1),
+        max_index=np.int64(19),
+        rounds=8,
+    )
+    np.testing.assert_array_equal(shuffled_indices(7, np.arange(60), 20), order)
+    plain, noisy = (
+        _take(1, _images(20), batch_size=4, per_step=2, seed=7, first_step=3, dequantize=dequantize)
+        for dequantize in (False, True)
+    )
+    key = tf.random.experimental.stateless_fold_in(tf.constant([7, 3], tf.int64), 0x64657175)
+    noise = tf.random.stateless_uniform([2, 4, 2, 2, 1], key, maxval=1 / 128)
+    np.testing.assert_allclose(noisy["images"][0] - plain["images"][0], noise, atol=1e-6)
+
+
 def test_any_positions_in_any_order():
     whole = shuffled_indices(3, np.arange(50), 20).numpy()
     some = np.array([41, 3, 19, 20, 20])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.datasets import image_kind, load_images, stream_images
+from harness.datasets.plain_pickle import read_pickle
 from tests.harness.datasets.checked import bilinear, message
 
 PYTHON = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
@@ -110,12 +111,24 @@ def test_python_batches(tmp_path, name, dumps):
     check(name, data, tmp_path / PYTHON[name])
 
 
+def test_strings_of_python_2_are_bytes(tmp_path):
+    (tmp_path / "batch").write_bytes(python2_pickle({"labels": [1]}))
+    assert read_pickle(tmp_path / "batch") == {b"labels": [1]}
+
+
 @pytest.mark.parametrize("name", BINARY)
 def test_binary(tmp_path, name):
     data = splits(name)
     write_binary(tmp_path / BINARY[name], name, data)
     check(name, data, tmp_path)
     check(name, data, tmp_path / BINARY[name])
+
+
+def test_the_folder_of_the_archive_comes_first(tmp_path):
+    data = {folder: splits("cifar10", seed) for seed, folder in enumerate(["apart", "inside"])}
+    write_binary(tmp_path / "apart", "cifar10", data["apart"])
+    write_binary(tmp_path / "apart/cifar-10-batches-bin", "cifar10", data["inside"])
+    check("cifar10", data["inside"], tmp_path / "apart")
 
 
 class Malicious:

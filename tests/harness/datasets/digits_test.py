@@ -33,4 +33,7 @@ def test_mistakes():
     assert "Received: image_size=0" in message(load_images, "digits", "train", image_size=0)
     text = message(load_images, "digits", "train", image_size=10**6)
     assert "must fit in memory. Received: 1437 images of 1000000x1000000x1 values, 57" in text
+    # NumPy calls what no address could tell a ValueError.
+    text = message(load_images, "digits", "train", image_size=10**10)
+    assert "must fit in memory. Received: 1437 images of 10000000000x10000000000x1" in text
     assert "Received: dataset='digits', which is read" in message(stream_images, "digits", "test")

@@ -1,4 +1,5 @@
 import os
+import shutil
 import struct
 
 import numpy as np
@@ -142,6 +143,9 @@ def test_the_split_validation_may_be_val(toys):
         assert got.labels.tolist() == [1] and got.num_classes == 3 and got.split == split
     write(folder / "validation/ä/1.png", png(pixels()))
     assert load_images("folder", "validation", folder, image_size=8).labels.tolist() == [2]
+    assert load_images("folder", "val", folder, image_size=8).labels.tolist() == [1]
+    shutil.rmtree(folder / "val")
+    assert load_images("folder", "val", folder, image_size=8).labels.tolist() == [2]
 
 
 def test_links_are_followed(toys):
@@ -166,7 +170,9 @@ def test_a_truncated_image_is_named(toys, encode, share):
     text = message(check_images, got, progress=lambda *counts: seen.append(counts))
     assert text.startswith(f"{path} must be") and seen == [(1, 7), (2, 7), (3, 7)]
     assert str(path) in message(check_images, got, indices=[0, 3, 2])
-    check_images(got, indices=[0, 1, 4])
+    seen.clear()
+    check_images(got, indices=[0, 1, 4], progress=lambda *counts: seen.append(counts))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_an_image_that_is_gone(toys):
@@ -189,6 +195,13 @@ def test_mistakes(toys):
     write(folder / "val/other/1.png", png(pixels()))
     text = message(stream_images, "folder", "val", folder)
     assert text.endswith("Received: new, other, which are not there")
+    for name in "123":
+        write(folder / f"val/{name}/1.png", png(pixels()))
+    text = message(stream_images, "folder", "val", folder)
+    assert text.endswith("Received: 1, 2, 3, new, other, which are not there")
+    write(folder / "val/4/1.png", png(pixels()))
+    text = message(stream_images, "folder", "val", folder)
+    assert text.endswith("Received: 1, 2, 3, 4, new, ..., which are not there")
     (folder / "train/empty").mkdir()
     text = message(stream_images, "folder", "train", folder)
     assert f"Received: none in {folder}/train/empty" in text

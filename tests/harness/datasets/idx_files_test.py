@@ -122,5 +122,9 @@ def test_mistakes(tmp_path):
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     text = message(load_images, "mnist", "test", tmp_path)
     assert "Received: no t10k-labels-idx1-ubyte or " in text
+    for images, _ in FILES.values():
+        (tmp_path / images).unlink()
+    text = message(load_images, "mnist", "train", tmp_path)
+    assert "Received: no train-images-idx3-ubyte or " in text
     text = message(load_images, "mnist", "dev", tmp_path)
     assert "the splits ['test', 'train']. Received: split='dev'" in text

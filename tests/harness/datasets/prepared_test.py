@@ -83,6 +83,7 @@ def test_images_of_different_sizes_need_one(tmp_path):
     _store(tmp_path, "mixed", features, examples)
     assert "Received: image_size=None" in _message("mixed", "train", tmp_path)
     assert load_images("mixed", "train", tmp_path, image_size=8).images.shape == (3, 8, 8, 1)
+    assert image_kind("mixed", tmp_path) == (1, 2, None)
 
 
 def test_other_features_are_left_undecoded(tmp_path):
@@ -165,6 +166,15 @@ def test_damaged_description(copy, file, size):
     os.truncate(copy / "toys/1.0.0" / file, size)
     message = _message("toys", "train", copy)
     assert message.startswith("Damaged data") and PREPARE.format("toys", copy) in message
+
+
+def test_a_folder_that_may_not_be_read_is_not_called_damaged(store, monkeypatch):
+    def forbidden(name, data_dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tfds.core.read_only_builder, "builder_from_files", forbidden)
+    message = _message("toys", "train", store)
+    assert message == f"Dataset 'toys' in {store}/toys cannot be read: permission denied"
 
 
 def test_not_labelled_images(tmp_path):

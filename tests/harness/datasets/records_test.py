@@ -89,7 +89,7 @@ def test_grey_images(tmp_path):
     assert images == {row["image"].tobytes() for row in examples(1)}
 
 
-def write_shards(root, counts, label=lambda i: i, key="label"):
+def write_shards(root, counts, label=lambda i: i, key="label", copies=1):
     """TFRecord files of examples of an image and a label, numbered through the files."""
     paths, i = [], 0
     for number, count in enumerate(counts):
@@ -98,7 +98,7 @@ def write_shards(root, counts, label=lambda i: i, key="label"):
             for _ in range(count):
                 values = {
                     "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[bytes(i)])),
-                    key: tf.train.Feature(int64_list=tf.train.Int64List(value=[label(i)])),
+                    key: tf.train.Feature(int64_list=tf.train.Int64List(value=copies * [label(i)])),
                 }
                 example = tf.train.Example(features=tf.train.Features(feature=values))
                 writer.write(example.SerializeToString())
@@ -156,6 +156,9 @@ def test_other_bytes(tmp_path):
         paths = write_shards(tmp_path, [4], key=key)
         text = message(index_records, paths, [4], "label")
         assert "record 0: an example without one integer 'label'" in text
+    for copies in (2, 9000):  # and of more bytes than are read at once
+        paths = write_shards(tmp_path, [4], copies=copies)
+        assert "without one integer 'label'" in message(index_records, paths, [4], "label")
     (tmp_path / "0.tfrecord").write_bytes(np.random.default_rng(0).bytes(5000))
     assert "record 0: the file ends, at 5000 bytes" in message(index_records, paths, [4], "label")
 

@@ -19,6 +19,37 @@ def test_curves_are_drawn_where_there_are_values(tmp_path):
     assert not ((a[..., 2].astype(int) - a[..., 0]) > 80).any()
 
 
+def blue_of(path):
+    """Where the first line is drawn, (height, width)."""
+    pixels = tf.io.decode_png(path.read_bytes(), channels=3).numpy().astype(int)
+    return pixels[..., 2] - pixels[..., 0] > 80
+
+
+def test_zero_is_a_value(tmp_path):
+    rows = [{"step": step, "loss": loss} for step, loss in enumerate([0.0, 1.0, 0.0])]
+    write_curves(tmp_path / "curves.png", rows, {"Losses": ["loss"]})
+    (columns,) = blue_of(tmp_path / "curves.png").any(0).nonzero()
+    assert np.ptp(columns) > 300
+
+
+def test_few_points_are_marked(tmp_path):
+    heights = []
+    for count in (49, 50):
+        write_lines(tmp_path / "a.png", {"A": {"a": [(x, 5) for x in range(count)]}}, "x")
+        heights.append(blue_of(tmp_path / "a.png").sum(0).max())
+    assert heights[0] > heights[1] + 2
+
+
+@pytest.mark.parametrize("logarithmic", [[], ["A"]])
+def test_y_on_a_logarithmic_scale(tmp_path, logarithmic):
+    points = [(0, 1), (1, 10), (2, 100)]
+    write_lines(tmp_path / "a.png", {"A": {"a": points}}, "x", logarithmic=logarithmic)
+    rows, columns = blue_of(tmp_path / "a.png").nonzero()
+    middle = rows[columns == (columns.min() + columns.max()) // 2].mean()
+    share = (rows.max() - middle) / np.ptp(rows)
+    assert share == pytest.approx(1 / 2 if logarithmic else 9 / 99, abs=0.03)
+
+
 def test_the_legend_of_many_lines_is_beside_them(tmp_path):
     right = []
     for count in (3, 4):
@@ -51,6 +82,10 @@ def test_pictures_are_below_the_curves(tmp_path):
         rows_of_red, columns = np.nonzero((pixels == [255, 0, 0]).all(-1))
         assert bool(pictures) == bool(len(rows_of_red))
     assert sizes[1] > sizes[0]
+    grey = np.full((40, 40, 1), 100, np.uint8)  # whose own least value is not black
+    write_curves(tmp_path / "grey.png", rows, panels, pictures=[("step 0", grey)])
+    pixels = tf.io.decode_png((tmp_path / "grey.png").read_bytes(), channels=3).numpy()
+    assert (pixels == 100).all(-1).sum() > 10_000
     assert rows_of_red.min() > sizes[0] * 0.8
     assert columns.min() < pixels.shape[1] / 2 < columns.max()
 

@@ -17,6 +17,11 @@ def test_a_grid_shows_each_image_in_its_place():
     assert (grid[0] == 255).all()
 
 
+def test_a_grid_is_about_as_wide_as_high():
+    """Of two rows of three images with two pixels between them."""
+    assert pictures.image_grid(np.zeros((5, 4, 6, 1))).shape == (2 * 6 + 2, 3 * 8 + 2, 1)
+
+
 def test_values_outside_are_clipped():
     assert pictures.image_grid(np.full((1, 1, 1, 1), 2.0), gap=0).item() == 255
 
