@@ -68,7 +68,8 @@ for child in running:
 def environment(folder):
     """A user's, with caches and temporary files in a folder: TensorFlow may say what it likes."""
     kept = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    return kept | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder), "TMPDIR": str(folder)}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return kept | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(folder), "TMPDIR": str(folder)}
 
 
 def wait_for(condition):

@@ -4,7 +4,7 @@ import ast
 import pathlib
 import typing
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).absolute().parents[1]
 SOURCE_FOLDERS = ("tfnorm", "harness", "gan", "classify", "tests")
 
 
