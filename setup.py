@@ -51,7 +51,7 @@ setuptools.setup(
     install_requires=["absl-py", "keras>=3.12", "numpy", "tensorflow>=2.20,<2.22"],
     extras_require={
         "experiments": EXPERIMENTS,
-        # The tests cover the programs too. Pyright holds the annotations of `tfnorm` to its code.
-        "test": ["tfnorm[experiments]", "pyright", "pytest>=8.1", "pytest-xdist", "ruff"],
+        # The tests cover the programs too. Pyright runs on Node.js, which [nodejs] brings.
+        "test": ["tfnorm[experiments]", "pyright[nodejs]", "pytest>=8.1", "pytest-xdist", "ruff"],
     },
 )
