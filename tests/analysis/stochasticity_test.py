@@ -7,10 +7,12 @@ import pytest
 
 from tests import reference
 from tfnorm.analysis import stochasticity
-from tfnorm.analysis.stochasticity import METHODS, disturbance, method_disturbance
+from tfnorm.analysis.stochasticity import disturbance, method_disturbance
+from tfnorm.functional import WHITENERS
 
 RNG = np.random.default_rng(0)
 EPSILON = 1e-3
+METHODS = ("bn", *WHITENERS)
 # The toy setting: 1000 points in 16 dimensions.
 TOY = RNG.normal(size=(1000, 16)).astype("float32")
 MIXED = TOY @ RNG.normal(size=(16, 16)).astype("float32")
