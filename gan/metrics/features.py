@@ -12,7 +12,7 @@ from harness.errors import UserError
 DIGITS = "digits"
 INCEPTION = "tfgan_inception"
 
-_SHIPPED = pathlib.Path(__file__).resolve().with_name("digits")
+_SHIPPED = pathlib.Path(__file__).with_name("digits").resolve()
 _INCEPTION_SIZE = 299
 _BATCH_SIZE = 50
 
