@@ -1,10 +1,9 @@
 """Normalization as functions of tensors: TensorFlow only, no state, no training flag."""
 
+from tfnorm.functional.batch_unitization import apply_unitization, batch_unitization
 from tfnorm.functional.batch_whitening import apply_whitening, batch_whitening, moving_matrices
 from tfnorm.functional.spectral import spectral_norm
 from tfnorm.functional.unitization import (
-    apply_unitization,
-    batch_unitization,
     practical_unitization,
     scalar_unitization,
     vanilla_unitization,

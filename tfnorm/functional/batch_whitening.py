@@ -1,12 +1,17 @@
 """Batch whitening of rows as one op, all groups at once, with its gradient in closed form."""
 
-import collections.abc
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfnorm.functional import groups, statistics
+from tfnorm.functional import groups, layouts, statistics
 from tfnorm.functional.gradients import custom_gradient
-from tfnorm.functional.whitening import WHITENERS, whitening_matrix
+from tfnorm.functional.shapes import known_size
+from tfnorm.functional.whiteners import Device
+from tfnorm.functional.whitening import find_whitener, whitening_matrix
+
+# A block's whitened rows, mean, covariances and whitening matrices.
+_Whitened = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 def batch_whitening(
@@ -18,7 +23,7 @@ def batch_whitening(
     group_size: int | None = None,
     epsilon: float = 1e-3,
     iterations: int = 5,
-    device: str | None = None,
+    device: Device | None = None,
     weights: tf.Tensor | None = None,
     expected_rows: int | None = None,
     sum_replicas: statistics.SumReplicas = statistics.one_replica,
@@ -27,7 +32,8 @@ def batch_whitening(
 
     `y = gamma * (W (x - mean)) + beta` in each group of channels, with `W` the whitening matrix of
     `covariance + epsilon I` and `covariance = mean((x - mean) (x - mean)^T)`, divided by n, not by
-    n - 1. Reference: Huang et al., CVPR 2020, supplement, Algorithms I and II; with the centring
+    n - 1. Reference: Huang et al., "An Investigation into the Stochasticity of Batch Whitening",
+    CVPR 2020, https://arxiv.org/abs/2003.12327, supplement, Algorithms I and II; with the centring
     term that Algorithm II leaves out.
 
     Args:
@@ -49,16 +55,18 @@ def batch_whitening(
         the whitening matrices (groups, size, size) without gamma. Only y carries a gradient.
         Where no row counts, mean is not finite.
     """
+    whitener = find_whitener(method)
+    channels = known_size(rows)
+    gamma = tf.ones([channels], rows.dtype) if gamma is None else gamma
+    beta = tf.zeros([channels], rows.dtype) if beta is None else beta
 
-    def whiten(block, rows, gamma, beta):
-        layout = groups.training_layout(block, rows, expected_rows)
-        if gamma is None:
-            gamma = tf.ones([block.channels], rows.dtype)
-        if beta is None:
-            beta = tf.zeros([block.channels], rows.dtype)
+    def whiten(
+        block: groups.Block, rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+    ) -> _Whitened:
+        layout = layouts.fastest_training_layout(block, rows, expected_rows)
 
         @custom_gradient
-        def op(rows, gamma, beta):
+        def op(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
             sums, counted = sum_replicas(
                 [statistics.column_sums(rows, weights), statistics.count(rows, weights)]
             )
@@ -68,38 +76,46 @@ def batch_whitening(
             centred = layout.subtract(layout.split(rows), layout.split(mean))
             (gram,) = sum_replicas([layout.gram(_weighted(centred, weights), centred)])
             covariance = gram / n
-            w, pullback = WHITENERS[method].function(covariance, epsilon, iterations, device)
+            w, pullback = whitener.function(covariance, epsilon, iterations, device)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
             y = tf.nn.bias_add(layout.merge(layout.apply(centred, scaled)), beta)
 
-            def gradient(dy, *_):
+            def gradient(dy: tf.Tensor, *_: tf.Tensor | None):
                 d_beta = statistics.column_sums(dy)
                 split = layout.split(dy)
                 d_scaled = layout.gram(split, centred)
                 d_gamma = tf.reshape(tf.reduce_sum(d_scaled * w, -1), [-1])
-                total_scaled, total_beta = sum_replicas([d_scaled, d_beta])
-                d = pullback(scale * total_scaled)
+                total_d_scaled, total_d_beta = sum_replicas([d_scaled, d_beta])
+                d = pullback(scale * total_d_scaled)
                 # One row by each matrix: as a product it would be all set-up.
-                parts = tf.reshape(total_beta / n, [block.groups, block.size, 1]) * scaled
+                parts = tf.reshape(total_d_beta / n, [block.groups, block.size, 1]) * scaled
                 d_mean = layout.split(tf.reshape(tf.reduce_sum(parts, 1), [1, -1]))
                 d_statistics = layout.subtract(layout.apply(centred, d / n), d_mean)
                 d_rows = layout.apply_transposed(split, scaled) + _weighted(d_statistics, weights)
                 return layout.merge(d_rows), d_gamma, tf.reshape(d_beta, [-1])
 
-            known_mean = mean[0] / tf.minimum(counted, 1.0)
-            values = y, *map(tf.stop_gradient, (known_mean, covariance, w))
-            return values, gradient
+            # Not finite where no row counts.
+            mean_if_any = mean[0] / tf.minimum(counted, 1.0)
+            return (y, *map(tf.stop_gradient, (mean_if_any, covariance, w))), gradient
 
         return op(rows, gamma, beta)
 
-    return _by_block(whiten, group_size, rows, gamma, beta)
+    outputs, means, covariances, matrices = [], [], [], []
+    for block in groups.blocks(channels, group_size):
+        part = rows if block.channels == channels else rows[:, block.span]
+        y, mean, covariance, matrix = whiten(block, part, gamma[block.span], beta[block.span])
+        outputs.append(y)
+        means.append(mean)
+        covariances.append(covariance)
+        matrices.append(matrix)
+    return groups.join(outputs), groups.join(means), covariances, matrices
 
 
 def apply_whitening(
     rows: tf.Tensor,
     mean: tf.Tensor,
-    matrices: collections.abc.Sequence[tf.Tensor],
+    matrices: Sequence[tf.Tensor],
     gamma: tf.Tensor | None,
     beta: tf.Tensor | None,
     *,
@@ -117,55 +133,44 @@ def apply_whitening(
         y, (n, channels), differentiable with respect to every tensor.
     """
     parts = []
-    for block, matrix in zip(
-        groups.blocks(groups.channels_of(rows), group_size), matrices, strict=True
-    ):
-        layout = groups.layout(block)
-        in_block = slice(block.start, block.start + block.channels)
+    for block, matrix in zip(groups.blocks(known_size(rows), group_size), matrices, strict=True):
+        layout = layouts.fastest_layout(block)
         if gamma is not None:
-            matrix = tf.reshape(gamma[in_block], [block.groups, block.size, 1]) * matrix
-        centred = layout.split(tf.nn.bias_add(rows[:, in_block], -mean[in_block]))
+            matrix = tf.reshape(gamma[block.span], [block.groups, block.size, 1]) * matrix
+        centred = layout.split(tf.nn.bias_add(rows[:, block.span], -mean[block.span]))
         y = layout.merge(layout.apply(centred, matrix))
-        parts.append(y if beta is None else tf.nn.bias_add(y, beta[in_block]))
-    return _joined(parts)
+        parts.append(y if beta is None else tf.nn.bias_add(y, beta[block.span]))
+    return groups.join(parts)
 
 
 def moving_matrices(
-    covariances: collections.abc.Sequence[tf.Tensor],
+    covariances: Sequence[tf.Tensor],
     *,
     method: str,
     epsilon: float,
     iterations: int,
-    device: str | None,
+    device: Device | None,
 ) -> list[tf.Tensor]:
-    """The whitening matrices of each block's moving covariances (groups, size, size)."""
+    """Computes the whitening matrices of each block's moving covariances (groups, size, size)."""
     return [
         tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device))
         for covariance in covariances
     ]
 
 
-def _weighted(rows, weights):
+def initial_statistics(variances: tf.Tensor, estimate: str) -> tf.Tensor:
+    """Makes what a moving average starts from: that of independent channels.
+
+    Args:
+        variances: (groups, size), of the channels.
+        estimate: of `ESTIMATES`, what the average follows.
+
+    Returns:
+        Diagonal matrices (groups, size, size): of the variances, or of their inverse roots.
+    """
+    return tf.linalg.diag(variances if estimate == "covariance" else variances**-0.5)
+
+
+def _weighted(rows: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     """Rows (..., n, channels), each times its weight."""
     return rows if weights is None else rows * weights[:, tf.newaxis]
-
-
-def _by_block(whiten, group_size, rows, gamma, beta):
-    outputs, means, covariances, matrices = [], [], [], []
-    for block in groups.blocks(rows.shape[-1], group_size):
-        in_block = slice(block.start, block.start + block.channels)
-        y, mean, covariance, matrix = whiten(
-            block,
-            rows if block.channels == rows.shape[-1] else rows[:, in_block],
-            None if gamma is None else gamma[in_block],
-            None if beta is None else beta[in_block],
-        )
-        outputs.append(y)
-        means.append(mean)
-        covariances.append(covariance)
-        matrices.append(matrix)
-    return _joined(outputs), _joined(means), covariances, matrices
-
-
-def _joined(parts):
-    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)

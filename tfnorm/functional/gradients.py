@@ -1,24 +1,24 @@
-"""Functions with gradients of their own, with their types."""
+"""TensorFlow's way to give a function its gradient, with its type."""
 
-import collections.abc
 import typing
+from collections.abc import Callable
 
 import tensorflow as tf
 
-_Arguments = typing.ParamSpec("_Arguments")
-_Value = typing.TypeVar("_Value")
+Parameters = typing.ParamSpec("Parameters")
+Value = typing.TypeVar("Value")
 
 
 def custom_gradient(
-    function: collections.abc.Callable[
-        _Arguments, tuple[_Value, collections.abc.Callable[..., typing.Any]]
-    ],
-) -> collections.abc.Callable[_Arguments, _Value]:
-    """`tf.custom_gradient`: from a function to a value and its gradient, to one to the value.
+    function: Callable[Parameters, tuple[Value, Callable[..., typing.Any]]],
+) -> Callable[Parameters, Value]:
+    """Makes the function of the values alone, with its own gradient: `tf.custom_gradient`.
 
-    Type checkers take what TensorFlow's own decorator makes for a function to both.
+    TensorFlow's decorator has no type, and a type checker takes what it makes for the function that
+    it was given, which returns its gradient too.
 
     Args:
-        function: of tensors, to `(value, gradient)`; see `tf.custom_gradient`.
+        function: from tensors to `(values, gradient)`, gradient a function from the gradients with
+            respect to the values to those with respect to the tensors.
     """
-    return typing.cast("collections.abc.Callable[_Arguments, _Value]", tf.custom_gradient(function))
+    return typing.cast(Callable[Parameters, Value], tf.custom_gradient(function))

@@ -1,15 +1,15 @@
 """Sums and means of rows, over one replica or over all."""
 
-import collections.abc
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-# Sums a list of tensors over replicas.
-SumReplicas = collections.abc.Callable[[list[tf.Tensor]], list[tf.Tensor]]
+# Sums each tensor of a list over replicas.
+SumReplicas = Callable[[list[tf.Tensor]], list[tf.Tensor]]
 
 
 def column_sums(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    """Sums (1, channels) of rows (n, channels), each times its weight (n,).
+    """Sums rows (n, channels), each times its weight (n,), to (1, channels).
 
     A product with ones, or with the weights, is faster than a reduction.
     """
@@ -19,17 +19,17 @@ def column_sums(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def count(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    """The number of rows n in the rows' dtype, or the sum of their weights (n,)."""
+    """Counts rows, n in their dtype, or sums their weights (n,)."""
     return tf.cast(tf.shape(rows)[0], rows.dtype) if weights is None else tf.reduce_sum(weights)
 
 
 def one_replica(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The sums of a list of tensors over one replica: the tensors."""
+    """Sums a list of tensors over one replica: the tensors."""
     return tensors
 
 
 def all_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The sums of a list of tensors over all replicas of the current tf.distribute strategy.
+    """Sums a list of tensors over all replicas of the current tf.distribute strategy.
 
     Outside `strategy.run` there is one replica, and nothing to sum.
     """
@@ -39,8 +39,10 @@ def all_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
-def moving_average(old: list[tf.Tensor], new: list[tf.Tensor], momentum: float) -> list[tf.Tensor]:
-    """`momentum * old + (1 - momentum) * new` (Keras' sense), over lists of tensors.
+def moving_average(
+    old: Sequence[tf.Tensor], new: Sequence[tf.Tensor], momentum: float
+) -> list[tf.Tensor]:
+    """Averages `momentum * old + (1 - momentum) * new` (Keras' sense), over lists of tensors.
 
     Where any of the new statistics is not finite the old ones are kept, all of them, so that one
     bad batch does not spoil inference for good.

@@ -1,0 +1,178 @@
+"""Layouts: which one is chosen, and that each treats each group of channels alone."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import gradients, reference, samples
+from tfnorm.functional import WHITENERS, apply_whitening, batch_whitening, groups, layouts
+
+LAYOUTS = (layouts.DenseLayout, layouts.BatchedLayout)
+needs_grouped_convolution = pytest.mark.skipif(
+    not layouts.has_grouped_convolution(), reason="this TensorFlow has no grouped convolution"
+)
+
+
+@pytest.fixture(params=LAYOUTS)
+def any_layout(request, monkeypatch):
+    """Each layout for every block, whichever is the faster."""
+    monkeypatch.setattr(layouts, "fastest_layout", request.param)
+
+
+def test_both_layouts_are_in_use():
+    found = {
+        type(layouts.fastest_layout(block))
+        for channels in (64, 256)
+        for size in (1, 16, 32, 64, None)
+        for block in groups.blocks(channels, size)
+    }
+    assert found == set(LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    "layout, dtype, rtol",
+    [
+        *((layout, "float64", 1e-12) for layout in LAYOUTS),
+        pytest.param(layouts.ConvolutionLayout, "float32", 1e-5, marks=needs_grouped_convolution),
+    ],
+)
+def test_layout_against_numpy(layout, dtype, rtol, count=3, size=2, n=7):
+    layout = layout(groups.Block(0, count, size))
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n, count * size)).astype(dtype)
+    matrices = rng.normal(size=(count, size, size)).astype(dtype)
+    row = rng.normal(size=(1, count * size)).astype(dtype)
+    slices = reference.group_slices(count * size, size)
+    np.testing.assert_array_equal(layout.merge(layout.split(tf.constant(a))), a)
+    gram = layout.gram(layout.split(tf.constant(a)), layout.split(tf.constant(b)))
+    np.testing.assert_allclose(gram, [a[:, s].T @ b[:, s] for s in slices], rtol=rtol)
+    less = layout.subtract(layout.split(tf.constant(a)), layout.split(tf.constant(row)))
+    np.testing.assert_allclose(layout.merge(less), a - row, rtol=rtol)
+    for found, expected in (
+        (layout.apply, [a[:, s] @ m.T for s, m in zip(slices, matrices, strict=True)]),
+        (layout.apply_transposed, [a[:, s] @ m for s, m in zip(slices, matrices, strict=True)]),
+    ):
+        rows = layout.merge(found(layout.split(tf.constant(a)), tf.constant(matrices)))
+        np.testing.assert_allclose(rows, np.concatenate(expected, axis=1), rtol=rtol)
+
+
+def test_layout_for_training_by_size(monkeypatch):
+    small, large = groups.Block(0, 16, 16), groups.Block(0, 1, 256)
+    others = groups.Block(0, 32, 8), groups.Block(0, 8, 32)
+    many, few = tf.zeros([4096, 256]), tf.zeros([3, 256])
+
+    def chosen(block, rows, **options):
+        return type(layouts.fastest_training_layout(block, rows, **options))
+
+    for has, fast in ((True, layouts.ConvolutionLayout), (False, layouts.BatchedLayout)):
+        monkeypatch.setattr(layouts, "has_grouped_convolution", lambda has=has: has)
+        assert chosen(small, many) is fast
+        assert chosen(small, many, expected_rows=1) is fast
+        assert chosen(small, few) is layouts.BatchedLayout
+        assert chosen(large, many) is layouts.DenseLayout
+        assert {chosen(other, many) for other in others} == {layouts.BatchedLayout}
+        assert chosen(small, tf.cast(many, tf.float64)) is layouts.BatchedLayout
+    monkeypatch.setattr(layouts, "has_grouped_convolution", lambda: True)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 256])])
+    def of_unknown_rows(rows):
+        assert chosen(small, rows) is layouts.BatchedLayout
+        assert chosen(small, rows, expected_rows=4096) is layouts.ConvolutionLayout
+
+    of_unknown_rows(few)
+
+
+@needs_grouped_convolution
+@pytest.mark.parametrize("method", WHITENERS)
+def test_convolution_equals_batched_products(method, monkeypatch):
+    """In value, gradient and gradient of the gradient, with a last group of another size."""
+    x = samples.rows(40, np.linspace(2.0, 0.2, 11), mean=0.5).astype(np.float32)
+    rng = np.random.default_rng(1)
+    gamma, dy, v = (rng.normal(size=s).astype(np.float32) for s in (11, x.shape, x.shape))
+
+    def first(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = batch_whitening(x, gamma, None, method=method, group_size=4, epsilon=0.05)[0]
+        return tape.gradient(y, x, output_gradients=dy)
+
+    found = []
+    for many in (1, 10**9):
+        monkeypatch.setattr(layouts, "_MANY", many)
+        monkeypatch.setattr(layouts, "_CONVOLUTION_SIZE", 4)
+        y = batch_whitening(tf.constant(x), gamma, None, method=method, group_size=4, epsilon=0.05)
+        found.append([y[0], *gradients.by_tape(first, [x], v, "float32")])
+    for value, truth in zip(*map(tf.nest.flatten, found), strict=True):
+        assert gradients.relative_error(value, truth) < 1e-4
+
+
+def test_without_one_dnn_there_is_no_grouped_convolution():
+    """But the layers work all the same: the probe finds out before the gradient would raise."""
+    program = (
+        "import tensorflow as tf; from tfnorm.functional import batch_whitening, layouts\n"
+        "assert not layouts.has_grouped_convolution()\n"
+        "layouts._MANY, layouts._CONVOLUTION_SIZE = 1, 2\n"
+        "x = tf.random.normal([9, 6])\n"
+        "with tf.GradientTape() as tape:\n"
+        "    tape.watch(x); y = batch_whitening(x, None, None, group_size=2)[0]\n"
+        "assert tape.gradient(y, x).shape == x.shape\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0"}, check=True
+    )
+
+
+# Channels, group size: the last has two groups in one dense product by the layers' own choice.
+CUTS = [(12, 4), (11, 4), (6, 1), (64, 32)]
+
+
+@pytest.mark.usefixtures("any_layout")
+@pytest.mark.parametrize("channels, group_size", CUTS)
+@pytest.mark.parametrize("method", WHITENERS)
+def test_grouped_equals_separate_calls(method, channels, group_size):
+    x = samples.rows(channels + 5, np.linspace(2.0, 0.2, channels), mean=0.5)
+    rng = np.random.default_rng(1)
+    gamma, beta = rng.normal(size=(2, channels))
+    dy = rng.normal(size=x.shape)
+    # Epsilon unlike any eigenvalue, so that groups that are cut wrongly do not whiten by luck.
+    options = {"method": method, "epsilon": 0.05}
+
+    def op(**options):
+        return lambda x, gamma, beta: batch_whitening(x, gamma, beta, **options)[0]
+
+    y, of_inputs = gradients.by_tape(op(group_size=group_size, **options), [x, gamma, beta], dy)
+    for s in reference.group_slices(channels, group_size):
+        inputs = [x[:, s], gamma[s], beta[s]]
+        y_alone, of_inputs_alone = gradients.by_tape(op(**options), inputs, dy[:, s])
+        np.testing.assert_allclose(y[:, s], y_alone, atol=1e-11)
+        for gradient, alone in zip(of_inputs, of_inputs_alone, strict=True):
+            np.testing.assert_allclose(gradient[..., s], alone, atol=1e-10)
+
+
+@pytest.mark.usefixtures("any_layout")
+@pytest.mark.parametrize("channels, group_size", CUTS)
+def test_whitening_by_given_statistics(channels, group_size):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(7, channels))
+    mean, gamma, beta = rng.normal(size=(3, channels))
+    whitening = [
+        rng.normal(size=(block.groups, block.size, block.size))
+        for block in groups.blocks(channels, group_size)
+    ]
+    of_groups = [w for block in whitening for w in block]
+    dy = rng.normal(size=x.shape)
+
+    def op(x, mean, gamma, beta, *matrices):
+        return apply_whitening(x, mean, matrices, gamma, beta, group_size=group_size)
+
+    y, (dx, *_) = gradients.by_tape(op, [x, mean, gamma, beta, *whitening], dy)
+    np.testing.assert_allclose(y, reference.apply(x, mean, of_groups, gamma, beta), atol=1e-11)
+    # dx = W^T (gamma dy): nothing flows through statistics that are given.
+    scaled = [w.T for w in of_groups]
+    np.testing.assert_allclose(dx, reference.apply(gamma * dy, 0.0, scaled), atol=1e-11)
+    plain = apply_whitening(tf.constant(x), mean, whitening, None, None, group_size=group_size)
+    np.testing.assert_allclose(plain, reference.apply(x, mean, of_groups), atol=1e-11)

@@ -1,0 +1,227 @@
+"""The methods of whitening: from a covariance to its matrix, and the gradient back.
+
+Every whitener takes covariances (..., c, c), symmetric, without epsilon, and returns the matrix W
+(..., c, c) with `W (covariance + epsilon I) W^T = I` (Newton's iteration comes near it), and its
+pullback: a function from `dL/dW` to `D = dL/dS + (dL/dS)^T`, S the covariance.
+
+The formulas are equations (1) to (10) of the supplement of Huang et al., "An Investigation into the
+Stochasticity of Batch Whitening", CVPR 2020, https://arxiv.org/abs/2003.12327, rearranged so that
+no difference of eigenvalues is divided by where the gradient exists: equation (6) for ZCA is 0/0 at
+equal eigenvalues, and its float32 value next to them is wrong by as much as it is large. The
+pullbacks are differentiable in turn, as a gradient penalty asks; PCA's where eigenvalues are
+distinct.
+"""
+
+import contextlib
+import math
+import typing
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfnorm.functional.gradients import custom_gradient
+from tfnorm.functional.shapes import known_size
+
+Device = typing.Literal["cpu", "gpu"]
+Pullback = Callable[[tf.Tensor], tf.Tensor]
+
+
+def pca(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
+) -> tuple[tf.Tensor, Pullback]:
+    """Whitens by PCA, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending."""
+    finite, eigenvalues, u = _eigh(covariance, epsilon, device)
+    w = _transpose(u / _as_row(tf.sqrt(eigenvalues)))
+    # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
+    # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
+    precision = 10 * math.sqrt(known_size(w)) * _resolution(w)
+    tolerance = precision * _as_column(tf.reduce_max(eigenvalues, -1, keepdims=True))
+
+    def pullback(gradient: tf.Tensor) -> tf.Tensor:
+        z = tf.matmul(gradient, w, transpose_b=True)
+        row, column = _as_column(eigenvalues), _as_row(eigenvalues)
+        total, difference = row + column, column - row
+        distinct = tf.abs(difference) > tolerance
+        factor = tf.where(distinct, total / tf.where(distinct, difference, 1.0), 0.0)
+        psi = 0.5 * (z + _transpose(z) + factor * (z - _transpose(z)))
+        return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)
+
+    return _where_finite(finite, w), pullback
+
+
+def zca(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
+) -> tuple[tf.Tensor, Pullback]:
+    """Whitens by ZCA, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
+    finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, epsilon, device))
+    roots = tf.sqrt(eigenvalues)
+    value = tf.matmul(u / _as_row(roots), u, transpose_b=True)
+
+    def pullback(gradient: tf.Tensor) -> tf.Tensor:
+        return _zca_adjoint(w, gradient + _transpose(gradient), u, roots)
+
+    @custom_gradient
+    def connected(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
+        return _where_finite(finite, value), lambda gradient: 0.5 * pullback(gradient)
+
+    # For second derivatives W must not depend on the covariance through eigenvectors.
+    w = connected(covariance)
+    return w, pullback
+
+
+def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+    """D = -W^2 X W^2 with W X + X W = q, differentiable at equal eigenvalues too."""
+
+    @custom_gradient
+    def adjoint(w: tf.Tensor, q: tf.Tensor):
+        row, column = _as_column(roots), _as_row(roots)
+        value = _in_basis(u, q, -1.0 / (row * column * (row + column)))
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            square, x = tf.matmul(w, w), _lyapunov(w, q, u, roots)
+            dq = _lyapunov(w, -tf.matmul(square, tf.matmul(upstream, square)), u, roots)
+            d_square = -tf.matmul(upstream, tf.matmul(square, x))
+            d_square = d_square - tf.matmul(x, tf.matmul(square, upstream))
+            return _anticommutator(d_square, w) - _anticommutator(dq, x), dq
+
+        return value, gradient
+
+    return adjoint(w, q)
+
+
+def _lyapunov(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+    """X with W X + X W = q; W has eigenvectors u and eigenvalues 1 / roots."""
+
+    @custom_gradient
+    def solve(w: tf.Tensor, q: tf.Tensor):
+        row, column = _as_column(roots), _as_row(roots)
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            dq = _lyapunov(w, upstream, u, roots)
+            return -_anticommutator(dq, _lyapunov(w, q, u, roots)), dq
+
+        return _in_basis(u, q, row * column / (row + column)), gradient
+
+    return solve(w, q)
+
+
+def _in_basis(u: tf.Tensor, matrix: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """u (factor * (u^T matrix u)) u^T, the product in the middle entry by entry."""
+    rotated = factor * tf.matmul(u, tf.matmul(matrix, u), transpose_a=True)
+    return tf.matmul(u, tf.matmul(rotated, u, transpose_b=True))
+
+
+def _anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(a, b) + tf.matmul(b, a)
+
+
+def cd(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
+) -> tuple[tf.Tensor, Pullback]:
+    """Whitens by Cholesky's factor, equations (7) and (8): W = L^-1, L L^T = S + epsilon I."""
+    finite, covariance = _finite(covariance)
+    # Rounding can leave a covariance of low rank and large scale indefinite by more than epsilon:
+    # a shift of the size of that rounding keeps the factorisation alive.
+    rounding = _resolution(covariance) * tf.linalg.trace(covariance)
+    factor = tf.linalg.cholesky(_shifted(covariance, epsilon + _as_column(rounding)))
+    w = tf.linalg.triangular_solve(factor, _identity_like(covariance))
+
+    def pullback(gradient: tf.Tensor) -> tf.Tensor:
+        z = tf.linalg.band_part(tf.matmul(gradient, w, transpose_b=True), -1, 0)
+        psi = tf.linalg.set_diag(z + _transpose(z), tf.linalg.diag_part(z))
+        return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)
+
+    return _where_finite(finite, w), pullback
+
+
+def itn(
+    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
+) -> tuple[tf.Tensor, Pullback]:
+    """Whitens by Newton's iteration: Algorithm III in coupled form, with the gradient (9) and (10).
+
+    The printed iteration P <- (3 P - P^3 Q) / 2 loses Q's structure to rounding and diverges after
+    about seven steps. With Q_1 = S / tr(S), T_k = (3 I - Q_k) / 2 and Q_{k+1} = Q_k T_k T_k, the
+    product P = T_1 ... T_T is the same polynomial in Q_1, and W = P / sqrt(tr(S)). The eigenvalues
+    of W S W follow q <- q (1.5 - 0.5 q)^2, T times, from those of Q_1.
+
+    The derivative of a polynomial in a symmetric matrix is its own adjoint, so that the pullback is
+    the forward derivative of the recursion at dL/dW, and the trace terms of (9).
+    """
+    s = _shifted(covariance, epsilon)
+    trace = _as_column(_as_column(tf.linalg.trace(s)))
+    identity = _identity_like(s)
+    qs, ts, ps = [s / trace], [], []
+    for k in range(iterations):
+        if k:
+            qs.append(tf.matmul(tf.matmul(qs[-1], ts[-1]), ts[-1]))
+        ts.append(1.5 * identity - 0.5 * qs[-1])
+        ps.append(tf.matmul(ps[-1], ts[-1]) if k else ts[-1])
+    inverse_root = tf.math.rsqrt(trace)
+
+    def pullback(gradient: tf.Tensor) -> tf.Tensor:
+        dq = 0.5 * inverse_root * (gradient + _transpose(gradient))
+        dp = -0.5 * dq
+        for q, t, p in zip(qs[:-1], ts[1:], ps[:-1], strict=True):
+            # Q' = 2.25 Q - 1.5 Q^2 + 0.25 Q^3, whose derivative takes two products.
+            b = tf.matmul(dq, q)
+            half = tf.matmul(-1.5 * dq + 0.25 * b + 0.125 * _transpose(b), q)
+            dq = 2.25 * dq + half + _transpose(half)
+            dp = tf.matmul(dp, t) + tf.matmul(p, -0.5 * dq)
+        dp = dp + _transpose(dp)
+        d_scale = tf.reduce_sum(dp * s, [-2, -1], keepdims=True) / tf.square(trace)
+        d_root = tf.reduce_sum(gradient * ps[-1], [-2, -1], keepdims=True) * inverse_root / trace
+        return dp / trace - (d_scale + d_root) * identity
+
+    return ps[-1] * inverse_root, pullback
+
+
+def _eigh(
+    covariance: tf.Tensor, epsilon: float, device: Device | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Whether a covariance is finite, and its eigenvalues and eigenvectors.
+
+    The eigenvalues are those of the shifted covariance, at least epsilon whatever rounding says.
+    """
+    finite, covariance = _finite(covariance)  # LAPACK raises on NaN, or does not return
+    if device is None and tf.config.list_physical_devices("GPU"):
+        device = "cpu"
+    # `tf.device(None)` would undo a placement from outside.
+    place = contextlib.nullcontext() if device is None else tf.device(f"/{device.upper()}:0")
+    with place:
+        eigenvalues, u = tf.linalg.eigh(covariance)
+    return finite, tf.maximum(eigenvalues, 0.0) + epsilon, u
+
+
+def _resolution(matrix: tf.Tensor) -> float:
+    """The distance from 1 to the next number of the matrix' dtype."""
+    return float(np.finfo(matrix.dtype.name).eps)
+
+
+def _finite(covariance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    finite = tf.reduce_all(tf.math.is_finite(covariance), [-2, -1], keepdims=True)
+    return finite, tf.where(finite, covariance, _identity_like(covariance))
+
+
+def _where_finite(finite: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+    return tf.where(finite, w, tf.constant(np.nan, w.dtype))
+
+
+def _shifted(matrix: tf.Tensor, value: tf.Tensor | float) -> tf.Tensor:
+    return tf.linalg.set_diag(matrix, tf.linalg.diag_part(matrix) + value)
+
+
+def _identity_like(matrix: tf.Tensor) -> tf.Tensor:
+    return tf.eye(known_size(matrix), dtype=matrix.dtype)
+
+
+def _as_column(vector: tf.Tensor) -> tf.Tensor:
+    return tf.expand_dims(vector, -1)
+
+
+def _as_row(vector: tf.Tensor) -> tf.Tensor:
+    return tf.expand_dims(vector, -2)
+
+
+def _transpose(matrix: tf.Tensor) -> tf.Tensor:
+    return tf.linalg.matrix_transpose(matrix)
