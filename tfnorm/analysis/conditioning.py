@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from tfnorm.analysis import checks
-from tfnorm.layers import base
+from tfnorm.layers import arguments
 
 
 class Conditioning(typing.NamedTuple):
@@ -37,7 +37,7 @@ def conditioning(rows, group_size=None):
     Returns:
         A list of a `Conditioning` for each group.
     """
-    base.check_group_size(group_size)
+    arguments.check_group_size(group_size)
     rows = checks.samples(rows, "rows")
     rows = rows.reshape(-1, rows.shape[-1])
     rows = rows - rows.mean(0)

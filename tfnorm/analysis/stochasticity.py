@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfnorm import functional
 from tfnorm.functional import WHITENERS, groups
-from tfnorm.layers import base
+from tfnorm.layers import arguments
 
 # What `disturbance` is divided by, of the number of a sample's elements.
 NORMALIZERS = {None: lambda d: 1.0, "sqrt": np.sqrt, "dimension": float}
@@ -79,9 +79,9 @@ def normalization(method="itn", *, group_size=None, iterations=5, epsilon=1e-3):
     methods = ("bn", *WHITENERS)
     if method not in methods:
         raise ValueError(f"`method` must be one of {sorted(methods)}. Received: method={method!r}")
-    base.check_group_size(group_size)
-    base.check_positive("iterations", iterations)
-    base.check_epsilon(epsilon)
+    arguments.check_group_size(group_size)
+    arguments.check_positive("iterations", iterations)
+    arguments.check_epsilon(epsilon)
     return functools.partial(
         _normalize, method=method, group_size=group_size, iterations=iterations, epsilon=epsilon
     )

@@ -1,12 +1,10 @@
 """Normalization as Keras layers."""
 
 from tfnorm.layers.batch_whitening import BatchWhitening
-from tfnorm.layers.coloring import CenterScale, Coloring
-from tfnorm.layers.conditional import (
-    ConditionalCenterScale,
-    ConditionalColoring,
-    FactorizedColoring,
-)
+from tfnorm.layers.center_scale import CenterScale
+from tfnorm.layers.coloring import Coloring
+from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
+from tfnorm.layers.factorized_coloring import FactorizedColoring
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unitization import Unitization
 

@@ -1,96 +1,46 @@
-"""What the layers share: arguments, channels, and scale and shift under BatchNormalization's names.
+"""What the layers share: channels, and scale and shift under BatchNormalization's names.
 
 Nothing here is public.
 """
 
-import collections.abc
-import numbers
 import typing
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from tfnorm.functional import groups, statistics
-
-# What Keras takes for an initializer, a regularizer and a constraint.
-Initializer: typing.TypeAlias = (
-    str | dict | keras.initializers.Initializer | collections.abc.Callable
+from tfnorm.layers.arguments import (
+    Constraint,
+    ConstraintLike,
+    Initializer,
+    InitializerLike,
+    Regularizer,
+    RegularizerLike,
+    check_axis,
+    check_epsilon,
+    check_momentum,
+    get_constraint,
+    get_initializer,
+    get_regularizer,
 )
-Regularizer: typing.TypeAlias = (
-    str | dict | keras.regularizers.Regularizer | collections.abc.Callable | None
-)
-Constraint: typing.TypeAlias = (
-    str | dict | keras.constraints.Constraint | collections.abc.Callable | None
-)
-Shape: typing.TypeAlias = tuple[int | None, ...]
+from tfnorm.layers.blocks import BlockWeights
 
-# Of the names of a weight for each block of groups: the equal groups', and the smaller last one's.
-BLOCK_SUFFIXES = ("", "_last")
+# Sizes of a tensor's axes, None where they are not known.
+Shape = tuple[int | None, ...]
 
 
-def get_initializer(identifier: Initializer) -> collections.abc.Callable[..., tf.Tensor]:
-    """The initializer that a constructor is given."""
-    return typing.cast("collections.abc.Callable", keras.initializers.get(identifier))
+def statistics_dtype(layer: keras.layers.Layer) -> str:
+    """Names what a layer keeps statistics and matrices in: float32, or float64 for such input."""
+    return "float64" if layer.compute_dtype == "float64" else "float32"
 
 
-def get_regularizer(identifier: Regularizer) -> keras.regularizers.Regularizer | None:
-    """The regularizer that a constructor is given."""
-    return typing.cast("keras.regularizers.Regularizer", keras.regularizers.get(identifier))
-
-
-def get_constraint(identifier: Constraint) -> keras.constraints.Constraint | None:
-    """The constraint that a constructor is given."""
-    return typing.cast("keras.constraints.Constraint", keras.constraints.get(identifier))
-
-
-def check_axis(axis: typing.Any) -> None:
-    if not isinstance(axis, int) or isinstance(axis, bool) or axis == 0:
-        raise ValueError(
-            "`axis` must be an integer other than 0, which is the batch: usually -1, or 1 for "
-            f"channels first. Received: axis={axis!r}"
-        )
-
-
-def check_group_size(group_size: typing.Any) -> None:
-    if group_size is not None and not _is_positive_integer(group_size):
-        raise ValueError(
-            "`group_size` must be a positive integer, or None for one group of all channels. "
-            f"Received: group_size={group_size!r}"
-        )
-
-
-def check_momentum(momentum: typing.Any) -> None:
-    if not _is_number(momentum) or not 0 <= momentum <= 1:
-        raise ValueError(
-            "`momentum` must be a number in [0, 1], the weight of the old value. "
-            f"Received: momentum={momentum!r}"
-        )
-
-
-def check_epsilon(epsilon: typing.Any) -> None:
-    if not _is_number(epsilon) or not epsilon >= 0:
-        raise ValueError(
-            f"`epsilon` must be a number that is not negative. Received: epsilon={epsilon!r}"
-        )
-
-
-def check_positive(name: str, value: typing.Any) -> None:
-    if not _is_positive_integer(value):
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-
-
-def _is_number(value):
-    return isinstance(value, numbers.Real)
-
-
-def _is_positive_integer(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-class ChannelLayer(keras.layers.Layer):
+class ChannelLayer(BlockWeights, keras.layers.Layer):
     """A layer that does something to each channel: knows its axis and how many there are."""
 
-    def __init__(self, axis: int = -1, **kwargs: typing.Any):
+    _channels: int
+
+    def __init__(self, axis: int = -1, **kwargs: typing.Any) -> None:
         check_axis(axis)
         super().__init__(**kwargs)
         self.axis = axis
@@ -114,7 +64,9 @@ class ChannelLayer(keras.layers.Layer):
                 "The channel dimension must be defined and not 0. Received: "
                 f"axis={self.axis}, input_shape={tuple(input_shape)}"
             )
-        self.input_spec = keras.layers.InputSpec(ndim=rank, axes={self.axis: channels})
+        self.input_spec: keras.layers.InputSpec = keras.layers.InputSpec(
+            ndim=rank, axes={self.axis: channels}
+        )
         self._channels = channels
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -123,7 +75,11 @@ class ChannelLayer(keras.layers.Layer):
     @property
     def statistics_dtype(self) -> str:
         """float32, or float64 for float64 input: what statistics and matrices are kept in."""
-        return "float64" if self.compute_dtype == "float64" else "float32"
+        return statistics_dtype(self)
+
+    def blocks(self, group_size: int | None) -> list[groups.Block]:
+        """Cuts the channels into groups: `groups.blocks`."""
+        return groups.blocks(self._channels, group_size)
 
     @property
     def channel_shape(self) -> tuple[int, ...]:
@@ -134,9 +90,10 @@ class ChannelLayer(keras.layers.Layer):
         self,
         name: str,
         initializer: Initializer,
-        regularizer: Regularizer = None,
-        constraint: Constraint = None,
+        regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
     ) -> keras.Variable:
+        """Adds a weight that is trained, with a number for each channel."""
         return self.add_weight(
             name=name,
             shape=self.channel_shape,
@@ -149,7 +106,7 @@ class ChannelLayer(keras.layers.Layer):
     def add_statistic(
         self, name: str, shape: tuple[int, ...], initializer: Initializer
     ) -> keras.Variable:
-        """A weight that no optimizer trains, and that unsynchronised replicas average."""
+        """Adds a weight that no optimizer trains, and that unsynchronised replicas average."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -160,35 +117,12 @@ class ChannelLayer(keras.layers.Layer):
             aggregation="mean",
         )
 
-    def add_block_weights(
-        self,
-        name: str,
-        group_size: int | None,
-        add: collections.abc.Callable[[str, groups.Block], keras.Variable],
-    ) -> None:
-        """Adds a weight for each block of equal groups, an attribute each.
+    def as_statistics(self, value: tf.Tensor | keras.Variable) -> tf.Tensor:
+        """Casts a tensor or weight to `statistics_dtype`."""
+        return tf.cast(value, self.statistics_dtype)
 
-        Args:
-            name: of the equal groups' weight; that of a smaller last group is `name`_last.
-            group_size: channels in a group, or None.
-            add: `add(name, block)`, adds the weight of a `groups.Block`.
-        """
-        blocks = groups.blocks(self._channels, group_size)
-        for block, suffix in zip(blocks, BLOCK_SUFFIXES, strict=False):
-            # An attribute, as a checkpoint does not see lists.
-            setattr(self, name + suffix, add(name + suffix, block))
-
-    def block_weights(self, name: str) -> list[keras.Variable]:
-        """The weights that `add_block_weights` has added under a name, one for each block."""
-        names = [name + suffix for suffix in BLOCK_SUFFIXES]
-        return [getattr(self, block) for block in names if hasattr(self, block)]
-
-    def as_statistics(self, value: typing.Any) -> typing.Any:
-        """A tensor or weight (or None) in `statistics_dtype`."""
-        return None if value is None else tf.cast(value, self.statistics_dtype)
-
-    def mask_weights(self, inputs: tf.Tensor, mask: typing.Any) -> tf.Tensor | None:
-        """A mask (or None) as weights (positions,) of `groups.to_rows(inputs)`."""
+    def mask_weights(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor | None:
+        """Makes a mask (or None) weights (positions,) of `groups.to_rows(inputs)`."""
         if mask is None:
             return None
         if len(mask.shape) != len(inputs.shape) - 1:
@@ -205,28 +139,31 @@ class ChannelLayer(keras.layers.Layer):
 class ScaleAndShift(ChannelLayer):
     """A layer with BatchNormalization's `gamma` and `beta`, (channels,) each, or without them."""
 
+    gamma: keras.Variable | None
+    beta: keras.Variable | None
+
     def __init__(
         self,
         axis: int = -1,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Initializer = "zeros",
-        gamma_initializer: Initializer = "ones",
-        beta_regularizer: Regularizer = None,
-        gamma_regularizer: Regularizer = None,
-        beta_constraint: Constraint = None,
-        gamma_constraint: Constraint = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
-    ):
+    ) -> None:
         super().__init__(axis=axis, **kwargs)
         self.center = center
         self.scale = scale
-        self.beta_initializer = get_initializer(beta_initializer)
-        self.gamma_initializer = get_initializer(gamma_initializer)
-        self.beta_regularizer = get_regularizer(beta_regularizer)
-        self.gamma_regularizer = get_regularizer(gamma_regularizer)
-        self.beta_constraint = get_constraint(beta_constraint)
-        self.gamma_constraint = get_constraint(gamma_constraint)
+        self.beta_initializer: Initializer = get_initializer(beta_initializer)
+        self.gamma_initializer: Initializer = get_initializer(gamma_initializer)
+        self.beta_regularizer: Regularizer | None = get_regularizer(beta_regularizer)
+        self.gamma_regularizer: Regularizer | None = get_regularizer(gamma_regularizer)
+        self.beta_constraint: Constraint | None = get_constraint(beta_constraint)
+        self.gamma_constraint: Constraint | None = get_constraint(gamma_constraint)
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
@@ -239,6 +176,12 @@ class ScaleAndShift(ChannelLayer):
             self.beta = self.add_channel_weight(
                 "beta", self.beta_initializer, self.beta_regularizer, self.beta_constraint
             )
+
+    def gamma_and_beta(self, dtype: str) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        """Casts gamma and beta to a dtype; None is what the layer does not have."""
+        gamma = None if self.gamma is None else tf.cast(self.gamma, dtype)
+        beta = None if self.beta is None else tf.cast(self.beta, dtype)
+        return gamma, beta
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
@@ -254,25 +197,30 @@ class ScaleAndShift(ChannelLayer):
 
 
 class BatchStatistics(ScaleAndShift):
-    """A layer that normalises by batch statistics in training and by moving ones in inference."""
+    """A layer that normalises by batch statistics in training and by moving ones in inference.
+
+    The arguments that it does not name are those of `ScaleAndShift`.
+    """
+
+    moving_mean: keras.Variable
 
     def __init__(
         self,
         axis: int = -1,
         momentum: float = 0.99,
         epsilon: float = 1e-3,
-        moving_mean_initializer: Initializer = "zeros",
-        moving_variance_initializer: Initializer = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
         synchronized: bool = False,
         **kwargs: typing.Any,
-    ):
+    ) -> None:
         check_momentum(momentum)
         check_epsilon(epsilon)
         super().__init__(axis=axis, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
-        self.moving_mean_initializer = get_initializer(moving_mean_initializer)
-        self.moving_variance_initializer = get_initializer(moving_variance_initializer)
+        self.moving_mean_initializer: Initializer = get_initializer(moving_mean_initializer)
+        self.moving_variance_initializer: Initializer = get_initializer(moving_variance_initializer)
         self.synchronized = synchronized
 
     @property
@@ -280,14 +228,10 @@ class BatchStatistics(ScaleAndShift):
         """What sums statistics: over all replicas if synchronized, else over this one."""
         return statistics.all_replicas if self.synchronized else statistics.one_replica
 
-    def follow(
-        self,
-        weights: collections.abc.Sequence[keras.Variable],
-        values: collections.abc.Sequence[tf.Tensor],
-    ) -> None:
+    def follow(self, weights: Sequence[keras.Variable], values: Sequence[tf.Tensor]) -> None:
         """Moves each weight towards the value of this batch."""
         old = [tf.convert_to_tensor(weight) for weight in weights]
-        new = statistics.moving_average(old, list(values), self.momentum)
+        new = statistics.moving_average(old, values, self.momentum)
         for weight, value in zip(weights, new, strict=True):
             weight.assign(value)
 

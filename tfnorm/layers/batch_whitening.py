@@ -1,14 +1,25 @@
 """Batch whitening as a Keras layer."""
 
-import math
 import typing
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from tfnorm import functional
 from tfnorm.functional import groups
+from tfnorm.functional.batch_whitening import initial_statistics
+from tfnorm.functional.whiteners import Device
+from tfnorm.functional.whitening import check_estimate, find_whitener
 from tfnorm.layers import base
+from tfnorm.layers.arguments import (
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+    check_device,
+    check_group_size,
+    check_positive,
+)
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -68,9 +79,16 @@ class BatchWhitening(base.BatchStatistics):
     finite gives an output that is not, and leaves the moving statistics as they were.
 
     Reference:
-        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020
-        (https://arxiv.org/abs/2003.12327), supplement, Algorithms I to III.
+        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
+        https://arxiv.org/abs/2003.12327. "itn" is from Huang et al., "Iterative Normalization:
+        Beyond Standardization towards Efficient Whitening", CVPR 2019,
+        https://arxiv.org/abs/1904.03441.
     """
+
+    moving_covariance: keras.Variable
+    moving_covariance_last: keras.Variable
+    moving_matrix: keras.Variable
+    moving_matrix_last: keras.Variable
 
     def __init__(
         self,
@@ -84,31 +102,22 @@ class BatchWhitening(base.BatchStatistics):
         center: bool = True,
         scale: bool = True,
         synchronized: bool = False,
-        device: str | None = None,
-        beta_initializer: base.Initializer = "zeros",
-        gamma_initializer: base.Initializer = "ones",
-        moving_mean_initializer: base.Initializer = "zeros",
-        moving_variance_initializer: base.Initializer = "ones",
-        beta_regularizer: base.Regularizer = None,
-        gamma_regularizer: base.Regularizer = None,
-        beta_constraint: base.Constraint = None,
-        gamma_constraint: base.Constraint = None,
+        device: Device | None = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
-    ):
-        if method not in functional.WHITENERS:
-            raise ValueError(
-                f"`method` must be one of {sorted(functional.WHITENERS)}. "
-                f"Received: method={method!r}"
-            )
-        if estimate not in functional.ESTIMATES:
-            raise ValueError(
-                f"`estimate` must be one of {list(functional.ESTIMATES)}. "
-                f"Received: estimate={estimate!r}"
-            )
-        if device not in (None, "cpu", "gpu"):
-            raise ValueError(f"`device` must be 'cpu', 'gpu' or None. Received: device={device!r}")
-        base.check_group_size(group_size)
-        base.check_positive("iterations", iterations)
+    ) -> None:
+        whitener = find_whitener(method)
+        check_estimate(estimate)
+        check_device(device)
+        check_group_size(group_size)
+        check_positive("iterations", iterations)
         super().__init__(
             axis=axis,
             momentum=momentum,
@@ -131,27 +140,24 @@ class BatchWhitening(base.BatchStatistics):
         self.iterations = iterations
         self.estimate = estimate
         self.device = device
-        # XLA has no fast decompositions on CPU, and ignores their placement.
-        self.supports_jit = functional.WHITENERS[method].jit
+        self.supports_jit = whitener.jit
 
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
         self.moving_mean = self.add_statistic(
             "moving_mean", (self._channels,), self.moving_mean_initializer
         )
-        self.add_block_weights(
-            self._followed,
-            self.group_size,
-            lambda name, block: self.add_statistic(
-                name, (block.groups, block.size, block.size), self._initial_statistic
-            ),
-        )
+
+        def add(name: str, block: groups.Block) -> keras.Variable:
+            return self.add_statistic(name, block.matrices_shape, self._initial_matrices)
+
+        self.add_block_weights(f"moving_{self.estimate}", self.blocks(self.group_size), add)
 
     def call(
-        self, inputs: tf.Tensor, training: typing.Any = False, mask: typing.Any = None
+        self, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
         rows = groups.to_rows(self.as_statistics(inputs), self.axis)
-        gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
+        gamma, beta = self.gamma_and_beta(self.statistics_dtype)
         weights = self.mask_weights(inputs, mask)
         if training and self.trainable:
             y, mean, covariances, matrices = functional.batch_whitening(
@@ -160,7 +166,7 @@ class BatchWhitening(base.BatchStatistics):
                 beta,
                 group_size=self.group_size,
                 weights=weights,
-                expected_rows=self._expected_rows(inputs),
+                expected_rows=groups.expected_rows(inputs, self.axis),
                 sum_replicas=self.sum_replicas,
                 **self._whitening,
             )
@@ -177,29 +183,26 @@ class BatchWhitening(base.BatchStatistics):
         return tf.cast(groups.from_rows(y, inputs, self.axis), self.compute_dtype)
 
     def follow_batch(
-        self, mean: tf.Tensor, covariances: list[tf.Tensor], matrices: list[tf.Tensor]
+        self,
+        mean: tf.Tensor,
+        covariances: Sequence[tf.Tensor],
+        matrices: Sequence[tf.Tensor],
     ) -> None:
         """Moves the moving statistics towards a batch's, lists of a tensor a block."""
         values = covariances if self.estimate == "covariance" else matrices
-        self.follow([self.moving_mean, *self.block_weights(self._followed)], [mean, *values])
+        self.follow([self.moving_mean, *self._moving], [mean, *values])
 
     def inference_matrices(self) -> list[tf.Tensor]:
-        """The whitening matrices that inference uses, one tensor (groups, size, size) a block."""
-        moving = [tf.convert_to_tensor(weight) for weight in self.block_weights(self._followed)]
+        """Returns the whitening matrices of inference, one tensor (groups, size, size) a block."""
+        moving = [tf.convert_to_tensor(weight) for weight in self._moving]
         if self.estimate == "matrix":
             return moving
         return functional.moving_matrices(moving, **self._whitening)
 
-    def _expected_rows(self, inputs: tf.Tensor) -> int:
-        """How many rows there are, if need be in a batch of Keras' default size."""
-        batch, *others = inputs.shape
-        pixels = math.prod(size or 1 for size in others) // self._channels
-        return (batch or 32) * pixels
-
     @property
-    def _followed(self) -> str:
-        """The name of what the moving average follows."""
-        return f"moving_{self.estimate}"
+    def _moving(self) -> list[keras.Variable]:
+        """What the moving average follows, one weight a block."""
+        return self.block_weights(f"moving_{self.estimate}")
 
     @property
     def _whitening(self) -> dict[str, typing.Any]:
@@ -210,10 +213,9 @@ class BatchWhitening(base.BatchStatistics):
             "device": self.device,
         }
 
-    def _initial_statistic(self, shape, dtype=None):
-        dtype = dtype or self.statistics_dtype
-        variance = tf.cast(self.moving_variance_initializer(shape[:-1], dtype=dtype), dtype)
-        return tf.linalg.diag(variance if self.estimate == "covariance" else variance**-0.5)
+    def _initial_matrices(self, shape: tuple[int, ...], dtype: str) -> tf.Tensor:
+        variances = self.moving_variance_initializer(shape[:-1], dtype=dtype)
+        return initial_statistics(tf.cast(variances, dtype), self.estimate)
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {

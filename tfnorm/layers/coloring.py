@@ -1,40 +1,27 @@
-"""Recoveries: what follows a normalization to give back what it took away."""
+"""Coloring as a Keras layer: a learned matrix that gives back what a whitening took away."""
 
 import copy
+import functools
 import typing
 
 import keras
 import tensorflow as tf
 
-from tfnorm.functional import coloring, groups
+from tfnorm.functional import groups
+from tfnorm.functional.coloring import color_groups
 from tfnorm.layers import base
-
-
-@keras.saving.register_keras_serializable(package="tfnorm")
-class CenterScale(base.ScaleAndShift):
-    """Scales and shifts each channel: `y = gamma * x + beta`.
-
-    The recovery of BatchNormalization as a layer of its own, after a normalization with
-    `center=False, scale=False`.
-
-    Args:
-        axis: the channels' axis, usually -1 or 1.
-        center: whether to add `beta`, (channels,).
-        scale: whether to multiply by `gamma`, (channels,).
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: as in BatchNormalization.
-        **kwargs: `name`, `dtype`, `trainable`.
-
-    Call arguments:
-        inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
-    """
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        gamma, beta = (
-            None if weight is None else tf.cast(weight, self.compute_dtype)
-            for weight in (self.gamma, self.beta)
-        )
-        return coloring.scale_and_shift(inputs, gamma, beta, self.axis)
+from tfnorm.layers.arguments import (
+    Constraint,
+    ConstraintLike,
+    Initializer,
+    InitializerLike,
+    Regularizer,
+    RegularizerLike,
+    check_group_size,
+    get_constraint,
+    get_initializer,
+    get_regularizer,
+)
 
 
 class KernelAndBias(base.ChannelLayer):
@@ -44,26 +31,27 @@ class KernelAndBias(base.ChannelLayer):
         self,
         axis: int = -1,
         use_bias: bool = True,
-        kernel_initializer: base.Initializer = "glorot_uniform",
-        bias_initializer: base.Initializer = "zeros",
-        kernel_regularizer: base.Regularizer = None,
-        bias_regularizer: base.Regularizer = None,
-        kernel_constraint: base.Constraint = None,
-        bias_constraint: base.Constraint = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike | None = None,
+        bias_regularizer: RegularizerLike | None = None,
+        kernel_constraint: ConstraintLike | None = None,
+        bias_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
-    ):
+    ) -> None:
         super().__init__(axis=axis, **kwargs)
         self.use_bias = use_bias
-        self.kernel_initializer = base.get_initializer(kernel_initializer)
-        self.bias_initializer = base.get_initializer(bias_initializer)
-        self.kernel_regularizer = base.get_regularizer(kernel_regularizer)
-        self.bias_regularizer = base.get_regularizer(bias_regularizer)
-        self.kernel_constraint = base.get_constraint(kernel_constraint)
-        self.bias_constraint = base.get_constraint(bias_constraint)
+        self.kernel_initializer: Initializer = get_initializer(kernel_initializer)
+        self.bias_initializer: Initializer = get_initializer(bias_initializer)
+        self.kernel_regularizer: Regularizer | None = get_regularizer(kernel_regularizer)
+        self.bias_regularizer: Regularizer | None = get_regularizer(bias_regularizer)
+        self.kernel_constraint: Constraint | None = get_constraint(kernel_constraint)
+        self.bias_constraint: Constraint | None = get_constraint(bias_constraint)
 
     def add_kernel(
-        self, name: str, shape: tuple[int, ...], initializer: base.Initializer
+        self, name: str, shape: tuple[int, ...], initializer: Initializer
     ) -> keras.Variable:
+        """Adds a kernel of that name."""
         return self.add_weight(
             name=name,
             shape=shape,
@@ -73,7 +61,7 @@ class KernelAndBias(base.ChannelLayer):
         )
 
     def add_bias(self) -> keras.Variable | None:
-        """The bias, or None without one."""
+        """Adds the bias, and returns it, or None without one."""
         if not self.use_bias:
             return None
         return self.add_weight(
@@ -101,8 +89,7 @@ class Coloring(KernelAndBias):
     """Mixes channels by a learned matrix, a 1x1 convolution: `y = K^T x + b` at each position.
 
     The recovery of a whitening that can give back any covariance. Initialised as a convolution is,
-    not as the identity. Reference: Siarohin et al., "Whitening and Coloring Batch Transform for
-    GANs", ICLR 2019 (https://arxiv.org/abs/1806.00420), section 3.2.
+    not as the identity.
 
     Args:
         group_size: channels in a group that is mixed within itself; None is one group of all. The
@@ -120,22 +107,31 @@ class Coloring(KernelAndBias):
     Attributes:
         kernel: (groups, size, size), input channels before output channels; `kernel_last`
             (1, rest, rest) if there is a smaller last group.
+        bias: (channels,), or None.
+
+    Reference:
+        Siarohin et al., "Whitening and Coloring Batch Transform for GANs", ICLR 2019,
+        https://arxiv.org/abs/1806.00420, section 3.2.
     """
+
+    kernel: keras.Variable
+    kernel_last: keras.Variable
+    bias: keras.Variable | None
 
     def __init__(
         self,
         group_size: int | None = None,
         axis: int = -1,
         use_bias: bool = True,
-        kernel_initializer: base.Initializer = "glorot_uniform",
-        bias_initializer: base.Initializer = "zeros",
-        kernel_regularizer: base.Regularizer = None,
-        bias_regularizer: base.Regularizer = None,
-        kernel_constraint: base.Constraint = None,
-        bias_constraint: base.Constraint = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike | None = None,
+        bias_regularizer: RegularizerLike | None = None,
+        kernel_constraint: ConstraintLike | None = None,
+        bias_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
-    ):
-        base.check_group_size(group_size)
+    ) -> None:
+        check_group_size(group_size)
         super().__init__(
             axis=axis,
             use_bias=use_bias,
@@ -151,34 +147,40 @@ class Coloring(KernelAndBias):
 
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
-        self.add_block_weights("kernel", self.group_size, self._add_block_kernel)
+
+        def add(name: str, block: groups.Block) -> keras.Variable:
+            initializer = functools.partial(self._initial_kernel, block.start)
+            return self.add_kernel(name, block.matrices_shape, initializer)
+
+        self.add_block_weights("kernel", self.blocks(self.group_size), add)
         self.bias = self.add_bias()
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        rows = groups.to_rows(inputs, self.axis)
         kernels = [tf.convert_to_tensor(kernel) for kernel in self.block_weights("kernel")]
         bias = None if self.bias is None else tf.convert_to_tensor(self.bias)
-        rows = groups.to_rows(inputs, self.axis)
-        y = coloring.color_groups(rows, kernels, bias, group_size=self.group_size)
+        y = color_groups(rows, kernels, bias, group_size=self.group_size)
         return groups.from_rows(y, inputs, self.axis)
 
-    def _add_block_kernel(self, name, block):
-        def initializer(shape, dtype=None):
-            return self._initial_kernel(block.start, shape, dtype)
-
-        return self.add_kernel(name, (block.groups, block.size, block.size), initializer)
-
-    def _initial_kernel(self, first, shape, dtype=None):
+    def _initial_kernel(self, first: int, shape: tuple[int, ...], dtype: str) -> tf.Tensor:
         """Each group's matrix by the initializer for itself: the fans are the group's."""
         matrices = []
         for group in range(shape[0]):
             initializer = copy.copy(self.kernel_initializer)
-            seed = getattr(initializer, "seed", None)
             # One with a number for a seed returns the same matrix each time.
-            if isinstance(seed, int):
-                setattr(initializer, "seed", seed + first + group)  # noqa: B010
-            matrix = tf.convert_to_tensor(initializer(shape[1:], dtype=dtype))
-            matrices.append(matrix if dtype is None else tf.cast(matrix, dtype))
+            if isinstance(initializer, _Seeded) and isinstance(initializer.seed, int):
+                initializer.seed += first + group
+            matrices.append(tf.cast(initializer(shape[1:], dtype=dtype), dtype))
         return tf.stack(matrices)
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"group_size": self.group_size}
+
+
+@typing.runtime_checkable
+class _Seeded(typing.Protocol):
+    """An initializer with a seed: a number, a `keras.random.SeedGenerator` or None."""
+
+    seed: object
+
+    def __call__(self, shape: tuple[int, ...], dtype: str) -> tf.Tensor: ...

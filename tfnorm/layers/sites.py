@@ -6,11 +6,8 @@ import keras
 
 from tfnorm.layers.batch_whitening import BatchWhitening
 from tfnorm.layers.coloring import Coloring
-from tfnorm.layers.conditional import (
-    ConditionalCenterScale,
-    ConditionalColoring,
-    FactorizedColoring,
-)
+from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
+from tfnorm.layers.factorized_coloring import FactorizedColoring
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unitization import Unitization
 
@@ -34,19 +31,20 @@ class Site(typing.NamedTuple):
 
 
 def normalization_sites(model: keras.Model) -> list[Site]:
-    """Where a Keras model normalises: a `Site` each, in order.
+    """Lists where a Keras model normalises: a `Site` each, in order.
 
     The kind is a name, as "bn" or "itn", and "none" where there is a recovery alone. The group size
     is None where the kind has none, and the channels where one group is all. The recovery is in
     words: "gamma and beta", "coloring + conditional coloring", or "" without one.
     """
-    sites = {}
+    sites: dict[str, Site] = {}
     for layer in model.layers:
         recovery = layer.layer if isinstance(layer, SpectralNormalization) else layer
         words = RECOVERY_WORDS.get(type(recovery))
         if words is not None:
             name = recovery.name.removesuffix("_" + words.replace(" ", "_"))
-            site = sites.get(name, Site(name, "none", _channels(layer), None, ""))
+            channels = _input_size(recovery, recovery.axis)
+            site = sites.get(name, Site(name, "none", channels, None, ""))
             recoveries = filter(None, [site.recovery, words])
             sites[name] = site._replace(recovery=" + ".join(recoveries))
         elif (site := _normalization(layer)) is not None:
@@ -54,26 +52,27 @@ def normalization_sites(model: keras.Model) -> list[Site]:
     return list(sites.values())
 
 
-def _channels(layer: keras.Layer, axis: int = -1) -> int:
-    """The channels of what a built layer takes, at an axis."""
-    config = typing.cast("dict", layer.get_build_config())
-    return config["input_shape"][axis]
-
-
-def _normalization(layer: keras.Layer) -> Site | None:
+def _normalization(layer: keras.layers.Layer) -> Site | None:
+    """The site of a layer that normalises, by itself; None for one that does not."""
     if isinstance(layer, BatchWhitening):
-        channels = layer.moving_mean.shape[0]
+        channels = _input_size(layer, layer.axis)
         kind, size = layer.method, min(layer.group_size or channels, channels)
     elif isinstance(layer, keras.layers.BatchNormalization):
-        channels, kind, size = layer.moving_mean.shape[0], "bn", None
+        channels, kind, size = _input_size(layer, layer.axis), "bn", None
     elif isinstance(layer, Unitization):
-        channels, kind, size = layer.alpha.shape[0], "unitization", None
+        channels, kind, size = _input_size(layer, layer.axis), "unitization", None
     elif isinstance(layer, keras.layers.GroupNormalization):
-        channels = _channels(layer, layer.axis)
+        channels = _input_size(layer, layer.axis)
         kind, size = "gn", channels // layer.groups
     elif isinstance(layer, keras.layers.LayerNormalization):
-        channels, kind, size = _channels(layer), "ln", None
+        channels, kind, size = _input_size(layer, -1), "ln", None
     else:
         return None
     affine = [name for name, used in [("gamma", layer.scale), ("beta", layer.center)] if used]
     return Site(layer.name, kind, channels, size, " and ".join(affine))
+
+
+def _input_size(layer: keras.layers.Layer, axis: int) -> int:
+    """The size of an axis of what a layer was built for."""
+    config = layer.get_build_config() or {}
+    return config["input_shape"][axis]

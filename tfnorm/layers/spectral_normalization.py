@@ -1,33 +1,34 @@
 """Spectral normalization of the linear maps of a layer."""
 
-import collections.abc
 import math
 import typing
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
-from tfnorm import functional
-from tfnorm.layers import base
-from tfnorm.layers.coloring import CenterScale, Coloring
-from tfnorm.layers.conditional import (
-    ConditionalCenterScale,
-    ConditionalColoring,
-    FactorizedColoring,
-)
+from tfnorm.functional import spectral
+from tfnorm.layers.arguments import check_positive
+from tfnorm.layers.base import Shape, statistics_dtype
+from tfnorm.layers.blocks import BlockWeights, block_names
+from tfnorm.layers.center_scale import CenterScale
+from tfnorm.layers.coloring import Coloring
+from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
+from tfnorm.layers.factorized_coloring import FactorizedColoring
 
 
-class _Maps(typing.NamedTuple):
-    """How a layer maps linearly.
+class LinearMaps(typing.NamedTuple):
+    """How a layer maps linearly: a row of `LINEAR_MAPS`.
 
-    `names` are the weights that do, as far as the layer has them. `vectors` is the shape of the
-    left singular vectors, (rows,) or (stack, rows), of a weight's shape; None says that the last
-    axis is a diagonal. `joint` is whether all are blocks of one map, with one sigma, or each is a
-    map with its own.
+    Attributes:
+        names: of the weights that do, as far as the layer has them.
+        vector_shape: from a weight's shape to that of its left singular vectors, (rows,) or
+            (stack, rows); None says that the last axis is a diagonal.
+        joint: whether all are blocks of one map, with one sigma, or each is a map with its own.
     """
 
     names: tuple[str, ...]
-    vectors: collections.abc.Callable | None
+    vector_shape: Callable[[tuple[int, ...]], tuple[int, ...]] | None
     joint: bool
 
 
@@ -42,18 +43,18 @@ def _stack_rows(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 # By the layer's class, or the first of its bases that is here.
-MAPS = {
-    keras.layers.Layer: _Maps(("kernel", "embeddings"), _matrix_rows, joint=True),
-    CenterScale: _Maps(("gamma",), None, joint=True),
-    Coloring: _Maps(tuple(f"kernel{x}" for x in base.BLOCK_SUFFIXES), _stack_rows, joint=True),
-    ConditionalCenterScale: _Maps(("gamma",), None, joint=False),
-    ConditionalColoring: _Maps(("kernel",), _stack_rows, joint=False),
-    FactorizedColoring: _Maps(("kernel",), _stack_rows, joint=False),
+LINEAR_MAPS = {
+    keras.layers.Layer: LinearMaps(("kernel", "embeddings"), _matrix_rows, joint=True),
+    CenterScale: LinearMaps(("gamma",), None, joint=True),
+    Coloring: LinearMaps(block_names("kernel"), _stack_rows, joint=True),
+    ConditionalCenterScale: LinearMaps(("gamma",), None, joint=False),
+    ConditionalColoring: LinearMaps(("kernel",), _stack_rows, joint=False),
+    FactorizedColoring: LinearMaps(("kernel",), _stack_rows, joint=False),
 }
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
-class SpectralNormalization(keras.layers.Wrapper):
+class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
     """Calls a layer with its kernel divided by the kernel's largest singular value.
 
     `W_bar = W / sigma(W)`, sigma by power iteration on W reshaped to (all axes but the last, last),
@@ -82,45 +83,51 @@ class SpectralNormalization(keras.layers.Wrapper):
             smaller last group of a `Coloring`.
 
     Reference:
-        Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018
-        (https://arxiv.org/abs/1802.05957).
+        Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018,
+        https://arxiv.org/abs/1802.05957.
     """
 
-    def __init__(self, layer: keras.Layer, power_iterations: int = 1, **kwargs: typing.Any):
-        base.check_positive("power_iterations", power_iterations)
+    layer: keras.layers.Layer
+    vector: keras.Variable
+    vector_last: keras.Variable
+
+    def __init__(
+        self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: typing.Any
+    ) -> None:
+        check_positive("power_iterations", power_iterations)
         super().__init__(layer, **kwargs)
         self.power_iterations = power_iterations
 
-    def build(self, input_shape: typing.Any = None) -> None:
+    def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
         if not self._kernels:
             raise ValueError(
                 "`layer` must have a weight named `kernel` or `embeddings`, or be a recovery with "
                 f"`gamma`. Received: layer={self.layer!r}"
             )
-        self._vectors = []
-        if self._maps.vectors is None:
-            return
-        for kernel, suffix in zip(self._kernels, base.BLOCK_SUFFIXES, strict=False):
-            vector = self.add_weight(
-                name=f"vector{suffix}",
-                shape=self._maps.vectors(kernel.shape),
+        vector_shape = self._maps.vector_shape
+        shapes = [] if vector_shape is None else [vector_shape(k.shape) for k in self._kernels]
+
+        def add(name: str, shape: tuple[int, ...]) -> keras.Variable:
+            return self.add_weight(
+                name=name,
+                shape=shape,
                 initializer="random_normal",
-                dtype=self._vector_dtype,
+                dtype=statistics_dtype(self),
                 trainable=False,
                 autocast=False,
                 aggregation="mean",
             )
-            setattr(self, f"vector{suffix}", vector)
-            self._vectors.append(vector)
+
+        self.add_block_weights("vector", shapes, add)
 
     def call(
         self,
-        inputs: typing.Any,
+        inputs: tf.Tensor,
         *args: typing.Any,
-        training: typing.Any = False,
+        training: bool = False,
         **kwargs: typing.Any,
-    ) -> typing.Any:
+    ) -> tf.Tensor:
         # The layer sees the normalised kernels for this call; what it stores is not touched.
         values = [
             *((variable, tf.convert_to_tensor(variable)) for variable in self.layer.variables),
@@ -132,75 +139,60 @@ class SpectralNormalization(keras.layers.Wrapper):
             self.add_loss(loss)
         return y
 
-    def normalised_kernels(
-        self, training: typing.Any = False
-    ) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """Pairs of a weight of the layer and its value over sigma, for each that is normalised."""
-        kernels = [tf.cast(kernel, self._vector_dtype) for kernel in self._kernels]
-        sigmas = self._sigmas(kernels, training)
-        return list(zip(self._kernels, map(_divided, kernels, sigmas), strict=True))
+    def normalised_kernels(self, training: bool = False) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """Pairs each weight that is normalised with its value over sigma."""
+        kernels = [tf.cast(kernel, statistics_dtype(self)) for kernel in self._kernels]
+        values = map(spectral.divide_by_norm, kernels, self._sigmas(kernels, training))
+        return list(zip(self._kernels, values, strict=True))
 
-    def _sigmas(self, kernels, training):
+    def _sigmas(self, kernels: Sequence[tf.Tensor], training: bool) -> list[tf.Tensor]:
         """Of each kernel a scalar, or (stack,) for maps with a sigma each."""
-        if self._maps.vectors is None:
-            sigmas = [tf.reduce_max(tf.abs(kernel), axis=-1) for kernel in kernels]
+        if self._maps.vector_shape is None:
+            sigmas = [spectral.diagonal_norm(kernel) for kernel in kernels]
         else:
             sigmas = [
                 self._power_iteration(kernel, vector, training)
-                for kernel, vector in zip(kernels, self._vectors, strict=True)
+                for kernel, vector in zip(kernels, self.block_weights("vector"), strict=True)
             ]
-        if self._maps.joint:
-            largest = tf.reduce_max(tf.concat([tf.reshape(sigma, [-1]) for sigma in sigmas], 0))
-            sigmas = [largest] * len(sigmas)
-        return sigmas
+        return [spectral.joint_norm(sigmas)] * len(sigmas) if self._maps.joint else sigmas
 
-    def _power_iteration(self, kernel, vector, training):
+    def _power_iteration(
+        self, kernel: tf.Tensor, vector: keras.Variable, training: bool
+    ) -> tf.Tensor:
         before = tf.convert_to_tensor(vector)
-        sigma, after = functional.spectral_norm(
+        sigma, after = spectral.spectral_norm(
             tf.reshape(kernel, [*vector.shape, kernel.shape[-1]]),
             before,
             iterations=self.power_iterations if training else 0,
         )
         if training:
-            # A kernel that is 0 or not finite has no vector, and the next one starts from the last.
-            found = tf.norm(after, axis=-1, keepdims=True) > 0.5
-            vector.assign(tf.where(found, after, before))
+            vector.assign(spectral.next_vector(before, after))
         return sigma
 
     @property
-    def _vector_dtype(self):
-        return "float64" if self.compute_dtype == "float64" else "float32"
+    def _maps(self) -> LinearMaps:
+        return next(LINEAR_MAPS[cls] for cls in type(self.layer).__mro__ if cls in LINEAR_MAPS)
 
     @property
-    def _maps(self):
-        return next(MAPS[cls] for cls in type(self.layer).__mro__ if cls in MAPS)
-
-    @property
-    def _kernels(self):
+    def _kernels(self) -> list[keras.Variable]:
         # Looked up, not kept: a weight that two layers hold is saved twice.
         weights = [getattr(self.layer, name, None) for name in self._maps.names]
         return [weight for weight in weights if isinstance(weight, keras.Variable)]
 
-    def compute_output_shape(self, input_shape: typing.Any) -> typing.Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
 
     def compute_output_spec(
         self,
-        inputs: typing.Any,
+        inputs: keras.KerasTensor,
         *args: typing.Any,
-        training: typing.Any = False,
+        training: bool = False,
         **kwargs: typing.Any,
-    ) -> typing.Any:
+    ) -> keras.KerasTensor:
         return self.layer.compute_output_spec(inputs, *args, **kwargs)
 
     def get_config(self) -> dict[str, typing.Any]:
         config: dict[str, typing.Any] = super().get_config()
-        config["power_iterations"] = self.power_iterations
         # Keras adds this once the layer is built; `build` of the wrapper sees to it anyway.
         config["layer"].pop("build_config", None)
-        return config
-
-
-def _divided(kernel, sigma):
-    """Each entry of the first axis by its sigma, or all by one; 0 where sigma is 0."""
-    return tf.math.divide_no_nan(kernel, tf.reshape(sigma, [-1] + [1] * (len(kernel.shape) - 1)))
+        return config | {"power_iterations": self.power_iterations}

@@ -6,8 +6,16 @@ import keras
 import tensorflow as tf
 
 from tfnorm import functional
-from tfnorm.functional import coloring, groups
+from tfnorm.functional import groups
+from tfnorm.functional.coloring import scale_and_shift
 from tfnorm.layers import base
+from tfnorm.layers.arguments import (
+    ConstraintLike,
+    Initializer,
+    InitializerLike,
+    RegularizerLike,
+    get_initializer,
+)
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -60,6 +68,9 @@ class Unitization(base.BatchStatistics):
         Unitizing Layers' Outputs", CVPR 2020.
     """
 
+    alpha: keras.Variable
+    moving_variance: keras.Variable
+
     def __init__(
         self,
         axis: int = -1,
@@ -67,19 +78,19 @@ class Unitization(base.BatchStatistics):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        alpha_initializer: base.Initializer = "zeros",
+        alpha_initializer: InitializerLike = "zeros",
         normalize: bool = True,
         synchronized: bool = False,
-        beta_initializer: base.Initializer = "zeros",
-        gamma_initializer: base.Initializer = "ones",
-        moving_mean_initializer: base.Initializer = "zeros",
-        moving_variance_initializer: base.Initializer = "ones",
-        beta_regularizer: base.Regularizer = None,
-        gamma_regularizer: base.Regularizer = None,
-        beta_constraint: base.Constraint = None,
-        gamma_constraint: base.Constraint = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
-    ):
+    ) -> None:
         super().__init__(
             axis=axis,
             momentum=momentum,
@@ -97,7 +108,7 @@ class Unitization(base.BatchStatistics):
             gamma_constraint=gamma_constraint,
             **kwargs,
         )
-        self.alpha_initializer = base.get_initializer(alpha_initializer)
+        self.alpha_initializer: Initializer = get_initializer(alpha_initializer)
         self.normalize = normalize
 
     def build(self, input_shape: base.Shape) -> None:
@@ -113,19 +124,17 @@ class Unitization(base.BatchStatistics):
             )
 
     def call(
-        self, inputs: tf.Tensor, training: typing.Any = False, mask: typing.Any = None
+        self, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
         x = groups.to_samples(self.as_statistics(inputs), self.axis)
         alpha = self.as_statistics(self.alpha)
-        gamma, beta = self.as_statistics(self.gamma), self.as_statistics(self.beta)
-        gamma = tf.ones_like(alpha) if gamma is None else gamma
-        beta = tf.zeros_like(alpha) if beta is None else beta
+        gamma, beta = self.gamma_and_beta(self.statistics_dtype)
         weights = self.mask_weights(inputs, mask)
         if weights is not None:
             weights = tf.reshape(weights, tf.shape(x)[:2])
         if not self.normalize:
             y = functional.practical_unitization(x, alpha, self.epsilon, weights=weights)
-            y = coloring.scale_and_shift(y, gamma, beta)
+            y = scale_and_shift(y, gamma, beta)
         elif training and self.trainable:
             y, mean, variance = functional.batch_unitization(
                 x,
