@@ -6,6 +6,7 @@ import os
 import pathlib
 import platform
 import sys
+import typing
 
 import keras
 import tensorflow as tf
@@ -33,7 +34,7 @@ class BadFlag(Exception):
 
 
 def define_flags() -> None:
-    """The flags of this program."""
+    """Defines the flags of this program."""
     names = layer_names()
     flags.DEFINE_list("layers", list(names), f"Layers to time, of {', '.join(names)}.")
     flags.DEFINE_list("shapes", list(SHAPES), "Shapes of the input, as 64x8x8x256.")
@@ -89,7 +90,7 @@ def main() -> None:
 
 
 def numbers(flag: str, texts: list[str]) -> list[int]:
-    """The positive numbers of a flag's texts; raises `BadFlag` where one is not."""
+    """Reads the positive numbers of a flag's texts; raises `BadFlag` where one is not."""
     try:
         values = [int(text) for text in texts]
     except ValueError:
@@ -99,11 +100,11 @@ def numbers(flag: str, texts: list[str]) -> list[int]:
     return values
 
 
-def _devices():
+def _devices() -> list[str]:
     return [device.device_type for device in tf.config.list_physical_devices()]
 
 
-def _machine():
+def _machine() -> dict[str, typing.Any]:
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -117,7 +118,7 @@ def run(arguments: list[str]) -> None:
     """Runs the program on its command line; a mistake is one line, and exit code 1."""
     define_flags()
 
-    def parse(arguments):
+    def parse(arguments: list[str]) -> list[str]:
         if {"--help", "-h"} & set(arguments[1:]):
             print(USAGE.strip(), flags.FLAGS.main_module_help(), sep="\n\n")
             sys.exit(0)
@@ -129,7 +130,7 @@ def run(arguments: list[str]) -> None:
             sys.exit(f"error: Arguments are flags, --name=value. Received: {' '.join(rest[1:])}")
         return rest
 
-    def guarded(_):
+    def guarded(_: list[str]) -> None:
         try:
             main()
         except (BadFlag, OSError) as error:

@@ -4,6 +4,7 @@ import functools
 import math
 import statistics
 import typing
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -18,8 +19,8 @@ CLASSES = 10
 # Layers by name and group size, None where they have none.
 Candidates = dict[tuple[str, int | None], keras.Layer]
 
-# A name in the table -> what makes the layer of the number of channels.
-OTHERS: dict[str, typing.Callable[[int], keras.Layer]] = {
+# A name in the table -> what makes the layer from the number of channels.
+OTHERS: dict[str, Callable[[int], keras.Layer]] = {
     "unitization": lambda channels: tfnorm.Unitization(),
     "center_scale": lambda channels: tfnorm.CenterScale(),
     "conditional_center_scale": lambda channels: tfnorm.ConditionalCenterScale(CLASSES),
@@ -31,8 +32,8 @@ OTHERS: dict[str, typing.Callable[[int], keras.Layer]] = {
 }
 
 
-def grouped() -> dict[str, typing.Callable[..., keras.Layer]]:
-    """What makes the layers that work in groups, of a group size, by their names in the table."""
+def grouped() -> dict[str, Callable[..., keras.Layer]]:
+    """Names what makes a layer that works in groups, from a group size: a row for each method."""
     whitenings = {
         method: functools.partial(tfnorm.BatchWhitening, method)
         for method in tfnorm.functional.WHITENERS
@@ -41,14 +42,12 @@ def grouped() -> dict[str, typing.Callable[..., keras.Layer]]:
 
 
 def layer_names() -> tuple[str, ...]:
-    """The names of all layers that can be timed."""
+    """Names all layers that can be timed."""
     return (*grouped(), *OTHERS)
 
 
-def candidates(
-    names: typing.Sequence[str], sizes: typing.Sequence[int | None], channels: int
-) -> Candidates:
-    """The layers to time, by name and group size (None if the layer has none).
+def candidates(names: Iterable[str], sizes: Sequence[int | None], channels: int) -> Candidates:
+    """Makes the layers to time, by name and group size (None if the layer has none).
 
     BatchNormalization is the first. A size of None, or of at least the channels, is one group.
     """
@@ -62,9 +61,7 @@ def candidates(
     return layers
 
 
-def benchmark(
-    shape: typing.Sequence[int], layers: Candidates, rounds: int
-) -> list[dict[str, typing.Any]]:
+def benchmark(shape: Sequence[int], layers: Candidates, rounds: int) -> list[dict[str, typing.Any]]:
     """Times layers in turns.
 
     Args:
@@ -100,21 +97,21 @@ def benchmark(
     return rows
 
 
-def kept_bytes(layer: keras.Layer, inputs: typing.Sequence[tf.Tensor]) -> int:
-    """Bytes that the gradient of a training call captures from the forward pass.
+def kept_bytes(layer: keras.Layer, inputs: Sequence[tf.Tensor]) -> int:
+    """Counts the bytes that the gradient of a training call captures from the forward pass.
 
     Counted in the graph: the tensors that gradient operations take from forward ones, each once
     however it is reshaped, the input if it is among them, but neither weights nor the gradient that
     comes in.
     """
-    forward = set()
+    forward: set[str] = set()
 
-    def step(dy, x, *labels):
+    def step(dy: tf.Tensor, x: tf.Tensor, *labels: tf.Tensor):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x, *labels, training=True)
         forward.update(op.name for op in x.graph.get_operations())
-        return tape.gradient(y, [x, *_variables(layer)], output_gradients=dy)
+        return tape.gradient(y, [x, *_variables(layer)], output_gradients=[dy])
 
     y = layer(*inputs)
     graph = tf.function(step).get_concrete_function(tf.zeros_like(y), *inputs).graph
@@ -134,29 +131,29 @@ def kept_bytes(layer: keras.Layer, inputs: typing.Sequence[tf.Tensor]) -> int:
     )
 
 
-def _source(tensor):
+def _source(tensor: tf.Tensor) -> tf.Tensor:
     """The tensor whose memory this one shares."""
     while tensor.op.type in ("Reshape", "Identity", "IdentityN", "StopGradient", "ExpandDims"):
         tensor = tensor.op.inputs[tensor.value_index]
     return tensor
 
 
-def _forward(layer):
-    def call(dy, *inputs):
+def _forward(layer: keras.Layer) -> Callable[..., tf.Tensor]:
+    def call(dy: tf.Tensor, *inputs: tf.Tensor) -> tf.Tensor:
         return layer(*inputs, training=True)
 
     return call
 
 
-def _forward_backward(layer):
-    def call(dy, x, *labels):
+def _forward_backward(layer: keras.Layer) -> Callable[..., Sequence[tf.Tensor | tf.IndexedSlices]]:
+    def call(dy: tf.Tensor, x: tf.Tensor, *labels: tf.Tensor):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x, *labels, training=True)
-        return tape.gradient(y, [x, *_variables(layer)], output_gradients=dy)
+        return tape.gradient(y, [x, *_variables(layer)], output_gradients=[dy])
 
     return call
 
 
-def _variables(layer):
+def _variables(layer: keras.Layer) -> list[tf.Variable]:
     return [weight.value for weight in layer.trainable_weights]

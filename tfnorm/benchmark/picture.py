@@ -4,7 +4,7 @@ import os
 import typing
 
 
-def draw_group_sizes(path: os.PathLike, results: list[dict[str, typing.Any]]) -> None:
+def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typing.Any]]) -> None:
     """Draws, for each input shape and method, the time over the group size, as PNG.
 
     Args:

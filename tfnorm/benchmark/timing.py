@@ -1,15 +1,15 @@
 """Times calls against each other on a machine whose speed drifts."""
 
-import collections.abc
 import statistics
 import time
 import typing
+from collections.abc import Callable, Sequence
 
 _Name = typing.TypeVar("_Name")
 
 
 def interleaved(
-    calls: dict[_Name, collections.abc.Callable[[], typing.Any]], rounds: int
+    calls: dict[_Name, Callable[[], typing.Any]], rounds: int
 ) -> dict[_Name, list[float]]:
     """Times calls in turns, so that a drift of the machine's speed favours none.
 
@@ -32,8 +32,6 @@ def interleaved(
     return seconds
 
 
-def ratio(
-    seconds: collections.abc.Sequence[float], baseline: collections.abc.Sequence[float]
-) -> float:
-    """The median of the ratios of times of the same round."""
+def ratio(seconds: Sequence[float], baseline: Sequence[float]) -> float:
+    """Takes the median of the ratios of times of the same round."""
     return statistics.median(a / b for a, b in zip(seconds, baseline, strict=True))
