@@ -98,6 +98,19 @@ def test_large_mean_in_float32(ratio):
     assert gradients.relative_error(gradient, truth) < 3e-6 * ratio
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_without_gamma_and_beta_they_are_ones_and_zeros(given):
+    x, statistics = tf.constant(CASES["maps"]), [np.ones(4), np.full(4, 2.0)] * given
+
+    def y(gamma, beta):
+        if given:
+            return apply_unitization(x, *statistics, ALPHA, gamma, beta)
+        return batch_unitization(x, ALPHA, gamma, beta)[0]
+
+    np.testing.assert_array_equal(y(None, BETA), y(np.ones(4), BETA))
+    np.testing.assert_array_equal(y(GAMMA, None), y(GAMMA, np.zeros(4)))
+
+
 def test_full_unitization_makes_norms_the_number_of_pixels():
     for pixels in (1, 12):
         y = op(tf.constant(_samples(5, pixels)), np.ones(4), np.ones(4), np.zeros(4))

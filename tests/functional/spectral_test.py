@@ -1,11 +1,11 @@
-"""Power iteration against SVD, and its gradient."""
+"""Largest singular values against SVD, and their gradients."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests import gradients, samples
-from tfnorm.functional import spectral_norm
+from tfnorm.functional import spectral, spectral_norm
 
 SINGULAR_VALUES = np.array([3.0, 1.5, 0.7, 0.2])
 W = samples.rotation(6)[:, :4] * SINGULAR_VALUES @ samples.rotation(4, seed=1).T
@@ -91,3 +91,40 @@ def test_a_zero_matrix_has_norm_0():
     sigma, u = spectral_norm(tf.zeros([3, 2]), tf.ones([3]))
     assert sigma == 0
     np.testing.assert_array_equal(u, np.zeros(3))
+
+
+def test_a_diagonal_map_has_its_largest_entry():
+    diagonals = np.array([[1.0, -3.0, 2.0], [0.5, 0.0, -0.25]])
+    norms = [np.linalg.norm(np.diag(row), 2) for row in diagonals]
+    np.testing.assert_array_equal(spectral.diagonal_norm(tf.constant(diagonals)), norms)
+
+
+# The number of a block on the diagonal, and its size.
+BLOCKS = [(0, 2), (1, 2), (2, 3)]
+
+
+@pytest.mark.parametrize("largest", range(3))
+def test_a_map_of_blocks_has_the_largest_of_theirs(largest):
+    blocks = [samples.rotation(size) * (5.0 if i == largest else 2.0) for i, size in BLOCKS]
+    whole = np.zeros((7, 7))
+    whole[:2, :2], whole[2:4, 2:4], whole[4:, 4:] = blocks
+    sigmas = [np.linalg.norm(block, 2) for block in blocks]
+    joint = spectral.joint_norm([tf.constant(sigmas[:2]), tf.constant(sigmas[2])])
+    assert joint.shape == ()
+    assert np.isclose(joint, np.linalg.norm(whole, 2), rtol=1e-14)
+
+
+@pytest.mark.parametrize("sigma", [2.0, [2.0, 4.0, 0.0]])
+def test_division_by_one_norm_or_by_one_for_each_map(sigma):
+    weight = np.random.default_rng(0).normal(size=(3, 4, 2))
+    divided = spectral.divide_by_norm(tf.constant(weight), tf.constant(sigma, tf.float64))
+    sigmas = np.broadcast_to(sigma, 3)
+    expected = [w / s if s else 0 * w for w, s in zip(weight, sigmas, strict=True)]
+    np.testing.assert_array_equal(divided, expected)
+
+
+def test_a_vector_that_was_lost_is_the_last_one():
+    before = np.array([[0.6, 0.8], [1.0, 0.0], [0.0, -1.0], [0.8, 0.6]])
+    after = np.array([[0.0, 1.0], [0.0, 0.0], [np.nan, 1.0], [-1.0, 0.0]])
+    found = spectral.next_vector(tf.constant(before), tf.constant(after))
+    np.testing.assert_array_equal(found, [after[0], before[1], before[2], after[3]])

@@ -6,7 +6,8 @@ import scipy.linalg
 import tensorflow as tf
 
 from tests import gradients, reference, samples
-from tfnorm.functional import WHITENERS, whitening_matrix
+from tfnorm.functional import WHITENERS, batch_whitening, whitening_matrix
+from tfnorm.functional.batch_whitening import initial_statistics
 
 EIGENVALUES = np.array([3.0, 1.5, 0.8, 0.25, 0.1])
 SIGMA = samples.covariance(EIGENVALUES)
@@ -20,6 +21,43 @@ def matrix(sigma, method, dtype="float64", **options):
 
 def test_the_reference_has_the_methods_of_the_table():
     assert sorted(WHITENERS) == sorted(reference.WHITENERS)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, method: whitening_matrix(x, method),
+        lambda x, method: batch_whitening(x, None, None, method=method)[0],
+    ],
+)
+def test_a_method_that_there_is_not(function):
+    with pytest.raises(ValueError, match=r"one of \['cd', .*'zca'\]\. Received: method='svd'"):
+        function(tf.constant(SIGMA), "svd")
+
+
+def test_a_row_that_is_added_is_a_method(monkeypatch):
+    """The functions look the method up in the table, and use its row."""
+
+    def half(covariance, epsilon, iterations, device):
+        w = 0.5 * tf.eye(5, batch_shape=covariance.shape[:-2], dtype=covariance.dtype)
+        return w, lambda gradient: 0.0 * gradient
+
+    monkeypatch.setitem(WHITENERS, "half", WHITENERS["cd"]._replace(function=half))
+    np.testing.assert_array_equal(matrix(SIGMA, "half"), 0.5 * np.eye(5))
+    x = samples.rows(8, EIGENVALUES, mean=1.0)
+    y = batch_whitening(tf.constant(x), None, None, method="half")[0]
+    np.testing.assert_allclose(y, 0.5 * (x - x.mean(0)), atol=1e-13)
+
+
+def test_what_moving_averages_start_from():
+    """Independent channels of given variances: their covariance, and the matrix that whitens it."""
+    variances = np.array([[4.0, 1.0, 0.25], [9.0, 16.0, 1.0]])
+    covariances = initial_statistics(tf.constant(variances), "covariance").numpy()
+    np.testing.assert_array_equal(covariances, [np.diag(row) for row in variances])
+    for w, covariance in zip(
+        initial_statistics(tf.constant(variances), "matrix").numpy(), covariances, strict=True
+    ):
+        np.testing.assert_allclose(w @ covariance @ w.T, np.eye(3), atol=1e-14)
 
 
 def test_zca_is_the_inverse_of_scipys_square_root():

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from tests.norms import norm_factory
-from tfnorm.layers import BatchWhitening, Coloring
+from tfnorm.layers import BatchWhitening, Coloring, SpectralNormalization, Unitization
 from tfnorm.layers.sites import normalization_sites
 
 CHANNELS = 6
@@ -60,3 +60,25 @@ def test_sites_of_layers_that_the_factory_did_not_make():
         ("groups", "gn", 6, 1, "gamma"),
         ("layer", "ln", 6, None, "beta"),
     ]
+
+
+def test_a_group_is_at_most_all_channels():
+    """Whatever was asked for: a site shows what it has."""
+    sizes = (4, CHANNELS, CHANNELS + 1, 64)
+    layers = [BatchWhitening(group_size=size, name=f"site_{size}") for size in sizes]
+    model = keras.Sequential([keras.Input((CHANNELS,)), *layers])
+    assert [site.group_size for site in normalization_sites(model)] == [4, 6, 6, 6]
+
+
+def test_channels_are_those_of_the_axis():
+    model = keras.Sequential(
+        [
+            keras.Input((CHANNELS, 4, 5)),
+            BatchWhitening(axis=1),
+            Coloring(axis=1),
+            Unitization(axis=1),
+            keras.layers.BatchNormalization(axis=1),
+            SpectralNormalization(Coloring(axis=1, name="spectral")),
+        ]
+    )
+    assert [site.channels for site in normalization_sites(model)] == [CHANNELS] * 5

@@ -247,3 +247,59 @@ def test_a_class_without_a_vector_does_not_spoil_the_others(value):
         "conditional_coloring", layer, divided("conditional_coloring", before, [4.0, 5.0, 6.0])
     )
     np.testing.assert_allclose(y.numpy()[[0, 2]], expected[[0, 2]], atol=1e-12)
+
+
+class Penalised(keras.layers.Dense):
+    """Adds the sum of squares of the kernel that it is called with to its losses."""
+
+    def call(self, inputs, training=None):
+        self.add_loss(tf.reduce_sum(tf.square(self.kernel)))
+        return super().call(inputs, training=training)
+
+
+def test_losses_of_the_layer_are_the_wrappers():
+    """What the call adds is of the kernel over sigma; a regularizer is of the stored one."""
+    layer = SpectralNormalization(
+        Penalised(
+            4,
+            dtype="float64",
+            kernel_regularizer=keras.regularizers.L1(0.125),
+            activity_regularizer=keras.regularizers.L2(0.25),
+        ),
+        dtype="float64",
+    )
+    (x,) = LAYERS["dense"][1]
+    layer.build(x.shape)
+    kernel, u = layer.layer.kernel, layer.vector.numpy()
+    sigma = np.linalg.norm(kernel.numpy().T @ u) / np.linalg.norm(u)
+    for _ in range(2):  # those of the last call
+        with tf.GradientTape() as tape:
+            y = layer(x)
+            losses = layer.losses
+        expected = [
+            np.sum((kernel.numpy() / sigma) ** 2),
+            0.25 * np.sum(y.numpy() ** 2) / len(x),
+            0.125 * np.sum(np.abs(kernel.numpy())),
+        ]
+        np.testing.assert_allclose(losses, expected, rtol=1e-12)
+    gradient = tape.gradient(losses[0], kernel.value)
+
+    def squares(w):
+        return np.sum((w / (np.linalg.norm(w.T @ u) / np.linalg.norm(u))) ** 2)
+
+    truth = gradients.by_differences(squares, kernel.numpy())
+    np.testing.assert_allclose(gradient, truth, atol=1e-9)
+
+
+def test_losses_of_the_layer_are_trained_on():
+    """In `fit`, where the step is compiled: a layer that is called with zeros learns from them."""
+    layer = SpectralNormalization(Penalised(4, use_bias=False, kernel_initializer=two_and_one))
+    model = keras.Sequential([keras.Input((2,)), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    history = model.fit(np.zeros((3, 2)), np.zeros((3, 4)), epochs=20, verbose=0)
+    # Once the vector is found: 2^2 + 1^2, over the larger squared.
+    assert np.isclose(history.history["loss"][-1], 5 / 4, rtol=1e-5)
+
+
+def two_and_one(shape, dtype=None):
+    return tf.linalg.diag([2.0, 1.0], num_rows=shape[0], num_cols=shape[1])
