@@ -1,0 +1,143 @@
+"""What the package relies on of Keras' private names, on plain Keras models."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnorm import keras_internals
+
+L = keras.layers
+
+
+def test_recorded_calls_are_those_of_the_model_makers_first():
+    x, flags = keras.Input((4,)), keras.Input((4,), dtype="bool")
+    dense, norm = L.Dense(4, name="dense"), L.BatchNormalization(name="norm")
+    hidden = dense(x)
+    outputs = norm(dense(inputs=hidden), training=False, mask=None) + hidden
+    L.Dense(3)(outputs)  # is not of the model
+    model = keras.Model([x, flags], [outputs, flags])
+
+    calls = keras_internals.recorded_calls(model)
+    assert [call.operation.name for call in calls[:3]] == ["dense", "dense", "norm"]
+    first, second, third, last = calls
+    assert first.operation is dense and third.operation is norm
+    assert not isinstance(last.operation, keras.Layer)
+    assert first.args == (x,) and first.kwargs.get("inputs") is None
+    assert second.args == () and second.kwargs["inputs"] is hidden
+    assert third.kwargs["training"] is False and third.kwargs["mask"] is None
+    assert [first.outputs[0], *last.outputs] == [hidden, outputs]
+    assert [id(tensor) for tensor in last.inputs] == [id(third.outputs[0]), id(hidden)]
+
+
+def test_recorded_calls_have_a_tensor_as_often_as_it_is_an_argument():
+    x = keras.Input((4,))
+    (call,) = keras_internals.recorded_calls(keras.Model(x, L.Concatenate()([x, x])))
+    assert [tensor is x for tensor in call.inputs] == [True, True]
+    assert call.args[0][1] is x
+
+
+def test_recorded_calls_of_a_part_of_a_model():
+    x = keras.Input((4,))
+    hidden = L.ReLU()(x)
+    dense = L.Dense(3)
+    part = keras.Model(hidden, dense(hidden))
+    (call,) = keras_internals.recorded_calls(part)
+    assert call.operation is dense and call.inputs[0] is part.input
+
+
+def test_maker_of():
+    x = keras.Input((4,), name="x")
+    dense = L.Dense(3)
+    y = dense(x)
+    assert keras_internals.maker_of(y) is dense
+    assert isinstance(keras_internals.maker_of(x), L.InputLayer)
+    assert keras_internals.maker_of(x).name == "x"
+    assert not isinstance(keras_internals.maker_of(y * 2), keras.Layer)
+
+
+def test_mask_of():
+    x = keras.Input((4,), dtype="int32")
+    embedded = L.Embedding(5, 3, mask_zero=True)(x)
+    assert keras_internals.mask_of(embedded).shape == (None, 4)
+    # A layer hands its mask on where it supports masks.
+    assert keras_internals.mask_of(L.BatchNormalization()(embedded)) is not None
+    assert keras_internals.mask_of(x) is None
+    assert keras_internals.mask_of(L.LSTM(2)(embedded)) is None
+
+
+def test_graph_of():
+    x = keras.Input((4,))
+    model = keras.Model(x, L.Dense(3)(x))
+    assert keras_internals.graph_of(model) is model
+    dense = L.Dense(3)
+    sequential = keras.Sequential([dense])
+    assert keras_internals.graph_of(sequential) is None
+    sequential.build((None, 4))
+    graph = keras_internals.graph_of(sequential)
+    assert isinstance(graph, keras.Model) and isinstance(graph, keras.Function)
+    assert graph.layers[-1] is dense
+    assert graph.input.shape == (None, 4) and graph.output.shape == (None, 3)
+    assert keras_internals.graph_of(dense) is None
+    assert keras_internals.graph_of("model") is None
+
+
+class Doubled(keras.Model):
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+class Trained(keras.Model):
+    def train_step(self, data):
+        raise AssertionError
+
+
+def test_has_call_of_keras():
+    x = keras.Input((4,))
+    y = L.Dense(3)(x)
+    for layer in (keras.Model(x, y), Trained(x, y), keras.Sequential(), L.Dense(3)):
+        assert keras_internals.has_call_of_keras(layer)
+    assert not keras_internals.has_call_of_keras(Doubled(x, y))
+
+
+def test_with_inner_layers():
+    cell = L.LSTMCell(2)
+    wrapper = L.TimeDistributed(L.RNN(cell))
+    assert keras_internals.with_inner_layers(wrapper) == [wrapper, wrapper.layer, cell]
+    vectorization = L.TextVectorization()
+    (_, lookup) = keras_internals.with_inner_layers(vectorization)
+    assert isinstance(lookup, L.StringLookup)
+    inner = keras.Sequential([L.Dense(2, name="a"), L.Dense(2, name="b")], name="inner")
+    x = keras.Input((3,))
+    model = keras.Model(x, L.ReLU(name="c")(inner(x)), name="model")
+    names = {layer.name for layer in keras_internals.with_inner_layers(model)}
+    assert names >= {"model", "inner", "a", "b", "c"}
+    assert keras_internals.with_inner_layers(model)[0] is model
+
+
+# Keras believes a shape that it is told, and without one finds 5 itself.
+@pytest.mark.parametrize(
+    ("output_shape", "size"), [(None, 5), ((6,), 6), (lambda shape: (shape[0], 7), 7)]
+)
+def test_lambda_arguments_make_the_same_lambda(output_shape, size):
+    def take(x, count):
+        return x[:, :count]
+
+    layer = L.Lambda(take, output_shape, mask=lambda x, mask: None, arguments={"count": 5})
+    arguments = keras_internals.lambda_arguments(layer)
+    assert arguments["function"] is take
+    other = L.Lambda(lambda x: x)
+    keras_internals.set_lambda_arguments(other, arguments)
+    for copy in (L.Lambda(**arguments), other):
+        assert copy.function is take and copy.mask is layer.mask
+        assert copy.compute_output_shape((None, 9)) == (None, size)
+        np.testing.assert_array_equal(copy(np.ones((2, 9))), np.ones((2, 5)))
+
+
+def test_trusted_configurations_hold_code_within_the_context_alone():
+    config = L.Lambda(lambda x: 2 * x).get_config()
+    with keras_internals.trusted_configurations():
+        layer = L.Lambda.from_config(dict(config))
+    assert float(layer(tf.constant(3.0))) == 6
+    with pytest.raises(ValueError, match="safe_mode"):
+        L.Lambda.from_config(dict(config))

@@ -1,0 +1,96 @@
+"""Keras' private names, each behind a function of its own.
+
+No other module of the package touches one. What each function relies on is tested against plain
+Keras models in tests/keras_internals_test.py, so that a new Keras that changes a name fails the
+test of that name.
+"""
+
+import contextlib
+import typing
+
+import keras
+from keras.src.saving import serialization_lib
+
+
+class RecordedCall(typing.NamedTuple):
+    """A call that a functional model repeats each time it runs.
+
+    Attributes:
+        operation: the layer, or another operation, that is called.
+        args, kwargs: its arguments. Keras records those that nobody gave too, as `mask=None`.
+        inputs: the symbolic tensors among the arguments, as often as each is there.
+        outputs: the symbolic tensors that it returns.
+    """
+
+    operation: keras.Operation
+    args: tuple
+    kwargs: dict[str, typing.Any]
+    inputs: list[keras.KerasTensor]
+    outputs: list[keras.KerasTensor]
+
+
+def recorded_calls(model: keras.Function) -> list[RecordedCall]:
+    """The calls of a functional model, those that make a tensor before those that take it."""
+    nodes_by_depth: dict[int, list] = model._nodes_by_depth
+    return [
+        RecordedCall(
+            node.operation,
+            tuple(node.arguments.args),
+            dict(node.arguments.kwargs),
+            list(node.input_tensors),
+            list(node.outputs),
+        )
+        for depth in sorted(nodes_by_depth, reverse=True)
+        for node in nodes_by_depth[depth]
+        if not node.is_input
+    ]
+
+
+def maker_of(tensor: keras.KerasTensor) -> keras.Operation:
+    """The operation that returned a symbolic tensor: an `InputLayer` for a model's input."""
+    return tensor._keras_history.operation  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def mask_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
+    """The mask that a symbolic tensor carries to the layers that it is given to, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def graph_of(layer: keras.Operation) -> keras.Model | None:
+    """The functional model that a layer runs: itself, or what a Sequential made when it was built.
+
+    None for a layer that runs none.
+    """
+    graph = layer._functional if isinstance(layer, keras.Sequential) else layer
+    return graph if isinstance(graph, keras.Model) and isinstance(graph, keras.Function) else None
+
+
+def has_call_of_keras(layer: keras.Layer) -> bool:
+    """Whether Keras wrote the `call` of a layer, and no subclass of somebody else's did."""
+    return type(layer).call.__module__.split(".")[0] == "keras"
+
+
+def with_inner_layers(layer: keras.Layer) -> list[keras.Layer]:
+    """The layer and all layers within it, in an order that its copies have too."""
+    return layer._flatten_layers()
+
+
+def lambda_arguments(layer: keras.layers.Lambda) -> dict[str, typing.Any]:
+    """The arguments of a `Lambda` that its configuration cannot give back as they were."""
+    return {
+        "function": layer.function,
+        "output_shape": layer._output_shape,
+        "mask": layer.mask,
+        "arguments": layer.arguments,
+    }
+
+
+def set_lambda_arguments(layer: keras.layers.Lambda, arguments: dict[str, typing.Any]) -> None:
+    """Gives a `Lambda` the `lambda_arguments` of another of the same configuration."""
+    for name, value in arguments.items():
+        setattr(layer, "_output_shape" if name == "output_shape" else name, value)
+
+
+def trusted_configurations() -> contextlib.AbstractContextManager:
+    """A context in which configurations may hold code: those of layers that are there already."""
+    return serialization_lib.SafeModeScope(False)
