@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.layers import BatchNormalization
 
 import tfnorm
+from tfnorm import keras_internals
 
 EPSILON = 0.01
 
@@ -58,7 +59,8 @@ def largest_difference(model, other, x):
 
 def layers_of(model, kind):
     """The names of the layers of a class, nested models' too."""
-    return [layer.name for layer in model._flatten_layers() if isinstance(layer, kind)]
+    layers = keras_internals.with_inner_layers(model)
+    return [layer.name for layer in layers if isinstance(layer, kind)]
 
 
 def snapshot(model):
@@ -287,7 +289,7 @@ def test_trainable_flags():
     def assert_flags_are_kept():
         converted = tfnorm.replace_batch_normalization(model, whitening())
         flags, expected = (
-            {layer.name: layer.trainable for layer in some._flatten_layers()}
+            {layer.name: layer.trainable for layer in keras_internals.with_inner_layers(some)}
             for some in (converted, model)
         )
         assert flags == expected
@@ -359,6 +361,30 @@ def test_state_that_is_more_than_weights():
     model = keras.Sequential([keras.Input((4,)), normalization, BatchNormalization()])
     converted = tfnorm.replace_batch_normalization(model, same)
     np.testing.assert_array_equal(converted(inputs_of(model)), model(inputs_of(model)))
+
+
+def test_vocabularies_and_functions():
+    scale = 3.0
+    words = keras.layers.StringLookup(output_mode="multi_hot")
+    words.adapt(["a", "b", "b"])
+    x = keras.Input((2,), dtype="string")
+    y = keras.layers.Lambda(lambda x: tf.identity(x) / scale)(BatchNormalization()(words(x)))
+    y = keras.Sequential([keras.layers.Lambda(lambda x: tf.abs(x) + scale)], name="inner")(y)
+    model = randomized(keras.Model(x, keras.layers.Dense(2)(y)))
+    converted = tfnorm.replace_batch_normalization(model, same)
+    x = tf.constant([["a", "b"], ["b", "c"]])
+    np.testing.assert_array_equal(converted(x), model(x))
+
+
+def test_a_low_rank_update_learns_on():
+    model = small_model()
+    model.get_layer("dense").enable_lora(2)
+    converted = tfnorm.replace_batch_normalization(model, whitening())
+    converted.compile("sgd", "mse", run_eagerly=True)  # one step
+    before = [weight.numpy() for weight in converted.get_layer("dense").trainable_weights]
+    converted.fit(inputs_of(model), np.ones((3, 4, 4, 3)), verbose=0)
+    after = [weight.numpy() for weight in converted.get_layer("dense").trainable_weights]
+    assert not np.array_equal(before[2], after[2])
 
 
 def unregistered_loss(y, prediction):

@@ -5,8 +5,9 @@ import random
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfnorm.analysis.covariate_shift import CovariateShift
+from tfnorm.analysis.covariate_shift import CovariateShift, Shift
 from tfnorm.analysis.critic_distance import ClippedCritic
 from tfnorm.analysis.em_distance import SlicedDistance, layer_distances
 
@@ -72,6 +73,22 @@ def test_logs(tmp_path):
     assert plain["loss"] == history["loss"]
     for one, other in zip(model.get_weights(), without.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_of_words_and_functions():
+    scale = 3.0
+    words = keras.layers.StringLookup(output_mode="multi_hot")
+    words.adapt(["a", "b", "b"])
+    x = keras.Input((2,), dtype="string")
+    y = keras.layers.Lambda(lambda x: tf.cast(x, tf.float32) / scale)(words(x))
+    model = keras.Model(x, keras.layers.Dense(3, name="first")(y))
+    shift = Shift(model, ["first"], SLICED)
+    samples = tf.constant([["a", "b"], ["b", "b"], ["a", "c"]])
+    np.testing.assert_array_equal(shift.before(samples), model(samples))
+    dense = model.get_layer("first")
+    dense.bias.assign(dense.bias + [3.0, 0.0, -4.0])
+    assert shift.measure(samples)["shift_sliced/first"] == pytest.approx(5.0, rel=0.5)
+    assert shift.measure(samples)["shift_sliced/first"] == 0.0
 
 
 def test_mistakes_are_found_before_the_first_epoch():

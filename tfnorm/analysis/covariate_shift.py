@@ -5,6 +5,7 @@ import statistics
 
 import keras
 
+from tfnorm import copying
 from tfnorm.analysis.em_distance import chosen_estimators, layer_distances
 from tfnorm.analysis.layer_outputs import layer_tensors
 
@@ -62,7 +63,7 @@ def _copies(model):
     """Two copies of a model, made without a trace in Python's random numbers."""
     state = random.getstate()
     try:
-        return [keras.models.clone_model(model) for _ in range(2)]
+        return [copying.copy_model(model) for _ in range(2)]
     finally:
         random.setstate(state)
 
