@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfnorm
+from tfnorm import keras_internals
 
 # Of which the moving statistics are not the initial ones after few calls.
 BatchNormalization = functools.partial(keras.layers.BatchNormalization, momentum=0.5)
@@ -76,6 +77,6 @@ def _state(model):
     weights = [np.asarray(tf.convert_to_tensor(weight)).tobytes() for weight in model.weights]
     calls = [
         (layer.name, len(layer._inbound_nodes), len(layer._outbound_nodes))
-        for layer in model._flatten_layers()
+        for layer in keras_internals.with_inner_layers(model)
     ]
     return weights, calls, json.dumps(model.get_config(), default=str)

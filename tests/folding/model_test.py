@@ -256,6 +256,13 @@ def test_adapted_layers_keep_what_they_know():
     assert "BatchNormalization" not in checked.kinds(folded).values()
 
 
+def test_functions_within_other_layers_keep_the_names_that_they_use():
+    scale = 3.0
+    within = L.TimeDistributed(L.Lambda(lambda x: tf.abs(x) / scale), name="within")
+    model = trained_model((5, 4), L.Dense(4), checked.BatchNormalization(), within)
+    assert list(checked.kinds(checked.folded(model)).values()) == ["Dense", "TimeDistributed"]
+
+
 def test_masks_are_handed_on():
     inputs = keras.Input((5,), dtype="int32")
     x = L.Embedding(9, 4, mask_zero=True)(inputs)

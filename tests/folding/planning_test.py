@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from tests.folding import checked
-from tfnorm import CenterScale, Coloring, SpectralNormalization
+from tfnorm import CenterScale, Coloring, SpectralNormalization, keras_internals
 
 L = keras.layers
 SHAPE = (5, 7, 6)
@@ -185,7 +185,7 @@ def test_a_shared_norm_is_a_shared_convolution():
     model = checked.trained(keras.Model(inputs, [a, b]))
     folded = checked.folded(model)
     assert checked.kinds(folded) == {"a": "Conv2D", "b": "Conv2D", "norm": "Conv2D"}
-    a, b = (output._keras_history.operation for output in folded.outputs)
+    a, b = (keras_internals.maker_of(output) for output in folded.outputs)
     assert a is b
 
 

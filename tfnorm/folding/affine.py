@@ -1,12 +1,14 @@
-"""What a normalization layer is in inference: an affine map of the channels."""
+"""Normalization layers as what they are in inference: affine maps of the channels."""
 
+import collections.abc
 import dataclasses
+import typing
 
 import keras
 import numpy as np
 
 from tfnorm.functional import groups
-from tfnorm.layers import BatchWhitening, CenterScale, Coloring
+from tfnorm.layers import BatchWhitening, CenterScale, Coloring, Unitization
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,11 +18,11 @@ class AffineMap:
     matrix: np.ndarray
     shift: np.ndarray
 
-    def after(self, first):
+    def preceded_by(self, first: "AffineMap") -> "AffineMap":
         """The map that applies `first` and then this one."""
         return AffineMap(self.matrix @ first.matrix, self.matrix @ first.shift + self.shift)
 
-    def blocks(self, count):
+    def blocks(self, count: int) -> np.ndarray | None:
         """The matrices (count, size, size) of `count` groups of channels; None if groups mix."""
         size = len(self.shift) // count
         every = np.arange(count)
@@ -28,67 +30,69 @@ class AffineMap:
         return blocks if np.count_nonzero(blocks) == np.count_nonzero(self.matrix) else None
 
     @property
-    def is_diagonal(self):
+    def is_diagonal(self) -> bool:
         return self.blocks(len(self.shift)) is not None
 
 
-def _batch_normalization(layer):
-    return _standardization(layer, _array(layer.gamma, 1.0), _array(layer.beta, 0.0))
+def _batch_normalization(layer: keras.layers.BatchNormalization) -> AffineMap:
+    return _standardization(layer, _or_default(layer.gamma, 1.0), _or_default(layer.beta, 0.0))
 
 
-def unitization_statistics(layer):
+def unitization_statistics(layer: Unitization) -> AffineMap:
     """The batch-normalization part of a Unitization, without gamma and beta."""
     return _standardization(layer, 1.0, 0.0)
 
 
-def _standardization(layer, gamma, beta):
-    scale = gamma / np.sqrt(_array(layer.moving_variance) + layer.epsilon)
-    return AffineMap(np.diag(scale), beta - scale * _array(layer.moving_mean))
+def _standardization(layer, gamma, beta) -> AffineMap:
+    scale = gamma / np.sqrt(to_numpy(layer.moving_variance) + layer.epsilon)
+    return AffineMap(np.diag(scale), beta - scale * to_numpy(layer.moving_mean))
 
 
-def _batch_whitening(layer):
-    whitening = _block_diagonal(_array(matrices) for matrices in layer.inference_matrices())
+def _batch_whitening(layer: BatchWhitening) -> AffineMap:
+    whitening = _block_diagonal(map(to_numpy, layer.inference_matrices()))
     ones = np.ones(len(whitening))
-    matrix = (ones * _array(layer.gamma, 1.0))[:, np.newaxis] * whitening
-    return AffineMap(matrix, _array(layer.beta, 0.0) - matrix @ _array(layer.moving_mean))
+    matrix = (ones * _or_default(layer.gamma, 1.0))[:, np.newaxis] * whitening
+    return AffineMap(matrix, _or_default(layer.beta, 0.0) - matrix @ to_numpy(layer.moving_mean))
 
 
-def _center_scale(layer):
-    ones = np.ones(layer.input_spec.axes[layer.axis])
-    return AffineMap(np.diag(ones * _array(layer.gamma, 1.0)), ones * _array(layer.beta, 0.0))
+def _center_scale(layer: CenterScale) -> AffineMap:
+    ones = np.ones(layer.channel_shape)
+    scale, shift = _or_default(layer.gamma, 1.0), _or_default(layer.beta, 0.0)
+    return AffineMap(np.diag(ones * scale), ones * shift)
 
 
-def _coloring(layer):
-    channels = layer.input_spec.axes[layer.axis]
+def _coloring(layer: Coloring) -> AffineMap:
+    (channels,) = layer.channel_shape
     blocks = groups.blocks(channels, layer.group_size)
     kernels = [layer.kernel, layer.kernel_last] if len(blocks) == 2 else [layer.kernel]
-    matrix = _block_diagonal(_array(kernel) for kernel in kernels).T
-    return AffineMap(matrix, np.ones(channels) * _array(layer.bias, 0.0))
+    matrix = _block_diagonal(map(to_numpy, kernels)).T
+    return AffineMap(matrix, np.ones(channels) * _or_default(layer.bias, 0.0))
 
 
-def _block_diagonal(stacks):
+def _block_diagonal(stacks: collections.abc.Iterable[np.ndarray]) -> np.ndarray:
     """All matrices of all stacks (groups, size, size) along one diagonal."""
     matrices = [matrix for stack in stacks for matrix in stack]
     diagonal = np.zeros([sum(map(len, matrices))] * 2)
     start = 0
     for matrix in matrices:
-        of_block = slice(start, start + len(matrix))
-        diagonal[of_block, of_block] = matrix
+        block = slice(start, start + len(matrix))
+        diagonal[block, block] = matrix
         start += len(matrix)
     return diagonal
 
 
-def _array(value, default=None):
-    return default if value is None else to_numpy(value)
+def _or_default(weight, default: float) -> np.ndarray | float:
+    """A weight in float64, or what stands for one that the layer does not have."""
+    return default if weight is None else to_numpy(weight)
 
 
-def to_numpy(value):
+def to_numpy(value: typing.Any) -> np.ndarray:
     """A weight or tensor in float64."""
     return np.asarray(keras.ops.convert_to_tensor(value)).astype(np.float64)
 
 
 # The layers that are an affine map of the channels in inference, and nothing else.
-INFERENCE_MAPS = {
+INFERENCE_MAPS: dict[type, collections.abc.Callable[[typing.Any], AffineMap]] = {
     keras.layers.BatchNormalization: _batch_normalization,
     BatchWhitening: _batch_whitening,
     CenterScale: _center_scale,

@@ -1,9 +1,13 @@
-"""The calls of a functional model, and which of them follow each other with nothing between."""
+"""Chains in a functional model: layers that follow each other with nothing between."""
 
 import collections
+import collections.abc
 import typing
 
 import keras
+
+from tfnorm import keras_internals
+from tfnorm.keras_internals import RecordedCall
 
 # Layers that hand on their input in inference.
 PASSING = {
@@ -15,82 +19,83 @@ PASSING = {
 }
 
 
-class Call(typing.NamedTuple):
-    """A layer that is called on `x`; the first such call if there are several."""
+class Link(typing.NamedTuple):
+    """A layer of a chain.
 
-    layer: keras.layers.Layer
+    Attributes:
+        layer: the layer.
+        x: the symbolic tensor that its first call takes.
+        masked: whether the input of any of its calls carries a mask.
+    """
+
+    layer: keras.Layer
     x: keras.KerasTensor
     masked: bool
 
 
-def runs(model, classes):
-    """Lists of calls in which each layer's input is all that becomes of the output before it.
+def chains(model: keras.Model, classes: collections.abc.Container[type]) -> list[list[Link]]:
+    """Finds the chains: each layer takes the output of the one before it, and nothing else does.
 
-    A layer with several calls is a run by itself. Layers that work as in training, or that hand on
-    their input, are in no run.
+    With all but `relu` among the classes, the chains of `conv -> norm -> dropout -> scale -> relu
+    -> dense` are `[[conv, norm, scale], [dense]]`. Where something else takes the output of `conv`
+    too, they are `[[conv], [norm, scale], [dense]]`.
+
+    A layer with several calls is a chain by itself. Layers that hand on their input are in no chain
+    and break none; those that work as in training are in none, and break it.
 
     Args:
         model: a functional model.
-        classes: the classes of layers that can be in a run, besides models.
+        classes: the classes of layers that can be in a chain, besides models.
 
     Returns:
-        Lists of `Call`, without those of which nothing is known.
+        The chains, each from its first layer to its last.
     """
-    uses = collections.Counter(id(tensor) for tensor in model.outputs)
-    calls = collections.defaultdict(list)
-    for node in _nodes(model):
-        uses.update(id(tensor) for tensor in node.input_tensors)
-        calls[node.operation].append(node)
-    found, run_to = [], {}
-    for layer, nodes in calls.items():
-        passes = all(map(_passes, nodes))
+    takers = collections.Counter(id(tensor) for tensor in model.outputs)
+    calls_by_layer = collections.defaultdict(list)
+    for call in keras_internals.recorded_calls(model):
+        takers.update(id(tensor) for tensor in call.inputs)
+        calls_by_layer[call.operation].append(call)
+    chains = []
+    chain_to = {}  # id of a tensor: the chain that it comes out of
+    for layer, calls in calls_by_layer.items():
+        passes = all(map(_passes, calls))
         known = passes or type(layer) in classes or is_functional(layer)
-        if not known or any(map(_is_training, nodes)):
+        if not known or any(map(_is_training, calls)):
             continue
-        x = _input(nodes[0])
-        run = run_to.get(id(x), []) if len(nodes) == uses[id(x)] == 1 else []
+        x, called_once = _input(calls[0]), len(calls) == 1
+        goes_on = called_once and takers[id(x)] == 1
+        chain = chain_to.get(id(x), []) if goes_on else []
         if not passes:
-            if not run:
-                found.append(run)
-            masked = any(getattr(_input(node), "_keras_mask", None) is not None for node in nodes)
-            run.append(Call(layer, x, masked))
-        if len(nodes) == 1:
-            run_to[id(nodes[0].outputs[0])] = run
-    return found
+            if not chain:
+                chains.append(chain)
+            masked = any(keras_internals.mask_of(_input(call)) is not None for call in calls)
+            chain.append(Link(layer, x, masked))
+        if called_once:
+            chain_to[id(calls[0].outputs[0])] = chain
+    return chains
 
 
-def _nodes(model):
-    """The calls in a functional model, producers first."""
-    for _, nodes in sorted(model._nodes_by_depth.items(), reverse=True):
-        yield from (node for node in nodes if not node.is_input)
+def _input(call: RecordedCall) -> typing.Any:
+    return call.args[0] if call.args else call.kwargs.get("inputs")
 
 
-def _input(node):
-    return node.arguments.args[0] if node.arguments.args else node.arguments.kwargs.get("inputs")
-
-
-def _is_training(node):
+def _is_training(call: RecordedCall) -> bool:
     # May be a tensor.
-    training = node.arguments.kwargs.get("training")
+    training = call.kwargs.get("training")
     return not (training is None or training is False)
 
 
-def _passes(node):
-    layer = node.operation
+def _passes(call: RecordedCall) -> bool:
+    layer = call.operation
     is_linear = getattr(layer, "activation", None) is keras.activations.linear
     passes = type(layer) in PASSING or (type(layer) is keras.layers.Activation and is_linear)
     # One of another dtype casts.
-    return passes and node.outputs[0].dtype == _input(node).dtype
+    return passes and call.outputs[0].dtype == _input(call).dtype
 
 
-def is_functional(layer):
+def is_functional(layer: typing.Any) -> typing.TypeGuard[keras.Model]:
     """Whether a layer is a functional or Sequential model, built, and its graph what it computes.
 
     It may be a subclass, of a `train_step` of its own for example, but not with a `call`.
     """
-    graph = getattr(layer, "_functional", layer)
-    return (
-        isinstance(layer, keras.Model)
-        and isinstance(graph, keras.Function)
-        and type(layer).call.__module__.startswith("keras.")
-    )
+    return keras_internals.graph_of(layer) is not None and keras_internals.has_call_of_keras(layer)

@@ -1,13 +1,17 @@
 """Dense layers and convolutions as data, and what it is for them to take an affine map."""
 
+import collections.abc
 import dataclasses
 import typing
 
 import keras
 import numpy as np
 
-from tfnorm.folding.affine import to_numpy
+from tfnorm.folding.affine import AffineMap, to_numpy
 from tfnorm.layers import CenterScale, Coloring
+
+Shape = collections.abc.Sequence[int]
+Config = dict[str, typing.Any]
 
 
 class Kernel(typing.NamedTuple):
@@ -18,17 +22,17 @@ class Kernel(typing.NamedTuple):
     """
 
     name: str
-    layout: typing.Callable
+    layout: collections.abc.Callable[[Shape, int], tuple[Shape, Shape]]
 
 
-class Kind(typing.NamedTuple):
+class LinearKind(typing.NamedTuple):
     """What a class of layers does: its kernels in turn, and whether there may be padding.
 
     The convolution of a constant with padding is not a constant, and no bias can stand for it.
     """
 
     kernels: tuple[Kernel, ...]
-    pads: typing.Callable
+    pads: collections.abc.Callable[[Config], bool]
 
 
 def _ordinary(shape, groups):
@@ -46,23 +50,23 @@ def _depthwise(shape, groups):
     return (-1, channels, 1, multiplier), (0, 1, 2, 3)
 
 
-def _never(config):
+def _never(config: Config) -> bool:
     return False
 
 
-def _always(config):
+def _always(config: Config) -> bool:
     return True
 
 
-def _unless_valid(config):
+def _unless_valid(config: Config) -> bool:
     return config["padding"] != "valid" and max(config["kernel_size"]) > 1
 
 
-def _kinds(names, kernels, pads):
-    return {getattr(keras.layers, name): Kind(kernels, pads) for name in names.split()}
+def _kinds(names, kernels, pads) -> dict[type, LinearKind]:
+    return {getattr(keras.layers, name): LinearKind(kernels, pads) for name in names.split()}
 
 
-KINDS = {
+LINEAR_KINDS = {
     **_kinds("Dense", (Kernel("kernel", _ordinary),), _never),
     **_kinds("Conv1D Conv2D Conv3D", (Kernel("kernel", _ordinary),), _unless_valid),
     **_kinds(
@@ -85,26 +89,27 @@ CONVOLUTIONS = {3: keras.layers.Conv1D, 4: keras.layers.Conv2D, 5: keras.layers.
 
 @dataclasses.dataclass(frozen=True)
 class Linear:
-    """A layer of one of `KINDS`: its class, configuration, and weights by name in float64."""
+    """A layer of one of `LINEAR_KINDS`: class, configuration, and weights by name in float64."""
 
-    cls: type
-    config: dict
+    cls: type[keras.Layer]
+    config: Config
     weights: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, layer):
-        """Returns None for a layer that has more weights than its kernels and a bias (LoRA)."""
+    def like(cls, layer: keras.Layer) -> "Linear | None":
+        """Reads a layer; None for one that has more weights than its kernels and a bias (LoRA)."""
         weights = {weight.name: to_numpy(weight) for weight in layer.weights}
-        own = {kernel.name for kernel in KINDS[type(layer)].kernels}
+        own = {kernel.name for kernel in LINEAR_KINDS[type(layer)].kernels}
         if weights.keys() - {"bias"} != own:
             return None
         return cls(type(layer), layer.get_config(), weights)
 
-    def channel_axis(self, rank):
+    def channel_axis(self, rank: int) -> int:
+        """The axis of the channels, of inputs with `rank` axes."""
         return 1 if self.config.get("data_format") == "channels_first" else rank - 1
 
-    def then(self, affine):
-        """The layer that also applies `affine` to its output; None if there is no such layer."""
+    def followed_by(self, affine: AffineMap) -> "Linear | None":
+        """The layer that then applies `affine` to its output; None if there is no such layer."""
         kernel = self._kind.kernels[-1]
         grouped = self._grouped(kernel)
         blocks = affine.blocks(grouped.shape[1])
@@ -113,20 +118,21 @@ class Linear:
         bias = affine.matrix @ self._bias + affine.shift
         return self._with(kernel, grouped @ blocks.transpose(0, 2, 1), bias)
 
-    def after(self, affine):
+    def preceded_by(self, affine: AffineMap) -> "Linear | None":
         """The layer that first applies `affine` to its input; None if there is no such layer."""
         kernel = self._kind.kernels[0]
         grouped = self._grouped(kernel)
         blocks = affine.blocks(grouped.shape[1])
         if blocks is None or (affine.shift.any() and self._kind.pads(self.config)):
             return None
+        # What the kernels make of the map's shift is a shift of the output.
         shift = affine.shift
-        for each in map(self._grouped, self._kind.kernels):
-            taps, groups, inputs, outputs = each.shape
-            shift = np.einsum("tgio,gi->go", each, shift.reshape(groups, inputs)).ravel()
+        for taps in map(self._grouped, self._kind.kernels):
+            by_group = shift.reshape(taps.shape[1:3])
+            shift = np.einsum("tgio,gi->go", taps, by_group).ravel()
         return self._with(kernel, blocks.transpose(0, 2, 1) @ grouped, self._bias + shift)
 
-    def layer(self, input_shape):
+    def layer(self, input_shape: collections.abc.Sequence[int | None] | None) -> keras.Layer:
         """A new Keras layer, built."""
         layer = self.cls.from_config(self.config)
         layer.build(input_shape)
@@ -136,7 +142,7 @@ class Linear:
 
     @property
     def _kind(self):
-        return KINDS[self.cls]
+        return LINEAR_KINDS[self.cls]
 
     @property
     def _bias(self):
@@ -160,18 +166,28 @@ class Linear:
         return Linear(self.cls, config, weights)
 
 
-def standalone(affine, axis, input_shape, masked, **options):
-    """A new Keras layer, built, that applies an affine map and nothing else.
+def affine_layer(
+    affine: AffineMap,
+    axis: int,
+    input_shape: collections.abc.Sequence[int | None],
+    masked: bool,
+    *,
+    name: str,
+    dtype: keras.DTypePolicy,
+) -> keras.Layer:
+    """Makes a Keras layer, built, that applies an affine map and nothing else.
 
     Args:
-        affine: the `AffineMap`.
+        affine: the map.
         axis: the channels' axis, positive.
         input_shape: of 2 to 5 axes.
         masked: whether the input carries a mask, which the layer has to hand on.
-        **options: the layer's `name` and `dtype`.
+        name: the layer's.
+        dtype: the layer's policy.
     """
     rank, channels, per_channel = len(input_shape), len(affine.shift), np.diag(affine.matrix)
     kernel = affine.matrix.T
+    options = {"name": name, "dtype": dtype}
     if axis != rank - 1:
         # Convolutions with the channels first run on some devices only.
         layer = (CenterScale if affine.is_diagonal else Coloring)(axis=axis, **options)

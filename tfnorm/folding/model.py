@@ -1,15 +1,18 @@
 """A trained model to the same function without normalization layers."""
 
-import tempfile
+import typing
 
 import keras
 import numpy as np
 
+from tfnorm import copying, keras_internals
 from tfnorm.folding.graph import is_functional
 from tfnorm.folding.planning import plan
 
 
-def fold_normalization(model, samples=None):
+def fold_normalization(
+    model: keras.Model, samples: typing.Any = None
+) -> tuple[keras.Model, float | None]:
     """Folds a model's normalization into its Dense layers and convolutions, for inference.
 
     In inference BatchNormalization, `BatchWhitening`, `CenterScale` and `Coloring` are affine maps
@@ -54,7 +57,8 @@ def fold_normalization(model, samples=None):
 
 
 def _folded(model):
-    graph = getattr(model, "_functional", model)
+    graph = keras_internals.graph_of(model)
+    assert graph is not None, "`is_functional` has seen to that."
     # A model of one's own class, or compiled, may not be what its configuration says.
     graph = keras.Model(graph.input, graph.output, name=model.name)
     changes = plan(graph, fold_model=_folded)
@@ -63,7 +67,7 @@ def _folded(model):
     def clone(operation):
         if operation.name in changes:
             return changes[operation.name]
-        copies.append((operation, _copy(operation)))
+        copies.append((operation, copying.new_like(operation)))
         return copies[-1][1]
 
     def call(operation, *args, **kwargs):
@@ -78,50 +82,20 @@ def _folded(model):
             }
         return operation(*args, **kwargs)
 
-    inputs = keras.tree.map_structure(_copied_input, graph.input)
+    inputs = keras.tree.map_structure(copying.copy_input, graph.input)
     folded = keras.models.clone_model(graph, inputs, clone, call)
     for operation, copy in copies:
-        if isinstance(operation, keras.layers.Layer):
-            _copy_state(operation, copy)
+        if isinstance(operation, keras.Layer):
+            copying.copy_state(operation, copy)
     return folded
 
 
-def _copied_input(tensor):
-    return _copy(tensor._keras_history.operation).output
-
-
-def _copy(operation):
-    """A layer or another operation from its configuration, without weights."""
-    if isinstance(operation, keras.layers.Lambda):
-        # Its configuration holds the code, but not the names that the code uses.
-        return keras.layers.Lambda(
-            operation.function,
-            output_shape=operation._output_shape,
-            mask=operation.mask,
-            arguments=operation.arguments,
-            **keras.layers.Layer.get_config(operation),
-        )
-    return type(operation).from_config(operation.get_config())
-
-
-def _copy_state(layer, copy):
-    """Copies what saving a layer saves: weights, and what layers derive from them or look up."""
-    for old, new in zip(layer._flatten_layers(), copy._flatten_layers(), strict=True):
-        store = {}
-        old.save_own_variables(store)
-        new.load_own_variables(store)
-        if hasattr(old, "save_assets"):
-            with tempfile.TemporaryDirectory() as folder:
-                old.save_assets(folder)
-                new.load_assets(folder)
-
-
 def _difference(model, folded, samples):
-    outputs, others = (
-        [np.asarray(y, np.float64) for y in keras.tree.flatten(each(samples, training=False))]
-        for each in (model, folded)
+    outputs, folded_outputs = (
+        [np.asarray(y, np.float64) for y in keras.tree.flatten(function(samples, training=False))]
+        for function in (model, folded)
     )
-    return float(np.max(list(map(_relative, outputs, others))))
+    return float(np.max(list(map(_relative, outputs, folded_outputs))))
 
 
 def _relative(a, b):

@@ -1,87 +1,101 @@
 """Which layers of a functional model go, and what the others become."""
 
+import collections.abc
 import dataclasses
+import typing
 
 import keras
 
+from tfnorm import copying
 from tfnorm.folding.affine import INFERENCE_MAPS, AffineMap, unitization_statistics
-from tfnorm.folding.graph import is_functional, runs
-from tfnorm.folding.linear import KINDS, Linear, standalone
+from tfnorm.folding.graph import Link, chains, is_functional
+from tfnorm.folding.linear import LINEAR_KINDS, Linear, affine_layer
 from tfnorm.layers import SpectralNormalization, Unitization
 
 
-def plan(model, fold_model):
-    """What becomes of the layers of a functional model.
+def plan(
+    model: keras.Model, fold_model: collections.abc.Callable[[keras.Model], keras.Model]
+) -> dict[str, keras.Layer | None]:
+    """Decides what becomes of the layers of a functional model.
 
     Args:
         model: a functional model.
-        fold_model: what makes another of a functional or Sequential model within it.
+        fold_model: makes another of a functional or Sequential model within it.
 
     Returns:
         A dict of layers' names: to a new layer of that name, or to None where a layer goes. The
         others stay.
     """
-    changes = {}
-    for run in runs(model, ROLES):
-        sites = [_site(call, fold_model) for call in run]
-        changes |= dict.fromkeys(site.name for site in sites)
-        for join, step in ((_into_producer, 1), (_into_consumer, -1), (_into_one, 1)):
-            sites = _joined(sites[::step], join)[::step]
-        for site in sites:
-            if site.stays:
-                del changes[site.name]
+    changes: dict[str, keras.Layer | None] = {}
+    for chain in chains(model, ROLES):
+        places = [_place(link, fold_model) for link in chain]
+        changes |= dict.fromkeys(place.name for place in places)
+        for place in _merged(places):
+            if place.stays:
+                del changes[place.name]
             else:
-                changes[site.name] = site.layer()
+                changes[place.name] = place.layer()
     return changes
 
 
 @dataclasses.dataclass(frozen=True)
-class Site:
-    """What is in a layer's place: an affine map, and after it another layer; or one of the two.
+class Place:
+    """What stands in a layer's place: an affine map, and after it another layer; or one of the two.
 
-    `axis` is the channels'. With neither or both of `affine` and `rest` it is the layer itself.
+    With neither or both of `affine` and `rest` it is the layer itself.
+
+    Attributes:
+        name, dtype: the layer's.
+        shape: of its input, None if it has several.
+        masked: whether its input carries a mask.
+        axis: the channels', positive; None where nothing is known of them.
+        affine: the map.
+        rest: what follows the map: a `Linear` that can take maps, or a Keras layer that cannot.
     """
 
     name: str
     dtype: keras.DTypePolicy
-    shape: tuple
+    shape: tuple[int | None, ...] | None
     masked: bool
     axis: int | None = None
     affine: AffineMap | None = None
-    rest: Linear | keras.layers.Layer | None = None
+    rest: Linear | keras.Layer | None = None
 
     @property
-    def stays(self):
+    def stays(self) -> bool:
         return (self.affine is None) == (self.rest is None)
 
     @property
-    def is_linear(self):
-        return isinstance(self.rest, Linear)
-
-    @property
-    def is_affine(self):
+    def is_affine(self) -> bool:
         return self.affine is not None and self.rest is None
 
-    def fits(self, other):
+    def fits(self, other: "Place") -> bool:
         """Whether both have the channels at the same axis and compute in the same dtype."""
-        dtypes = self.dtype.compute_dtype, other.dtype.compute_dtype
-        return self.axis == other.axis and dtypes[0] == dtypes[1]
+        same_dtype = self.dtype.compute_dtype == other.dtype.compute_dtype
+        return self.axis == other.axis and same_dtype
 
-    def layer(self):
-        """The Keras layer, built."""
-        if self.is_affine:
-            options = {"name": self.name, "dtype": self.dtype}
-            return standalone(self.affine, self.axis, self.shape, self.masked, **options)
-        return self.rest.layer(self.shape) if self.is_linear else self.rest
+    def layer(self) -> keras.Layer:
+        """The Keras layer, built, of a place that does not stay."""
+        if self.affine is not None and self.axis is not None and self.shape is not None:
+            return affine_layer(
+                self.affine, self.axis, self.shape, self.masked, name=self.name, dtype=self.dtype
+            )
+        return self.rest.layer(self.shape) if isinstance(self.rest, Linear) else self.rest
 
 
-def _site(call, fold_model):
-    layer, x, masked = call
+def _place(link: Link, fold_model) -> Place:
+    layer, x, masked = link
     if is_functional(layer):
         known = {"rest": fold_model(layer)}
     else:
         layer, known = ROLES[type(layer)](layer, x)
-    return Site(layer.name, layer.dtype_policy, getattr(x, "shape", None), masked, **known)
+    return Place(layer.name, layer.dtype_policy, getattr(x, "shape", None), masked, **known)
+
+
+# From a layer and its input to what stands in its place: the layer, and fields of `Place`.
+Role = collections.abc.Callable[
+    [typing.Any, keras.KerasTensor], tuple[keras.Layer, dict[str, typing.Any]]
+]
 
 
 def _norm(layer, x):
@@ -95,9 +109,8 @@ def _norm(layer, x):
 def _unitization(layer, x):
     if not layer.normalize:
         return layer, {}
-    rest = type(layer).from_config(layer.get_config())
-    rest.build(x.shape)
-    rest.set_weights(layer.get_weights())
+    rest = copying.new_like(layer)
+    copying.copy_state(layer, rest)
     rest.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
     rest.moving_variance.assign(keras.ops.full_like(layer.moving_variance, 1.0 - layer.epsilon))
     axis = layer.axis % len(x.shape)
@@ -105,7 +118,7 @@ def _unitization(layer, x):
 
 
 def _linear(layer, x):
-    linear = Linear.of(layer)
+    linear = Linear.like(layer)
     if linear is None:
         return layer, {}
     axis, shape = linear.channel_axis(len(x.shape)), layer.compute_output_shape(x.shape)
@@ -117,46 +130,81 @@ def _linear(layer, x):
 
 def _spectral_normalization(wrapper, x):
     """The wrapped layer with normalised kernels, under the wrapper's name."""
-    wrapped = wrapper.layer
-    layer = type(wrapped).from_config(wrapped.get_config() | {"name": wrapper.name})
-    layer.build_from_config(wrapped.get_build_config())
+    layer = copying.new_like(wrapper.layer, name=wrapper.name)
+    copying.copy_state(wrapper.layer, layer)
     normalised = {id(kernel): value for kernel, value in wrapper.normalised_kernels()}
-    layer.set_weights([normalised.get(id(weight), weight) for weight in wrapped.weights])
+    for old_weight, weight in zip(wrapper.layer.weights, layer.weights, strict=True):
+        weight.assign(normalised.get(id(old_weight), old_weight))
     known = ROLES[type(layer)](layer, x)[1] if type(layer) in ROLES else {}
     return layer, known or {"rest": layer}
 
 
-# What stands in the place of a layer of a class: the layer, and fields of `Site`.
-ROLES = {
+# By the layer's class.
+ROLES: dict[type, Role] = {
     **dict.fromkeys(INFERENCE_MAPS, _norm),
-    **dict.fromkeys(KINDS, _linear),
+    **dict.fromkeys(LINEAR_KINDS, _linear),
     Unitization: _unitization,
     SpectralNormalization: _spectral_normalization,
 }
 
-
-def _joined(sites, join):
-    """Joins each site to what has become of those before it."""
-    joined = []
-    for site in sites:
-        both = join(joined[-1], site) if joined else None
-        joined[-1:] = both or [*joined[-1:], site]
-    return joined
+# Of two places in turn, those that stand for both; None if the two do not merge.
+Merge = collections.abc.Callable[[Place, Place], list[Place] | None]
 
 
-def _into_producer(producer, site):
-    if producer.is_linear and site.affine is not None and producer.fits(site):
-        rest = producer.rest.then(site.affine)
-        left = [] if site.is_affine else [dataclasses.replace(site, affine=None)]
-        return rest and [dataclasses.replace(producer, rest=rest), *left]
+def _merged(places: list[Place]) -> list[Place]:
+    """What is left of a chain where each affine map has gone where it can.
+
+    Of `depthwise -> scale -> color -> dense`, the depthwise convolution takes the scale, and the
+    dense layer the matrix that cannot pass to the front: `depthwise' -> dense'`.
+    """
+    places = _merged_first_to_last(places, _into_producer)
+    places = _merged_last_to_first(places, _into_consumer)
+    return _merged_first_to_last(places, _into_one)
 
 
-def _into_consumer(consumer, site):
-    if consumer.is_linear and site.is_affine and consumer.fits(site):
-        rest = consumer.rest.after(site.affine)
-        return rest and [dataclasses.replace(consumer, rest=rest)]
+def _merged_first_to_last(places: list[Place], merge: Merge) -> list[Place]:
+    """Merges the second place with the first, the third with what has become of them, and so on."""
+    merged: list[Place] = []
+    for place in places:
+        both = merge(merged[-1], place) if merged else None
+        merged[-1:] = both or [*merged[-1:], place]
+    return merged
 
 
-def _into_one(first, second):
-    if first.is_affine and second.is_affine and first.fits(second):
-        return [dataclasses.replace(second, affine=second.affine.after(first.affine))]
+def _merged_last_to_first(places: list[Place], merge: Merge) -> list[Place]:
+    """Merges the last place but one with the last, the one before with these, and so on."""
+    merged: list[Place] = []
+    for place in reversed(places):
+        both = merge(place, merged[0]) if merged else None
+        merged[:1] = both or [place, *merged[:1]]
+    return merged
+
+
+def _into_producer(producer: Place, place: Place) -> list[Place] | None:
+    """Puts the map of a place into the layer before it."""
+    if not isinstance(producer.rest, Linear) or place.affine is None or not producer.fits(place):
+        return None
+    linear = producer.rest.followed_by(place.affine)
+    if linear is None:
+        return None
+    left = [] if place.is_affine else [dataclasses.replace(place, affine=None)]
+    return [dataclasses.replace(producer, rest=linear), *left]
+
+
+def _into_consumer(place: Place, consumer: Place) -> list[Place] | None:
+    """Puts a place that is a map into the layer after it."""
+    if place.affine is None or place.rest is not None:
+        return None
+    if not isinstance(consumer.rest, Linear) or not consumer.fits(place):
+        return None
+    linear = consumer.rest.preceded_by(place.affine)
+    return None if linear is None else [dataclasses.replace(consumer, rest=linear)]
+
+
+def _into_one(first: Place, second: Place) -> list[Place] | None:
+    """Makes one map of two."""
+    if first.affine is None or second.affine is None:
+        return None
+    if first.rest is not None or second.rest is not None or not first.fits(second):
+        return None
+    return [dataclasses.replace(second, affine=second.affine.preceded_by(first.affine))]
