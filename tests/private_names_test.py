@@ -54,7 +54,7 @@ def names_used(tree: ast.AST) -> list[tuple[int, str, str]]:
 
 
 def is_of_keras_source(node: ast.AST) -> bool:
-    """Whether a node imports `keras.src` or a part of it, or names it."""
+    """Tells whether a node imports `keras.src` or a part of it, or names it."""
     if isinstance(node, ast.Import):
         return any(f"{alias.name}.".startswith("keras.src.") for alias in node.names)
     if isinstance(node, ast.ImportFrom):
@@ -73,11 +73,11 @@ def private_names(root: pathlib.Path) -> list[str]:
     paths = [path for path in sorted(texts) if path.startswith("tfnorm/") and path != EXEMPT]
     trees = {path: ast.parse(texts[path]) for path in paths}
     defined = {path: names_defined(tree) for path, tree in trees.items()}
-    of_package = set().union(*defined.values())
+    package_names = set().union(*defined.values())
     errors = []
     for path, tree in trees.items():
         for line, owner, name in names_used(tree):
-            own = of_package if owner in ("self", "cls", "super()") else defined[path]
+            own = package_names if owner in ("self", "cls", "super()") else defined[path]
             if name not in own | NAMED_TUPLE:
                 errors.append(f"{path}:{line}: {owner}.{name} is private")
         errors += [

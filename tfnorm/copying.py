@@ -91,13 +91,13 @@ def _copy_weights(source, target):
 
 
 def _pairs(source, target):
-    """Each layer within one layer, itself first, and the same within its copy."""
+    """Pairs each layer within one layer, itself first, with the same within its copy."""
     layers = (keras_internals.with_inner_layers(layer) for layer in (source, target))
     return zip(*layers, strict=True)
 
 
 def has_graph(model: typing.Any) -> typing.TypeGuard[keras.Sequential | keras.Function]:
-    """Whether something is a functional or Sequential model, whose layers are within reach."""
+    """Tells whether something is a functional or Sequential model, whose layers are within reach."""
     return isinstance(model, keras.Sequential | keras.Function)
 
 

@@ -23,7 +23,7 @@ class RecordedCall(typing.NamedTuple):
     """
 
     operation: keras.Operation
-    args: tuple
+    args: tuple[typing.Any, ...]
     kwargs: dict[str, typing.Any]
     inputs: list[keras.KerasTensor]
     outputs: list[keras.KerasTensor]
@@ -66,7 +66,7 @@ def graph_of(layer: keras.Operation) -> keras.Model | None:
 
 
 def has_call_of_keras(layer: keras.Layer) -> bool:
-    """Whether Keras wrote the `call` of a layer, and no subclass of somebody else's did."""
+    """Tells whether Keras wrote the `call` of a layer, and no subclass of somebody else's did."""
     return type(layer).call.__module__.split(".")[0] == "keras"
 
 
@@ -91,6 +91,6 @@ def set_lambda_arguments(layer: keras.layers.Lambda, arguments: dict[str, typing
         setattr(layer, "_output_shape" if name == "output_shape" else name, value)
 
 
-def trusted_configurations() -> contextlib.AbstractContextManager:
+def trusted_configurations() -> contextlib.AbstractContextManager[None]:
     """A context in which configurations may hold code: those of layers that are there already."""
     return serialization_lib.SafeModeScope(False)

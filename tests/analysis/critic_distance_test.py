@@ -58,8 +58,8 @@ def test_difference_is_float64_of_test_samples():
     for _ in range(3):
         chosen = rows.integers(6, size=4)
         settings.step(training[0][chosen], training[1][chosen])
-    logits = [np.asarray(settings.model(each), np.float64) for each in (close, x)]
-    expected = np.subtract(*((1 / (1 + np.exp(-each))).mean() for each in logits))
+    logits = [np.asarray(settings.model(values), np.float64) for values in (close, x)]
+    expected = np.subtract(*((1 / (1 + np.exp(-values))).mean() for values in logits))
     got = estimator(training, (close, x))
     # Far below the 6e-8 that a float32 sigmoid of about 1/2 resolves.
     assert 0 < abs(expected) < 1e-8
@@ -111,7 +111,7 @@ def test_penalized_shift():
 def test_penalized_scales():
     estimator = PenalizedCritic(steps=5)
     pair = normal(50, 4, 4, 2) + 0.5, normal(50, 4, 4, 2, seed=1)
-    scaled = [1024 * each for each in pair]
+    scaled = [1024 * values for values in pair]
     np.testing.assert_allclose(estimator(scaled, scaled), 1024 * estimator(pair, pair), rtol=1e-4)
     zeros = np.zeros((5, 3))
     assert estimator((zeros, zeros), (zeros, zeros)) == 0
@@ -120,8 +120,8 @@ def test_penalized_scales():
 def test_clipped_grows_with_the_shift():
     x, test = normal(500, 4, 4, 8), normal(200, 4, 4, 8, seed=1)
     estimator = ClippedCritic(steps=60, learning_rate=1e-3)
-    found = [estimator((x + v, x), (test + v, test)) for v in (0.0, 0.01, 0.03, 0.1, 0.3)]
-    assert found[0] == 0 and found == sorted(found) and found[-1] < 1
+    distances = [estimator((x + v, x), (test + v, test)) for v in (0.0, 0.01, 0.03, 0.1, 0.3)]
+    assert distances[0] == 0 and distances == sorted(distances) and distances[-1] < 1
 
 
 @pytest.mark.parametrize("name", ["steps", "batch_size", "learning_rate"])

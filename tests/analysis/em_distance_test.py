@@ -56,18 +56,18 @@ def test_estimates(states, memory):
     }
     rows = layer_distances(*states, LAYERS, TEST, TRAINING, estimators, memory=memory, seed=5)
     assert [row[:2] for row in rows] == [(layer, name) for layer in LAYERS for name in estimators]
-    found = {row[:2]: row for row in rows}
+    by_name = {row[:2]: row for row in rows}
     for layer in LAYERS:
         test, training = ([outputs(m, layer, x) for m in states] for x in (TEST, TRAINING))
         for name, estimator in estimators.items():
             expected = estimator(training[::-1], test[::-1])
-            np.testing.assert_allclose(found[layer, name].distance, expected, rtol=1e-4)
+            np.testing.assert_allclose(by_name[layer, name].distance, expected, rtol=1e-4)
         first, second = (x.reshape(21, -1) for x in test)
         spread = np.linspace(0, 20, 15).round().astype(int)
         exact = exact_distance(second[spread], first[spread])
-        np.testing.assert_allclose(found[layer, "exact"].distance, exact, rtol=1e-5)
+        np.testing.assert_allclose(by_name[layer, "exact"].distance, exact, rtol=1e-5)
         sliced = sliced_distance(second, first, 20)
-        np.testing.assert_allclose(found[layer, "sliced"].distance, sliced, rtol=1e-4)
+        np.testing.assert_allclose(by_name[layer, "sliced"].distance, sliced, rtol=1e-4)
 
 
 def test_shift_of_a_bias(states):
@@ -78,7 +78,7 @@ def test_shift_of_a_bias(states):
 
 
 def test_null(states):
-    """Of the later state's outputs for two halves of the samples, of which none is in both."""
+    """The null is of the later state's outputs for two halves of the samples, with none in both."""
     seen = []
 
     class Recorder:
@@ -114,7 +114,7 @@ def test_of_no_shift(states):
 
 def test_defaults(states, monkeypatch):
     for name, make in ESTIMATORS.items():
-        monkeypatch.setitem(ESTIMATORS, name, lambda make=make: Constant(make.trains))
+        monkeypatch.setitem(ESTIMATORS, name, lambda make=make: Constant(make().trains))
     rows = layer_distances(*states, ["conv"], TEST, TRAINING)
     names = ["clipped", "penalized", "sliced"]
     assert rows == [LayerDistance("conv", name, 1.0, 1.0) for name in names]

@@ -6,7 +6,7 @@ import pytest
 from tests import reference
 from tests.analysis.checked import assert_at_most
 from tfnorm import Unitization
-from tfnorm.analysis import em_bounds
+from tfnorm.analysis import unitization_bounds
 from tfnorm.analysis.exact import exact_distance
 
 EPSILON = 1e-3
@@ -50,9 +50,9 @@ def test_layer(shape, alpha, training):
     moments = () if training else (np.array([0.0, 1.0, -3.0]), np.array([0.1, 2.0, 9.0]))
     for variable, moment in zip((layer.moving_mean, layer.moving_variance), moments, strict=False):
         variable.assign(moment)
-    found = [flat(layer(values, training=training)) for values in (x, y)]
-    bound = em_bounds.layer_bound(normalised(x, *moments), normalised(y, *moments), alpha)
-    distance = exact_distance(*found)
+    outputs = [flat(layer(values, training=training)) for values in (x, y)]
+    bound = unitization_bounds.layer_bound(normalised(x, *moments), normalised(y, *moments), alpha)
+    distance = exact_distance(*outputs)
     assert 0.01 * bound < distance
     assert_at_most(distance, bound)
     if training:
@@ -67,10 +67,10 @@ def test_layer_attains_its_bound(shape):
     pixels = np.prod(shape[:-1])
     x = maps(1, shape, seed=3)
     layer = make((None, *shape), np.ones(3), epsilon=1e-9)
-    found = [flat(layer(values)) for values in (x, -x)]
+    outputs = [flat(layer(values)) for values in (x, -x)]
     # Not in training, by moments 0 and 1: normalised maps are the maps.
-    distance = exact_distance(*found)
-    assert distance == pytest.approx(em_bounds.layer_bound(x, -x, np.ones(3)), rel=1e-6)
+    distance = exact_distance(*outputs)
+    assert distance == pytest.approx(unitization_bounds.layer_bound(x, -x, np.ones(3)), rel=1e-6)
     assert distance == pytest.approx(2 * pixels, rel=1e-6)
 
 
@@ -81,7 +81,7 @@ def test_layer_with_gamma_and_beta():
     layer.beta.assign([100.0, 0.0, -100.0])
     distance = exact_distance(*(flat(layer(values, training=True)) for values in (x, y)))
     assert_at_most(
-        distance, 4 * em_bounds.layer_bound(normalised(x), normalised(y), [0.0, 0.5, 1.0])
+        distance, 4 * unitization_bounds.layer_bound(normalised(x), normalised(y), [0.0, 0.5, 1.0])
     )
 
 
@@ -90,14 +90,16 @@ def test_layer_without_normalization():
     alpha = np.array([0.9, 1.0, 1.2])
     layer = make(x.shape, alpha, normalize=False)
     distance = exact_distance(*(flat(layer(values)) for values in (x, y)))
-    assert_at_most(distance, em_bounds.practical_bound(flat(x), flat(y), np.tile(alpha, 24)))
+    assert_at_most(
+        distance, unitization_bounds.practical_bound(flat(x), flat(y), np.tile(alpha, 24))
+    )
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_layer_of_vectors_is_theorem_3_4(alpha):
     x, y = maps(13, (3,), seed=1), maps(9, (3,), seed=2)
-    bound = em_bounds.layer_bound(x, y, alpha)
-    assert bound == em_bounds.practical_bound(x, y, alpha)
+    bound = unitization_bounds.layer_bound(x, y, alpha)
+    assert bound == unitization_bounds.practical_bound(x, y, alpha)
 
 
 def test_reference_layer_formula_is_the_bounded_one():

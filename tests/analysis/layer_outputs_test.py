@@ -36,12 +36,12 @@ def one_by_one(model, images):
 
 @pytest.mark.parametrize("memory, kind", [(2**20, np.ndarray), (100, np.memmap)])
 def test_outputs(model, memory, kind):
-    found = layer_outputs(model, ["dense", "norm"], IMAGES, batch_size=3, memory=memory)
-    assert list(found) == ["dense", "norm"]
+    outputs = layer_outputs(model, ["dense", "norm"], IMAGES, batch_size=3, memory=memory)
+    assert list(outputs) == ["dense", "norm"]
     for name, expected in one_by_one(model, IMAGES).items():
-        assert type(found[name]) is kind and found[name].dtype == np.float32
-        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
-        np.testing.assert_array_equal(found[name][[7, 1]], np.asarray(found[name])[[7, 1]])
+        assert type(outputs[name]) is kind and outputs[name].dtype == np.float32
+        np.testing.assert_allclose(outputs[name], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(outputs[name][[7, 1]], np.asarray(outputs[name])[[7, 1]])
 
 
 def test_two_calls_have_files_of_their_own(model):
@@ -56,8 +56,10 @@ def test_half_precision(model):
 def test_several_inputs():
     inputs = [keras.Input((2,), name="a"), keras.Input((3,), name="b")]
     x = keras.layers.Concatenate(name="both")(inputs)
-    found = layer_outputs(keras.Model(inputs, x), ["both"], [IMAGES[:, 0, 0, :2], IMAGES[:, 1, 1]])
-    np.testing.assert_array_equal(found["both"][:, 2:], IMAGES[:, 1, 1])
+    outputs = layer_outputs(
+        keras.Model(inputs, x), ["both"], [IMAGES[:, 0, 0, :2], IMAGES[:, 1, 1]]
+    )
+    np.testing.assert_array_equal(outputs["both"][:, 2:], IMAGES[:, 1, 1])
 
 
 def test_other_numbers_are_cast(model):

@@ -11,11 +11,11 @@ RNG = np.random.default_rng(0)
 
 
 def by_scipy(x, y, projections, seed):
-    """Of the same directions, all drawn at once, with E |u_1| from other directions."""
+    """The distance along the same directions, drawn at once, with E |u_1| from other directions."""
     directions = np.random.default_rng([_STREAM, seed]).standard_normal((projections, x.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     columns = zip(directions @ x.T, directions @ y.T, strict=True)
-    distances = [stats.wasserstein_distance(*each) for each in columns]
+    distances = [stats.wasserstein_distance(*column) for column in columns]
     others = np.random.default_rng(1).standard_normal((100_000, x.shape[1]))
     coordinate = abs(others[:, 0] / np.linalg.norm(others, axis=1)).mean()
     return np.mean(distances) / coordinate

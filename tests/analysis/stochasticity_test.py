@@ -57,8 +57,8 @@ def test_of_all_samples_it_is_a_plain_loop_over_the_same_mini_batches(shape):
     for batch in recorder.seen:
         for x, y in zip(batch, batch_norm(batch), strict=True):
             outputs[x.tobytes()].append(y)
-    assert {len(of_x) for of_x in outputs.values()} == {5}
-    expected = sum(spread(of_x) for of_x in outputs.values()) / 24
+    assert {len(samples) for samples in outputs.values()} == {5}
+    expected = sum(spread(samples) for samples in outputs.values()) / 24
     np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
@@ -155,8 +155,8 @@ def test_pca_is_the_library_s_up_to_signs():
 def test_maps_are_rows_of_pixels(method):
     rows = MIXED[:96, :4]
     normalize = stochasticity.normalization(method)
-    of_maps = np.asarray(normalize(rows.reshape(8, 4, 3, 4)))
-    np.testing.assert_array_equal(of_maps.reshape(96, 4), normalize(rows))
+    maps = np.asarray(normalize(rows.reshape(8, 4, 3, 4)))
+    np.testing.assert_array_equal(maps.reshape(96, 4), normalize(rows))
 
 
 @pytest.mark.parametrize("data", [TOY, MIXED], ids=["white", "mixed"])

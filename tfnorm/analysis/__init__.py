@@ -1,1 +1,1 @@
-"""Analysis of internal covariate shift: distances between distributions, and their bounds."""
+"""Analysis of any Keras model: covariate shift and its bounds, disturbance, conditioning."""

@@ -1,15 +1,16 @@
-"""How white an output is."""
+"""The conditioning of an output: how white it is."""
 
 import typing
 
 import numpy as np
+import numpy.typing as npt
 
 from tfnorm.analysis import checks
 from tfnorm.layers import arguments
 
 
 class Conditioning(typing.NamedTuple):
-    """How white a group of channels is.
+    """Measures of how white a group of channels is.
 
     Attributes:
         eigenvalues: of the covariance, ascending, (channels of the group,); all 1 if white.
@@ -23,8 +24,8 @@ class Conditioning(typing.NamedTuple):
     deviation: float
 
 
-def conditioning(rows, group_size=None):
-    """How white each group of channels is: of a whitening's output, how well it has whitened.
+def conditioning(rows: npt.ArrayLike, group_size: int | None = None) -> list[Conditioning]:
+    """Measures how white each group of channels is: of a whitening's output, how well it whitened.
 
     The covariance is of all rows, divided by n, in float64 whatever comes in. Epsilon is part of
     the whitening, and so in what is measured: an eigenvalue l that is whitened exactly becomes
@@ -38,15 +39,15 @@ def conditioning(rows, group_size=None):
         A list of a `Conditioning` for each group.
     """
     arguments.check_group_size(group_size)
-    rows = checks.samples(rows, "rows")
-    rows = rows.reshape(-1, rows.shape[-1])
-    rows = rows - rows.mean(0)
-    channels = rows.shape[1]
+    values = checks.samples(rows, "rows")
+    values = values.reshape(-1, values.shape[-1])
+    centred = values - values.mean(0)
+    channels = centred.shape[1]
     size = min(group_size or channels, channels)
-    return [_conditioning(rows[:, start : start + size]) for start in range(0, channels, size)]
+    return [_conditioning(centred[:, start : start + size]) for start in range(0, channels, size)]
 
 
-def _conditioning(centred):
+def _conditioning(centred: np.ndarray) -> Conditioning:
     covariance = centred.T @ centred / len(centred)
     eigenvalues = np.linalg.eigvalsh(covariance)
     least, largest = eigenvalues[[0, -1]]

@@ -1,12 +1,14 @@
-"""How far layers' outputs go while a model is trained, from state to state."""
+"""Covariate shift: how far layers' outputs go while a model is trained, from state to state."""
 
+import collections.abc
 import random
 import statistics
+import typing
 
 import keras
 
 from tfnorm import copying
-from tfnorm.analysis.em_distance import chosen_estimators, layer_distances
+from tfnorm.analysis.em_distance import Estimators, chosen_estimators, layer_distances
 from tfnorm.analysis.layer_outputs import layer_tensors
 
 
@@ -22,19 +24,26 @@ class Shift:
         before: the model as it was, a copy.
     """
 
-    def __init__(self, model, layers, estimators=None, **options):
+    def __init__(
+        self,
+        model: keras.Model,
+        layers: collections.abc.Sequence[str],
+        estimators: Estimators | None = None,
+        **options: typing.Any,
+    ) -> None:
         layer_tensors(model, layers)  # fails here if there are no such layers
         self._model = model
         self._arguments = {"layers": layers, "estimators": estimators} | options
         # Of weights of their own: those of the model may be spread over devices.
-        self.before, self._now = _copies(model)
+        self.before: keras.Model
+        self.before, self._now = _two_copies(model)
         self.follow()
 
-    def follow(self):
+    def follow(self) -> None:
         """Takes the model as it is for how it was."""
         self.before.set_weights(self._model.get_weights())
 
-    def measure(self, test, training=None):
+    def measure(self, test: typing.Any, training: typing.Any = None) -> dict[str, float]:
         """Measures, and then takes the model as it is for how it was.
 
         Args:
@@ -48,18 +57,18 @@ class Shift:
         samples = {"test": test, "training": training}
         rows = layer_distances(self.before, self._now, **samples, **self._arguments)
         self.follow()
-        found = {}
+        logs = {}
         for name in dict.fromkeys(row.estimator for row in rows):
             own = [row for row in rows if row.estimator == name]
-            found[f"shift_{name}"] = statistics.fmean(row.distance for row in own)
-            found[f"shift_{name}_null"] = statistics.fmean(row.null for row in own)
+            logs[f"shift_{name}"] = statistics.fmean(row.distance for row in own)
+            logs[f"shift_{name}_null"] = statistics.fmean(row.null for row in own)
         for row in rows:
-            found[f"shift_{row.estimator}/{row.layer}"] = row.distance
-            found[f"shift_{row.estimator}_null/{row.layer}"] = row.null
-        return found
+            logs[f"shift_{row.estimator}/{row.layer}"] = row.distance
+            logs[f"shift_{row.estimator}_null/{row.layer}"] = row.null
+        return logs
 
 
-def _copies(model):
+def _two_copies(model: keras.Model) -> list[keras.Model]:
     """Two copies of a model, made without a trace in Python's random numbers."""
     state = random.getstate()
     try:
@@ -79,18 +88,28 @@ class CovariateShift(keras.callbacks.Callback):
         **options: its other keyword arguments: `batch_size`, `memory`, `seed`.
     """
 
-    def __init__(self, layers, test, training=None, estimators=None, **options):
+    def __init__(
+        self,
+        layers: collections.abc.Sequence[str],
+        test: typing.Any,
+        training: typing.Any = None,
+        estimators: Estimators | None = None,
+        **options: typing.Any,
+    ) -> None:
         super().__init__()
         self._arguments = {"layers": layers, "estimators": estimators} | options
         self._samples = test, training
-        self._shift = None
+        self._shift: Shift  # once training begins
         chosen_estimators(estimators, training)  # fails here if they cannot be
 
-    def on_train_begin(self, logs=None):
-        self._shift = Shift(self.model, **self._arguments)
+    def on_train_begin(self, logs: dict[str, typing.Any] | None = None) -> None:
+        model: typing.Any = self.model
+        self._shift = Shift(model, **self._arguments)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, typing.Any] | None = None) -> None:
         self._shift.follow()
 
-    def on_epoch_end(self, epoch, logs=None):
-        logs.update(self._shift.measure(*self._samples))
+    def on_epoch_end(self, epoch: int, logs: dict[str, typing.Any] | None = None) -> None:
+        shift = self._shift.measure(*self._samples)
+        if logs is not None:
+            logs.update(shift)

@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import typing
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfnorm.analysis import checks
+from tfnorm.analysis.checks import SamplePair
 from tfnorm.analysis.critics import Critic
 
 
@@ -36,6 +36,7 @@ class ClippedCritic:
 
     Reference: Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
     Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 2.
+    https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
 
     steps: int = 1500
@@ -43,13 +44,16 @@ class ClippedCritic:
     clip: float = 0.01
     learning_rate: float = 5e-5
     seed: int = 0
-    trains: typing.ClassVar[bool] = True
 
-    def __post_init__(self):
+    @property
+    def trains(self) -> bool:
+        return True
+
+    def __post_init__(self) -> None:
         _check(self, "clip")
 
-    def __call__(self, training, test):
-        """d of the test samples.
+    def __call__(self, training: SamplePair, test: SamplePair) -> float:
+        """Trains a critic, and returns d of the test samples.
 
         Args:
             training: (x, y), each of samples (n, ...): maps (h, w, channels) or vectors. Where both
@@ -60,20 +64,26 @@ class ClippedCritic:
             float.
         """
         critic = _trained(self, training)
-        test = checks.indexed(*test)
+        test = checks.indexed_pair(*test)
         x, y = (tf.sigmoid(critic.logits(samples)).numpy().mean() for samples in test)
         return float(x - y)
 
-    def optimizer(self):
-        """A Keras optimizer in its first state."""
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """Makes a Keras optimizer, in its first state."""
         return keras.optimizers.RMSprop(self.learning_rate, rho=0.99, epsilon=1e-16)
 
-    def take_step(self, model, optimizer, x, y):
-        """A step of training, on as many samples of each distribution."""
+    def take_step(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        x: tf.Tensor,
+        y: tf.Tensor,
+    ) -> None:
+        """Takes a step of training, on as many samples of each distribution."""
         variables = model.trainable_variables
         with tf.GradientTape() as tape:
-            of_x, of_y = tf.split(tf.sigmoid(model(tf.concat([x, y], 0))), 2)
-            loss = tf.reduce_mean(of_y - of_x)
+            x_values, y_values = tf.split(tf.sigmoid(model(tf.concat([x, y], 0))), 2)
+            loss = tf.reduce_mean(y_values - x_values)
         optimizer.apply(tape.gradient(loss, variables), variables)
         for variable in variables:
             variable.assign(tf.clip_by_value(variable, -self.clip, self.clip))
@@ -98,7 +108,8 @@ class PenalizedCritic:
         penalty: weight of the penalty.
         learning_rate: of Adam, with beta_1 = 0 and beta_2 = 0.9.
 
-    Reference: Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, algorithm 1.
+    Reference: Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, algorithm 1,
+    https://arxiv.org/abs/1704.00028.
     """
 
     steps: int = 1500
@@ -106,58 +117,68 @@ class PenalizedCritic:
     penalty: float = 10.0
     learning_rate: float = 1e-4
     seed: int = 0
-    trains: typing.ClassVar[bool] = True
 
-    def __post_init__(self):
+    @property
+    def trains(self) -> bool:
+        return True
+
+    def __post_init__(self) -> None:
         _check(self, "penalty")
 
-    def __call__(self, training, test):
-        """The estimate of W; arguments as of `ClippedCritic`."""
+    def __call__(self, training: SamplePair, test: SamplePair) -> float:
+        """Trains a critic, and returns the estimate of W; arguments as of `ClippedCritic`."""
         scale = _root_mean_square(training)
         if not scale:
             return 0.0
         critic = _trained(self, training, scale)
-        test = checks.indexed(*test)
+        test = checks.indexed_pair(*test)
         x, y = (critic.logits(samples, scale).mean() for samples in test)
         slope = self._slope(critic, test, scale)
         return float(scale * (x - y) / slope) if slope else 0.0
 
-    def optimizer(self):
-        """A Keras optimizer in its first state."""
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """Makes a Keras optimizer, in its first state."""
         return keras.optimizers.Adam(self.learning_rate, beta_1=0.0, beta_2=0.9)
 
-    def take_step(self, model, optimizer, x, y):
-        """A step of training, on as many samples of each distribution."""
+    def take_step(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        x: tf.Tensor,
+        y: tf.Tensor,
+    ) -> None:
+        """Takes a step of training, on as many samples of each distribution."""
         variables = model.trainable_variables
-        seed = [self.seed, tf.cast(optimizer.iterations.value, tf.int32)]
+        seed = [self.seed, tf.cast(tf.convert_to_tensor(optimizer.iterations), tf.int32)]
         between = _between(x, y, seed)
         with tf.GradientTape() as tape:
-            of_x, of_y = tf.split(model(tf.concat([x, y], 0)), 2)
+            x_values, y_values = tf.split(model(tf.concat([x, y], 0)), 2)
             penalty = self.penalty * tf.reduce_mean((_slopes(model, between) - 1) ** 2)
-            loss = tf.reduce_mean(of_y - of_x) + penalty
+            loss = tf.reduce_mean(y_values - x_values) + penalty
         optimizer.apply(tape.gradient(loss, variables), variables)
 
     def _slope(self, critic, test, scale, batch_size=256):
         """The mean norm of the critic's gradient between test samples."""
-        x, y = test
-        found = []
-        for start in range(0, min(len(x), len(y)), batch_size):
-            stop = min(start + batch_size, len(x), len(y))
-            ends = (critic.maps(checks.block(each, start, stop) / scale) for each in (x, y))
-            found.append(_slopes(critic.model, _between(*ends, [self.seed, start])))
-        return np.concatenate(found).mean(dtype=np.float64)
+        count, slopes = min(map(len, test)), []
+        for start in range(0, count, batch_size):
+            stop = min(start + batch_size, count)
+            x, y = (
+                critic.maps(checks.finite_rows(samples, start, stop) / scale) for samples in test
+            )
+            slopes.append(_slopes(critic.model, _between(x, y, [self.seed, start])))
+        return np.concatenate(slopes).mean(dtype=np.float64)
 
 
-def _check(estimator, constraint):
+def _check(estimator: "ClippedCritic | PenalizedCritic", constraint: str) -> None:
     for name in ("steps", "batch_size"):
         checks.positive_integer(name, getattr(estimator, name))
     for name in ("learning_rate", constraint):
         checks.positive(name, getattr(estimator, name))
 
 
-def _trained(settings, training, scale=1.0):
+def _trained(settings, training: SamplePair, scale: float = 1.0) -> Critic:
     """The `Critic` after its steps, on samples divided by `scale`."""
-    x, y = checks.indexed(*training)
+    x, y = checks.indexed_pair(*training)
     critic = _critic(settings, tuple(x.shape[1:]))
     critic.reset()
     rng = np.random.default_rng(settings.seed)
@@ -170,13 +191,13 @@ def _trained(settings, training, scale=1.0):
 
 # Tracing a critic takes as long as some 20 of its steps.
 @functools.lru_cache(maxsize=16)
-def _critic(settings, shape):
+def _critic(settings: ClippedCritic | PenalizedCritic, shape: tuple[int, ...]) -> Critic:
     return Critic(shape, settings.seed, settings.optimizer(), settings.take_step)
 
 
 def _between(x, y, seed):
     """Points on the lines from samples x to samples y of others, by a seed of two numbers."""
-    share = tf.random.stateless_uniform([tf.shape(x)[0], 1, 1, 1], seed)
+    share = tf.random.stateless_uniform(tf.stack([tf.shape(x)[0], 1, 1, 1]), seed)
     return share * x + (1 - share) * tf.roll(y, 1, 0)
 
 
@@ -190,9 +211,11 @@ def _slopes(model, points):
 
 
 def _root_mean_square(training):
-    """Of the elements of some hundred samples of each distribution, from first to last."""
+    """The root mean square of the elements of some hundred samples, from first to last, of each."""
     squares = []
-    for samples in checks.indexed(*training):
+    for samples in checks.indexed_pair(*training):
         for row in np.linspace(0, len(samples) - 1, min(len(samples), 200)).astype(int):
-            squares.append(np.square(checks.block(samples, row, row + 1), dtype=np.float64).mean())
+            squares.append(
+                np.square(checks.finite_rows(samples, row, row + 1), dtype=np.float64).mean()
+            )
     return float(np.sqrt(np.mean(squares)))

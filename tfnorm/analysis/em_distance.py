@@ -1,5 +1,6 @@
 """The earth mover's distance between two states of a model, at any of its layers."""
 
+import collections.abc
 import dataclasses
 import importlib.util
 import typing
@@ -8,10 +9,30 @@ import keras
 import numpy as np
 
 from tfnorm.analysis import checks
+from tfnorm.analysis.checks import SamplePair, Samples
 from tfnorm.analysis.critic_distance import ClippedCritic, PenalizedCritic
 from tfnorm.analysis.exact import exact_distance
 from tfnorm.analysis.layer_outputs import check_model, layer_outputs, layer_tensors
 from tfnorm.analysis.sliced import sliced_distance
+
+
+class Estimator(typing.Protocol):
+    """An estimate of the distance of two distributions from samples of each.
+
+    Attributes:
+        trains: whether it looks at `training`.
+    """
+
+    @property
+    def trains(self) -> bool: ...
+
+    def __call__(self, training: SamplePair, test: SamplePair) -> float:
+        """Returns the distance, for `(x, y)` to train on and other `(x, y)` to estimate on."""
+        ...
+
+
+# By name, as the rows of `layer_distances` have it.
+Estimators = collections.abc.Mapping[str, Estimator]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +41,17 @@ class SlicedDistance:
 
     projections: int = 1000
     seed: int = 0
-    trains: typing.ClassVar[bool] = False
 
-    def __post_init__(self):
+    @property
+    def trains(self) -> bool:
+        return False
+
+    def __post_init__(self) -> None:
         checks.positive_integer("projections", self.projections)
 
-    def __call__(self, training, test):
-        return sliced_distance(*test, self.projections, self.seed)
+    def __call__(self, training: SamplePair, test: SamplePair) -> float:
+        x, y = test
+        return sliced_distance(x, y, self.projections, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,24 +63,30 @@ class ExactDistance:
     """
 
     samples: int = 500
-    trains: typing.ClassVar[bool] = False
 
-    def __post_init__(self):
+    @property
+    def trains(self) -> bool:
+        return False
+
+    def __post_init__(self) -> None:
         checks.positive_integer("samples", self.samples)
         if importlib.util.find_spec("scipy") is None:
             raise ImportError("Exact distances need SciPy: pip install tfnorm[experiments]")
 
-    def __call__(self, training, test):
-        x, y = checks.indexed(*test)
+    def __call__(self, training: SamplePair, test: SamplePair) -> float:
+        x, y = checks.indexed_pair(*test)
         count = min(self.samples, len(x), len(y))
-        rows = (np.linspace(0, len(each) - 1, count).round().astype(int) for each in (x, y))
-        return exact_distance(
-            *(each[row].reshape(count, -1) for each, row in zip((x, y), rows, strict=True))
-        )
+        return exact_distance(_spread_rows(x, count), _spread_rows(y, count))
 
 
-# By name, what makes an estimator: `f(training, test) -> float`, see `ClippedCritic.__call__`.
-ESTIMATORS = {
+def _spread_rows(samples: Samples, count: int) -> np.ndarray:
+    """Some samples, from first to last at equal steps, flat: (count, d)."""
+    rows = np.linspace(0, len(samples) - 1, count).round().astype(int)
+    return samples[rows].reshape(count, -1)
+
+
+# By name, what makes an estimator.
+ESTIMATORS: dict[str, collections.abc.Callable[..., Estimator]] = {
     "clipped": ClippedCritic,
     "penalized": PenalizedCritic,
     "sliced": SlicedDistance,
@@ -64,7 +95,13 @@ ESTIMATORS = {
 
 
 class LayerDistance(typing.NamedTuple):
-    """A row of `layer_distances`."""
+    """A row of `layer_distances`.
+
+    Attributes:
+        layer, estimator: their names.
+        distance: the estimate of how far the layer's outputs are in the two states.
+        null: the same estimate where there is no shift.
+    """
 
     layer: str
     estimator: str
@@ -73,18 +110,18 @@ class LayerDistance(typing.NamedTuple):
 
 
 def layer_distances(
-    before,
-    after,
-    layers,
-    test,
-    training=None,
-    estimators=None,
+    before: keras.Model,
+    after: keras.Model,
+    layers: collections.abc.Sequence[str],
+    test: typing.Any,
+    training: typing.Any = None,
+    estimators: Estimators | None = None,
     *,
-    batch_size=256,
-    memory=2**32,
-    seed=0,
-):
-    """How far the distributions of layers' outputs are in two states of a model.
+    batch_size: int = 256,
+    memory: int = 2**32,
+    seed: int = 0,
+) -> list[LayerDistance]:
+    """Measures how far the distributions of layers' outputs are in two states of a model.
 
     That is internal covariate shift between the two, as Huang and Yu measure it. Both states see
     the same samples, in inference. The null is one draw of what sampling makes where there is no
@@ -109,9 +146,8 @@ def layer_distances(
         training: samples that critics are trained on, of the paper those of training without
             augmentation; None where no estimator trains.
         estimators: dict from a name to an estimator: one of `ESTIMATORS`, as `ClippedCritic()`, or
-            any `f(training, test) -> float` of two pairs (x, y) of samples that says in its
-            attribute `trains` whether it looks at the first. None: each of `ESTIMATORS` as it is
-            but for exact, and but for critics if `training` is None.
+            any `Estimator`. None: each of `ESTIMATORS` as it is but for exact, and but for critics
+            if `training` is None.
         batch_size: samples that a model is given at once.
         memory: bytes that the outputs may take in memory, of both states, all layers and all
             samples together; more are on the disk, see `layer_outputs.layer_outputs`.
@@ -120,45 +156,50 @@ def layer_distances(
     Returns:
         A list of `LayerDistance`, in the order of layers, then estimators.
     """
-    estimators = chosen_estimators(estimators, training)
+    chosen = chosen_estimators(estimators, training)
     _check_alike(before, after, layers)
-    trains = any(estimator.trains for estimator in estimators.values())
+    trains = any(estimator.trains for estimator in chosen.values())
     samples = [test, training] if trains else [test]
-    counts = [len(keras.tree.flatten(each)[0]) for each in samples]
+    counts = [len(keras.tree.flatten(arrays)[0]) for arrays in samples]
     if min(counts) < 2:
         raise ValueError(f"There must be at least 2 samples to halve. Received: {min(counts)}")
 
-    def outputs(model, chosen, count):
+    def outputs(model, arrays, count):
         share = memory * count // (2 * sum(counts))
-        return layer_outputs(model, layers, chosen, batch_size=batch_size, memory=share)
+        return layer_outputs(model, layers, arrays, batch_size=batch_size, memory=share)
 
-    found = [
-        [outputs(model, *each) for model in (before, after)]
-        for each in zip(samples, counts, strict=True)
+    # Of test samples, then of training samples, if any.
+    states = [
+        (outputs(before, arrays, count), outputs(after, arrays, count))
+        for arrays, count in zip(samples, counts, strict=True)
     ]
     rng = np.random.default_rng(seed)
     halves = [np.array_split(rng.permutation(count), 2) for count in counts]
     rows = []
     for layer in layers:
-        # Of test samples, then of training samples, if any: (x, y), the later state first.
-        states = [(second[layer], first[layer]) for first, second in found]
-        alike = [
-            tuple(_Rows(second, half) for half in two)
-            for (second, _), two in zip(states, halves, strict=True)
+        # The later state first.
+        pairs: list[SamplePair] = [(later[layer], earlier[layer]) for earlier, later in states]
+        null_pairs: list[SamplePair] = [
+            (_Rows(later[layer], half), _Rows(later[layer], other_half))
+            for (_, later), (half, other_half) in zip(states, halves, strict=True)
         ]
-        for name, estimator in estimators.items():
-            distance, null = (estimator(pairs[-1], pairs[0]) for pairs in (states, alike))
+        for name, estimator in chosen.items():
+            distance, null = (
+                estimator(pairs[-1], pairs[0]),
+                estimator(null_pairs[-1], null_pairs[0]),
+            )
             rows.append(LayerDistance(layer, name, distance, null))
     return rows
 
 
-def chosen_estimators(estimators, training):
-    """The estimators that `layer_distances` takes, given these arguments of it."""
+def chosen_estimators(estimators: Estimators | None, training: typing.Any) -> Estimators:
+    """Returns the estimators that `layer_distances` takes, given these arguments of it."""
     if estimators is None:
+        defaults = {name: make() for name, make in ESTIMATORS.items() if name != "exact"}
         return {
-            name: make()
-            for name, make in ESTIMATORS.items()
-            if name != "exact" and (training is not None or not make.trains)
+            name: estimator
+            for name, estimator in defaults.items()
+            if training is not None or not estimator.trains
         }
     if not estimators:
         raise ValueError(f"`estimators` must not be empty. Received: estimators={estimators}")
@@ -170,7 +211,7 @@ def chosen_estimators(estimators, training):
     return estimators
 
 
-def _check_alike(before, after, layers):
+def _check_alike(before, after, layers) -> None:
     check_model("before", before)
     check_model("after", after)
     tensors = zip(layers, layer_tensors(before, layers), layer_tensors(after, layers), strict=True)

@@ -1,12 +1,13 @@
 """The earth mover's distance of two samples, exactly."""
 
 import numpy as np
+import numpy.typing as npt
 
 from tfnorm.analysis import checks
 
 
-def exact_distance(x, y):
-    """The earth mover's distance W of two samples, in the Euclidean norm.
+def exact_distance(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Computes the earth mover's distance W of two samples, in the Euclidean norm.
 
     W = min sum_ij p_ij ||x_i - y_j|| over all p >= 0 with rows' sums 1/n and columns' sums 1/m: the
     cost of carrying the mass of one sample's rows, 1/n each, to the other's, 1/m each.
@@ -27,7 +28,7 @@ def exact_distance(x, y):
     from scipy import optimize
     from scipy.spatial import distance
 
-    x, y = checks.two(x, y)
+    x, y = checks.pair(x, y)
     # From differences: ||x||^2 - 2 x.y + ||y||^2 has no digit left of close points.
     cost = distance.cdist(x, y)
     if len(x) == len(y):
@@ -35,7 +36,7 @@ def exact_distance(x, y):
     return _transport(cost)
 
 
-def _transport(cost):
+def _transport(cost: np.ndarray) -> float:
     """The least mean cost by a linear programme, for cost (n, m)."""
     from scipy import optimize, sparse
 

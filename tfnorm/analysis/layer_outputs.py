@@ -1,8 +1,10 @@
-"""What layers of a model give, for many samples."""
+"""The outputs of a model's layers, for many samples."""
 
+import collections.abc
 import os
 import shutil
 import tempfile
+import typing
 import weakref
 
 import keras
@@ -11,10 +13,10 @@ import tensorflow as tf
 
 
 class NotFiniteError(ValueError):
-    """What a layer gives is not finite."""
+    """An output of a layer is not finite."""
 
 
-def check_model(name, model):
+def check_model(name: str, model: typing.Any) -> None:
     """Checks that the layers of a model are within reach; `name` is the argument's."""
     if not isinstance(model, keras.Sequential | keras.Function):
         raise ValueError(
@@ -23,8 +25,15 @@ def check_model(name, model):
         )
 
 
-def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
-    """What each of some layers gives for samples, in inference, from one pass of the model.
+def layer_outputs(
+    model: keras.Model,
+    layers: collections.abc.Sequence[str],
+    samples: typing.Any,
+    *,
+    batch_size: int = 256,
+    memory: int = 2**32,
+) -> dict[str, np.ndarray]:
+    """Computes the outputs of some layers for samples, in inference, by one pass of the model.
 
     Where the outputs take more than `memory`, they are on the disk instead, in the directory for
     temporary files (`TMPDIR`), and read as they are indexed; they go when the arrays do.
@@ -48,31 +57,32 @@ def layer_outputs(model, layers, samples, *, batch_size=256, memory=2**32):
     """
     layer_tensors(model, layers)  # fails here if there are no such layers
     extract = _function(model, tuple(layers))
-    arrays, kinds = keras.tree.flatten(samples), [each.dtype for each in model.inputs]
+    arrays, dtypes = keras.tree.flatten(samples), [tensor.dtype for tensor in model.inputs]
     count = len(arrays[0])
     if not count:
         raise ValueError("`samples` must not be empty. Received: no samples")
-    found = {}
+    outputs: dict[str, np.ndarray] = {}
     for start in range(0, count, batch_size):
         batch = (x[start : start + batch_size] for x in arrays)
-        part = extract(*map(tf.cast, batch, kinds))
-        values = [_floating(each) for each in part]
-        if not found:
-            sizes = [(count, *value.shape[1:]) for value in values]
-            found = dict(zip(layers, _allocate(sizes, values, memory), strict=True))
-        for (name, rows), value in zip(found.items(), values, strict=True):
+        values = [_floating(output) for output in extract(*map(tf.cast, batch, dtypes))]
+        if not outputs:
+            shapes = [(count, *value.shape[1:]) for value in values]
+            outputs = dict(zip(layers, _allocate(shapes, values, memory), strict=True))
+        for (name, rows), value in zip(outputs.items(), values, strict=True):
             if not np.isfinite(value).all():
                 raise NotFiniteError(f"A layer's output must be finite. Received: layer={name!r}")
             rows[start : start + batch_size] = value
-    return found
+    return outputs
 
 
 # Of each model, by names of layers: a graph, where an activation is freed after its last use, and
 # which is made once, as tracing takes as long as some hundred samples.
-_functions = weakref.WeakKeyDictionary()
+_functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def _function(model, layers):
+def _function(
+    model: keras.Model, layers: tuple[str, ...]
+) -> collections.abc.Callable[..., list[tf.Tensor]]:
     """The function from the model's inputs, one by one, to a list of the layers' outputs."""
     known = _functions.setdefault(model, {})
     if layers not in known:
@@ -81,12 +91,14 @@ def _function(model, layers):
         def call(*inputs):
             return keras.tree.flatten(extract(list(inputs), training=False))
 
-        kinds = [tf.TensorSpec(each.shape, each.dtype) for each in model.inputs]
-        known[layers] = tf.function(call, input_signature=kinds, autograph=False)
+        signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]
+        known[layers] = tf.function(call, input_signature=signature, autograph=False)
     return known[layers]
 
 
-def layer_tensors(model, layers):
+def layer_tensors(
+    model: keras.Model, layers: collections.abc.Sequence[str]
+) -> list[keras.KerasTensor]:
     """The symbolic outputs of layers, by name; raises `ValueError` as `layer_outputs` does."""
     check_model("model", model)
     if not layers or len(set(layers)) < len(layers):
@@ -94,7 +106,7 @@ def layer_tensors(model, layers):
     return [_output(model, name) for name in layers]
 
 
-def _output(model, name):
+def _output(model: keras.Model, name: str) -> keras.KerasTensor:
     there = [layer.name for layer in model.layers]
     if name not in there:
         raise ValueError(
@@ -107,11 +119,11 @@ def _output(model, name):
     return output
 
 
-def _floating(output):
+def _floating(output: tf.Tensor) -> np.ndarray:
     return (output if output.dtype == tf.float64 else tf.cast(output, tf.float32)).numpy()
 
 
-def _allocate(shapes, values, memory):
+def _allocate(shapes, values: list[np.ndarray], memory: int) -> list[np.ndarray]:
     """Arrays of these shapes and the values' dtypes, in memory or on the disk."""
     dtypes = [value.dtype for value in values]
     sizes = [int(np.prod(s)) * d.itemsize for s, d in zip(shapes, dtypes, strict=True)]
@@ -126,10 +138,10 @@ def _allocate(shapes, values, memory):
             f"and the {free:,} that are free in {folder}. Take fewer samples or layers, or another "
             "directory as TMPDIR."
         )
-    return [_on_disk(*each) for each in zip(shapes, dtypes, sizes, strict=True)]
+    return list(map(_on_disk, shapes, dtypes, sizes))
 
 
-def _on_disk(shape, dtype, size):
+def _on_disk(shape, dtype: np.dtype, size: int) -> np.memmap:
     with tempfile.TemporaryFile() as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)

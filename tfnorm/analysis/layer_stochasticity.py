@@ -1,9 +1,11 @@
-"""Which normalization layer of a trained model depends most on the mini-batch."""
+"""The disturbance of a trained model's normalization layers: which depends most on the batch."""
 
+import collections.abc
 import typing
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfnorm.analysis.layer_outputs import check_model
@@ -12,7 +14,14 @@ from tfnorm.layers.sites import normalization_sites
 
 
 class LayerDisturbance(typing.NamedTuple):
-    """A row of `layer_disturbances`; kind is a key of `NORMS`, as "bn" or "itn"."""
+    """A row of `layer_disturbances`.
+
+    Attributes:
+        name: the layer's.
+        kind: its method, as "bn" or "itn": a `kind` of `layers.sites`.
+        channels: of its input.
+        disturbance: its SND.
+    """
 
     name: str
     kind: str
@@ -20,10 +29,12 @@ class LayerDisturbance(typing.NamedTuple):
     disturbance: float
 
 
-def training_function(layer):
-    """A layer's function in training, without its effect on the layer's state.
+def training_function(
+    layer: keras.Layer,
+) -> collections.abc.Callable[[npt.ArrayLike], tf.Tensor]:
+    """Makes a layer's function in training, without its effect on the layer's state.
 
-    What `disturbance` takes for a single layer: the moving statistics stay as they are.
+    `disturbance` takes it for a single layer: the moving statistics stay as they are.
 
     Args:
         layer: a Keras layer, built.
@@ -41,9 +52,16 @@ def training_function(layer):
 
 
 def layer_disturbances(
-    model, images, batch_size, *, samples=20, batches=50, normalizer="sqrt", seed=0
-):
-    """The disturbance of each normalization layer of a trained model, on real data.
+    model: keras.Model,
+    images: typing.Any,
+    batch_size: int,
+    *,
+    samples: int = 20,
+    batches: int = 50,
+    normalizer: str | None = "sqrt",
+    seed: int = 0,
+) -> list[LayerDisturbance]:
+    """Measures the disturbance of each normalization layer of a trained model, on real data.
 
     What enters a layer is computed by the model in inference mode: the noise of the layers before
     it does not count. Mini-batches of that are normalised by the layer as in training, with its
@@ -92,8 +110,8 @@ def layer_disturbances(
     return rows
 
 
-def _inputs(model, layer, arrays, batch_size):
-    """What enters the layer in inference, (m, ...) float32, or float64 if it is."""
+def _inputs(model: keras.Model, layer: keras.Layer, arrays: list, batch_size: int) -> np.ndarray:
+    """The layer's inputs in inference, (m, ...) float32, or float64 if they are."""
     extract = keras.Model(model.inputs, layer.input)
     parts = []
     for start in range(0, len(arrays[0]), batch_size):

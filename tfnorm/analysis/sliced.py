@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from tfnorm.analysis import checks
 
@@ -13,8 +14,13 @@ _BLOCK = 2**22
 _STREAM = 0x736C6963
 
 
-def sliced_distance(x, y, projections=1000, seed=0):
-    """The sliced earth mover's distance, scaled to that of a shift.
+def sliced_distance(
+    x: checks.Samples | npt.ArrayLike,
+    y: checks.Samples | npt.ArrayLike,
+    projections: int = 1000,
+    seed: int = 0,
+) -> float:
+    """Estimates the sliced earth mover's distance, scaled to that of a shift.
 
     With u uniform on the unit sphere of R^d, and W of the samples' projections on u,
 
@@ -35,10 +41,11 @@ def sliced_distance(x, y, projections=1000, seed=0):
     Returns:
         float, of float64 computations.
 
-    Reference: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", 2015.
+    Reference: Bonneel et al., "Sliced and Radon Wasserstein Barycenters of Measures", Journal of
+    Mathematical Imaging and Vision, 2015, https://doi.org/10.1007/s10851-014-0506-3.
     """
     checks.positive_integer("projections", projections)
-    x, y = checks.indexed(x, y)
+    x, y = checks.indexed_pair(x, y)
     dimension = int(np.prod(x.shape[1:]))
     at_once = max(1, _BLOCK // max(len(x), len(y), dimension))
     total, rng = 0.0, np.random.default_rng([_STREAM, seed])
@@ -49,17 +56,17 @@ def sliced_distance(x, y, projections=1000, seed=0):
     return float(total / projections / _mean_coordinate(dimension))
 
 
-def _projected(samples, directions):
+def _projected(samples: checks.Samples, directions: np.ndarray) -> np.ndarray:
     """(n, ...) on (p, d): sorted, (p, n)."""
     size = max(1, _BLOCK // directions.shape[1])
     parts = []
     for start in range(0, len(samples), size):
-        rows = checks.block(samples, start, start + size)
+        rows = checks.finite_rows(samples, start, start + size)
         parts.append(directions @ rows.reshape(len(rows), -1).T.astype(np.float64))
     return np.sort(np.concatenate(parts, 1), 1)
 
 
-def _distances(x, y):
+def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The earth mover's distance of rows (p, n) and (p, m), sorted: (p,)."""
     n, m = x.shape[1], y.shape[1]
     if n == m:
@@ -71,7 +78,7 @@ def _distances(x, y):
     return gaps @ (np.diff(ends, prepend=0) / (n * m))
 
 
-def _mean_coordinate(dimension):
+def _mean_coordinate(dimension: int) -> float:
     """E |u_1| of u uniform on the unit sphere: Gamma(d/2) / (sqrt(pi) Gamma((d + 1)/2))."""
     return math.exp(math.lgamma(dimension / 2) - math.lgamma((dimension + 1) / 2)) / math.sqrt(
         math.pi

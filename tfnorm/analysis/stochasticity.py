@@ -1,21 +1,40 @@
-"""How much a normalised sample depends on the mini-batch that it is in."""
+"""Disturbance: how much a normalised sample depends on the mini-batch that it is in."""
 
+import collections.abc
 import functools
 import numbers
+import typing
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfnorm import functional
 from tfnorm.functional import WHITENERS, groups
 from tfnorm.layers import arguments
 
-# What `disturbance` is divided by, of the number of a sample's elements.
-NORMALIZERS = {None: lambda d: 1.0, "sqrt": np.sqrt, "dimension": float}
+# From the number of a sample's elements to what `disturbance` is divided by.
+NORMALIZERS: dict[str | None, collections.abc.Callable[[int], float]] = {
+    None: lambda d: 1.0,
+    "sqrt": np.sqrt,
+    "dimension": float,
+}
+
+# From a mini-batch (batch_size, ...) to as many outputs.
+Normalize = collections.abc.Callable[[np.ndarray], npt.ArrayLike]
 
 
-def disturbance(normalize, data, batch_size, *, samples=20, batches=200, normalizer=None, seed=0):
-    """The stochastic normalization disturbance (SND) of a normalization G by batch statistics.
+def disturbance(
+    normalize: Normalize,
+    data: npt.ArrayLike,
+    batch_size: int,
+    *,
+    samples: int = 20,
+    batches: int = 200,
+    normalizer: str | None = None,
+    seed: int = 0,
+) -> float:
+    """Measures the stochastic normalization disturbance (SND) of a normalization G by a batch.
 
     With X^B a mini-batch of B samples of the data that x is one of, drawn at random,
 
@@ -52,20 +71,26 @@ def disturbance(normalize, data, batch_size, *, samples=20, batches=200, normali
         float, not finite where an output is not.
 
     Reference: Huang et al., "Iterative Normalization: Beyond Standardization towards Efficient
-    Whitening", CVPR 2019, arXiv 1904.03441, which introduced it. This is the field's
-    definition as far as we know: no code was released, and the paper was not at hand.
+    Whitening", CVPR 2019, https://arxiv.org/abs/1904.03441, which introduced it. This is the
+    field's definition as far as we know: no code was released, and the paper was not at hand.
     """
-    data = _checked(data)
-    check_sampling(len(data), batch_size, samples, batches, normalizer)
+    array = _checked(data)
+    check_sampling(len(array), batch_size, samples, batches, normalizer)
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(data), samples, replace=False)
-    outputs = [_normalized(normalize, data, chosen, batch_size, rng) for _ in range(batches)]
+    chosen = rng.choice(len(array), samples, replace=False)
+    outputs = [_normalized(normalize, array, chosen, batch_size, rng) for _ in range(batches)]
     distances = [_mean_distance([y[k] for y in outputs]) for k in range(samples)]
     return float(np.mean(distances) / NORMALIZERS[normalizer](outputs[0][0].size))
 
 
-def normalization(method="itn", *, group_size=None, iterations=5, epsilon=1e-3):
-    """A method's function from a mini-batch to the normalised one, without scale and shift.
+def normalization(
+    method: str = "itn",
+    *,
+    group_size: int | None = None,
+    iterations: int = 5,
+    epsilon: float = 1e-3,
+) -> collections.abc.Callable[[npt.ArrayLike], tf.Tensor]:
+    """Makes a method's function from a mini-batch to the normalised one, without scale and shift.
 
     Args:
         method: "bn", batch normalization, or a whitening: "pca", "zca", "cd" or "itn".
@@ -88,9 +113,16 @@ def normalization(method="itn", *, group_size=None, iterations=5, epsilon=1e-3):
 
 
 def method_disturbance(
-    method, data, batch_size, *, group_size=None, iterations=5, epsilon=1e-3, **sampling
-):
-    """`disturbance` of a method of `normalization`.
+    method: str,
+    data: npt.ArrayLike,
+    batch_size: int,
+    *,
+    group_size: int | None = None,
+    iterations: int = 5,
+    epsilon: float = 1e-3,
+    **sampling: typing.Any,
+) -> float:
+    """Measures the `disturbance` of a method of `normalization`.
 
     On 16-dimensional Gaussian data it grows in the order bn, itn, zca, cd, pca. It falls with the
     batch size, PCA's hardly: its axes swap with the order of the eigenvalues and turn with their
@@ -134,11 +166,17 @@ def _normalize(x, method, group_size, iterations, epsilon):
     return groups.from_rows(tf.reshape(y, tf.shape(rows)), x)
 
 
-def _normalized(normalize, data, chosen, batch_size, rng):
+def _normalized(
+    normalize: Normalize,
+    data: np.ndarray,
+    chosen: np.ndarray,
+    batch_size: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """The chosen samples (N,), each normalised in a random mini-batch that it is in: (N, ...)."""
     position = rng.permutation(len(data))
     starts = np.minimum(position[chosen] // batch_size * batch_size, len(data) - batch_size)
-    outputs = None
+    outputs = np.empty(0)
     for start in np.unique(starts):
         # In the data's order: mini-batches of the same samples are alike to the last digit.
         members = np.flatnonzero((start <= position) & (position < start + batch_size))
@@ -148,20 +186,20 @@ def _normalized(normalize, data, chosen, batch_size, rng):
                 "`normalize` must return as many samples as it is given. "
                 f"Received: {y.shape=} for {batch_size=}"
             )
-        if outputs is None:
+        if not outputs.size:
             outputs = np.empty((len(chosen), *y.shape[1:]), y.dtype)
         here = starts == start
         outputs[here] = y[np.searchsorted(members, chosen[here])]
     return outputs
 
 
-def _mean_distance(outputs):
+def _mean_distance(outputs: list[np.ndarray]) -> np.floating:
     """The mean over outputs, s of any one shape, of their distance from their mean."""
-    outputs = np.stack(outputs).astype(np.float64).reshape(len(outputs), -1)
-    return np.linalg.norm(outputs - outputs.mean(0), axis=1).mean()
+    flat = np.stack(outputs).astype(np.float64).reshape(len(outputs), -1)
+    return np.linalg.norm(flat - flat.mean(0), axis=1).mean()
 
 
-def _checked(data):
+def _checked(data: npt.ArrayLike) -> np.ndarray:
     data = np.asarray(data)
     if data.ndim < 2 or not data.size or data.dtype.kind != "f":
         raise ValueError(
@@ -174,7 +212,9 @@ def _checked(data):
     return data
 
 
-def check_sampling(count, batch_size, samples, batches, normalizer):
+def check_sampling(
+    count: int, batch_size: int, samples: int, batches: int, normalizer: str | None
+) -> None:
     """Checks the arguments of `disturbance` of that name, for data of `count` samples."""
     _check_at_most("batch_size", batch_size, count)
     _check_at_most("samples", samples, count)
@@ -185,14 +225,14 @@ def check_sampling(count, batch_size, samples, batches, normalizer):
         )
 
 
-def _check_integer(name, value, least):
+def _check_integer(name: str, value: int, least: int) -> None:
     if not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(
             f"`{name}` must be an integer of {least} or more. Received: {name}={value!r}"
         )
 
 
-def _check_at_most(name, value, count):
+def _check_at_most(name: str, value: int, count: int) -> None:
     _check_integer(name, value, 1)
     if value > count:
         raise ValueError(

@@ -26,7 +26,7 @@ class Kernel(typing.NamedTuple):
 
 
 class LinearKind(typing.NamedTuple):
-    """What a class of layers does: its kernels in turn, and whether there may be padding.
+    """A class of layers: its kernels in turn, and whether there may be padding.
 
     The convolution of a constant with padding is not a constant, and no bias can stand for it.
     """

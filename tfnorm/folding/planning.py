@@ -1,4 +1,4 @@
-"""Which layers of a functional model go, and what the others become."""
+"""The plan for a functional model: which layers go, and what the others become."""
 
 import collections.abc
 import dataclasses
@@ -40,7 +40,7 @@ def plan(
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """What stands in a layer's place: an affine map, and after it another layer; or one of the two.
+    """The stand-in for a layer: an affine map, and after it another layer; or one of the two.
 
     With neither or both of `affine` and `rest` it is the layer itself.
 
@@ -70,7 +70,7 @@ class Place:
         return self.affine is not None and self.rest is None
 
     def fits(self, other: "Place") -> bool:
-        """Whether both have the channels at the same axis and compute in the same dtype."""
+        """Tells whether both have the channels at the same axis and compute in the same dtype."""
         same_dtype = self.dtype.compute_dtype == other.dtype.compute_dtype
         return self.axis == other.axis and same_dtype
 
@@ -152,7 +152,7 @@ Merge = collections.abc.Callable[[Place, Place], list[Place] | None]
 
 
 def _merged(places: list[Place]) -> list[Place]:
-    """What is left of a chain where each affine map has gone where it can.
+    """Merges the places of a chain, so that each affine map goes where it can.
 
     Of `depthwise -> scale -> color -> dense`, the depthwise convolution takes the scale, and the
     dense layer the matrix that cannot pass to the front: `depthwise' -> dense'`.
