@@ -97,7 +97,7 @@ def _pairs(source, target):
 
 
 def has_graph(model: typing.Any) -> typing.TypeGuard[keras.Sequential | keras.Function]:
-    """Tells whether something is a functional or Sequential model, whose layers are within reach."""
+    """Tells whether something is a functional or Sequential model, so that its layers are known."""
     return isinstance(model, keras.Sequential | keras.Function)
 
 

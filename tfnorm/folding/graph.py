@@ -94,7 +94,7 @@ def _passes(call: RecordedCall) -> bool:
 
 
 def is_functional(layer: typing.Any) -> typing.TypeGuard[keras.Model]:
-    """Tells whether a layer is a functional or Sequential model, built, and its graph what it computes.
+    """Tells whether a layer is a functional or Sequential model, built, that computes its graph.
 
     It may be a subclass, of a `train_step` of its own for example, but not with a `call`.
     """

@@ -198,7 +198,7 @@ def affine_layer(
         kernel = per_channel
     else:
         layer = CONVOLUTIONS[rank](channels, 1, data_format="channels_last", **options)
-    layer.build(input_shape)
+    layer.build(tuple(input_shape))
     values = {
         "kernel": kernel,
         "bias": affine.shift,
