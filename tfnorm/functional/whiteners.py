@@ -26,13 +26,28 @@ from tfnorm.functional.shapes import known_size
 Device = typing.Literal["cpu", "gpu"]
 Pullback = Callable[[tf.Tensor], tf.Tensor]
 
+# The rounding of a covariance and of its decomposition, in units of eps ||S||_F: with 1 of them
+# some finite batches of low rank could not be factorised in float32.
+_ROUNDINGS = 2.0
+# A pivot of Cholesky's above so much of it is the covariance's, below it may be rounding's.
+_SOUND = 0.1
+# Entries of an eigenvector that differ by less, relatively, are as large as each other.
+_SAME_SIZE = 1e-3
+# Of ZCA's matrix, one after another; a gradient penalty takes two.
+_DERIVATIVES = 3
+
 
 def pca(
     covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
 ) -> tuple[tf.Tensor, Pullback]:
-    """Whitens by PCA, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending."""
+    """Whitens by PCA, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending.
+
+    An eigenvector's sign is arbitrary: each row of W is turned so that its largest entry is
+    positive, and of entries that are as large but for rounding the first. So devices and batches
+    agree, and the moving average of W means something.
+    """
     finite, eigenvalues, u = _eigh(covariance, epsilon, device)
-    w = _transpose(u / _as_row(tf.sqrt(eigenvalues)))
+    w = _signed(_transpose(u / _as_row(tf.sqrt(eigenvalues))))
     # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
     # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
     precision = 10 * math.sqrt(known_size(w)) * _resolution(w)
@@ -56,18 +71,28 @@ def zca(
     """Whitens by ZCA, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
     finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, epsilon, device))
     roots = tf.sqrt(eigenvalues)
-    value = tf.matmul(u / _as_row(roots), u, transpose_b=True)
+    value = _where_finite(finite, tf.matmul(u / _as_row(roots), u, transpose_b=True))
 
-    def pullback(gradient: tf.Tensor) -> tf.Tensor:
+    def adjoint(w: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
         return _zca_adjoint(w, gradient + _transpose(gradient), u, roots)
 
-    @custom_gradient
-    def connected(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-        return _where_finite(finite, value), lambda gradient: 0.5 * pullback(gradient)
+    def connected(covariance: tf.Tensor, derivatives: int) -> tf.Tensor:
+        """W as a function of the covariance, as far as so many derivatives see."""
 
-    # For second derivatives W must not depend on the covariance through eigenvectors.
-    w = connected(covariance)
-    return w, pullback
+        @custom_gradient
+        def matrix(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
+            def gradient(dw: tf.Tensor) -> tf.Tensor:
+                w = connected(covariance, derivatives - 1) if derivatives else value
+                return 0.5 * adjoint(w, dw)
+
+            return value, gradient
+
+        return matrix(covariance)
+
+    # Derivatives must not go through eigenvectors. In forward mode a gradient is asked for before
+    # there is a W: so each makes its own.
+    w = connected(covariance, _DERIVATIVES)
+    return w, lambda gradient: adjoint(w, gradient)
 
 
 def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
@@ -76,7 +101,8 @@ def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> 
     @custom_gradient
     def adjoint(w: tf.Tensor, q: tf.Tensor):
         row, column = _as_column(roots), _as_row(roots)
-        value = _in_basis(u, q, -1.0 / (row * column * (row + column)))
+        # Stopped, or forward mode would take the operations' derivative for the gradient's.
+        value = _in_basis(u, tf.stop_gradient(q), -1.0 / (row * column * (row + column)))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             square, x = tf.matmul(w, w), _lyapunov(w, q, u, roots)
@@ -101,7 +127,7 @@ def _lyapunov(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.
             dq = _lyapunov(w, upstream, u, roots)
             return -_anticommutator(dq, _lyapunov(w, q, u, roots)), dq
 
-        return _in_basis(u, q, row * column / (row + column)), gradient
+        return _in_basis(u, tf.stop_gradient(q), row * column / (row + column)), gradient
 
     return solve(w, q)
 
@@ -119,13 +145,25 @@ def _anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 def cd(
     covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
 ) -> tuple[tf.Tensor, Pullback]:
-    """Whitens by Cholesky's factor, equations (7) and (8): W = L^-1, L L^T = S + epsilon I."""
+    """Whitens by Cholesky's factor, equations (7) and (8): W = L^-1, L L^T = S + epsilon I.
+
+    Where a pivot is below what the dtype resolves of S, that is added to the diagonal if it is more
+    than epsilon: rounding can leave S + epsilon I indefinite.
+    """
     finite, covariance = _finite(covariance)
-    # Rounding can leave a covariance of low rank and large scale indefinite by more than epsilon:
-    # a shift of the size of that rounding keeps the factorisation alive.
-    rounding = _resolution(covariance) * tf.linalg.trace(covariance)
-    factor = tf.linalg.cholesky(_shifted(covariance, epsilon + _as_column(rounding)))
-    w = tf.linalg.triangular_solve(factor, _identity_like(covariance))
+    resolved = tf.cast(_resolved(covariance), tf.float64)
+    # TensorFlow's factorisation in float32 is several times as far off as the covariance itself.
+    exact = tf.cast(covariance, tf.float64)
+    plain = tf.linalg.cholesky(_shifted(exact, epsilon))
+    pivot = tf.reduce_min(tf.square(tf.linalg.diag_part(plain)), -1, keepdims=True)
+    is_sound = pivot >= _SOUND * resolved  # not where it is NaN
+    shift = tf.where(is_sound, tf.cast(epsilon, tf.float64), tf.maximum(resolved, epsilon))
+    factor = tf.cond(
+        tf.reduce_all(is_sound),
+        lambda: plain,
+        lambda: tf.linalg.cholesky(_shifted(exact, shift)),
+    )
+    w = tf.cast(tf.linalg.triangular_solve(factor, _identity_like(exact)), covariance.dtype)
 
     def pullback(gradient: tf.Tensor) -> tf.Tensor:
         z = tf.linalg.band_part(tf.matmul(gradient, w, transpose_b=True), -1, 0)
@@ -181,7 +219,7 @@ def _eigh(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Whether a covariance is finite, and its eigenvalues and eigenvectors.
 
-    The eigenvalues are those of the shifted covariance, at least epsilon whatever rounding says.
+    The eigenvalues are those of S + epsilon I, none below what the dtype resolves of S.
     """
     finite, covariance = _finite(covariance)  # LAPACK raises on NaN, or does not return
     if device is None and tf.config.list_physical_devices("GPU"):
@@ -190,7 +228,27 @@ def _eigh(
     place = contextlib.nullcontext() if device is None else tf.device(f"/{device.upper()}:0")
     with place:
         eigenvalues, u = tf.linalg.eigh(covariance)
-    return finite, tf.maximum(eigenvalues, 0.0) + epsilon, u
+    eigenvalues = tf.maximum(eigenvalues, 0.0) + epsilon
+    return finite, tf.maximum(eigenvalues, _resolved(covariance)), u
+
+
+def _resolved(covariance: tf.Tensor) -> tf.Tensor:
+    """What the dtype resolves of a covariance's eigenvalues, (..., 1).
+
+    An eigenvalue below the rounding of the covariance is noise, which an inverse root amplifies.
+    """
+    norm = tf.norm(tf.stop_gradient(covariance), axis=[-2, -1])
+    return _ROUNDINGS * _resolution(covariance) * _as_column(norm)
+
+
+def _signed(w: tf.Tensor) -> tf.Tensor:
+    """Rows turned so that the largest entry of each, or the first that is as large, is positive."""
+    size = tf.abs(w)
+    is_largest = size >= (1.0 - _SAME_SIZE) * tf.reduce_max(size, -1, keepdims=True)
+    first = tf.argmax(tf.cast(is_largest, tf.int32), -1)
+    entry = tf.gather(w, first, batch_dims=w.shape.rank - 1)
+    sign = tf.where(tf.stop_gradient(entry) < 0.0, -tf.ones_like(entry), tf.ones_like(entry))
+    return w * _as_column(sign)
 
 
 def _resolution(matrix: tf.Tensor) -> float:

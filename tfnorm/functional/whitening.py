@@ -75,15 +75,16 @@ def whitening_matrix(
         method: "pca", W = L^-1/2 U^T with eigenvalues L in ascending order; "zca",
             W = U L^-1/2 U^T; "cd", W the inverse of the lower Cholesky factor; "itn", Newton's
             iteration towards ZCA's.
-        epsilon: added to the diagonal.
+        epsilon: added to the diagonal. By "pca", "zca" and "cd" no eigenvalue is taken to be less
+            than the dtype resolves of the covariance, some eps ||S||_F: below it is rounding's.
         iterations: Newton steps, for "itn".
         device: where PCA and ZCA decompose: "cpu", "gpu", or None, which is the CPU if TensorFlow
             sees a GPU, and wherever TensorFlow likes otherwise.
 
     Returns:
-        W, (..., c, c), not finite where the covariance is not. PCA's has no gradient where
-        eigenvalues are equal: there the part that would turn eigenvectors into each other is left
-        out.
+        W, (..., c, c), not finite where the covariance is not. The largest entry of each of PCA's
+        rows is positive. PCA's has no gradient where eigenvalues are equal: there the part that
+        would turn eigenvectors into each other is left out.
     """
     whitener = find_whitener(method)
 

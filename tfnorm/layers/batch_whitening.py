@@ -39,9 +39,10 @@ class BatchWhitening(base.BatchStatistics):
 
     Args:
         method: how W is found among the matrices that whiten. "pca", by the eigenvectors of the
-            covariance (has no gradient at equal eigenvalues); "zca", rotated back to the channels;
-            "cd", the inverse of the Cholesky factor; "itn", Newton's iteration towards ZCA's,
-            which whitens small eigenvalues less and needs matrix products only.
+            covariance, the largest entry of each positive (has no gradient at equal eigenvalues);
+            "zca", rotated back to the channels; "cd", the inverse of the Cholesky factor; "itn",
+            Newton's iteration towards ZCA's, which whitens small eigenvalues less and needs matrix
+            products only.
         group_size: channels in a group; None, or at least as many as there are, is one group. The
             last group takes what is left over.
         iterations: steps of Newton's iteration, for "itn".
@@ -49,7 +50,9 @@ class BatchWhitening(base.BatchStatistics):
             computed in each inference call, or the whitening "matrix" itself.
         axis: the channels' axis, usually -1 or 1.
         momentum: weight of the old value in the moving averages, in [0, 1].
-        epsilon: added to the covariance's diagonal where it is used, not where it is stored.
+        epsilon: added to the covariance's diagonal where it is used, not where it is stored. By
+            "pca", "zca" and "cd" no eigenvalue is taken to be less than what float32 resolves of
+            that covariance.
         center: whether to add `beta`.
         scale: whether to multiply by `gamma`.
         synchronized: whether statistics are those of the global batch over all replicas of a
