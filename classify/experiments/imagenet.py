@@ -10,7 +10,7 @@ import typing
 from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
-from harness.experiments.experiment import Experiment, Job, chosen
+from harness.experiments.experiment import Job, chosen
 from harness.figures import charts
 
 
@@ -89,15 +89,11 @@ def report(outcomes, out):
     charts.write_bars(out / "figure.png", panels, "top-1 accuracy, %")
 
 
-EXPERIMENT = Experiment(
+EXPERIMENT = trained.experiment(
     name="imagenet",
     summary="ResNet-50 with ItN in two places: table I",
     flags=(flags.NORMS,),
-    fields=("batch_size", "width", *trained.FIELDS),
+    fields=("batch_size", "width"),
     jobs=jobs,
-    carry_out=trained.carry_out,
-    product=trained.PRODUCT,
-    free=trained.FREE,
-    describe=trained.describe,
     report=report,
 )

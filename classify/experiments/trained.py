@@ -1,6 +1,7 @@
 """What the experiments share whose runs train a classifier: how one is done and what is read."""
 
 from classify.config import Config
+from harness.experiments.experiment import Experiment
 
 PRODUCT = "model"
 FREE = Config.free()
@@ -47,3 +48,20 @@ def accuracy(outcome):
 def describe(outcome):
     """A complete run in a few words."""
     return f"accuracy {accuracy(outcome):.2f} %"
+
+
+def experiment(name, summary, jobs, report, flags, fields=(), paper_takes=()):
+    """An `Experiment` whose jobs are runs of `classify.train`."""
+    return Experiment(
+        name=name,
+        summary=summary,
+        flags=flags,
+        fields=(*fields, *FIELDS),
+        jobs=jobs,
+        carry_out=carry_out,
+        product=PRODUCT,
+        free=FREE,
+        describe=describe,
+        report=report,
+        paper_takes=paper_takes,
+    )

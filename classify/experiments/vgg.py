@@ -16,7 +16,7 @@ from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
 from harness.errors import UserError
-from harness.experiments.experiment import Experiment, Job, chosen
+from harness.experiments.experiment import Job, chosen
 from harness.figures.lines import write_lines
 from harness.norm_names import estimates, norm_text, parse_norm, whitenings
 from harness.run.directory import History
@@ -132,15 +132,11 @@ def _lines(outcomes, estimate):
     return sorted_lines, [f"{norm} {count}" for norm, count in diverged.items()]
 
 
-EXPERIMENT = Experiment(
+EXPERIMENT = trained.experiment(
     name="vgg",
     summary="VGG-19 by whitening, group size and estimate: section 4.2.1",
     flags=(flags.NORMS, flags.ESTIMATES),
-    fields=("batch_size", "width", *trained.FIELDS),
+    fields=("batch_size", "width"),
     jobs=jobs,
-    carry_out=trained.carry_out,
-    product=trained.PRODUCT,
-    free=trained.FREE,
-    describe=trained.describe,
     report=report,
 )

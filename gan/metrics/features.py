@@ -7,10 +7,10 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from gan.config import INCEPTION
 from harness.errors import UserError
 
 DIGITS = "digits"
-INCEPTION = "tfgan_inception"
 
 _SHIPPED = pathlib.Path(__file__).with_name("digits").resolve()
 _INCEPTION_SIZE = 299
