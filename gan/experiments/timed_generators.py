@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from gan import networks
-from gan.experiments.cost import BASELINE, KINDS
+from gan.experiments.timed import BASELINE, KINDS
 from gan.trainer import Trainer
 from harness.datasets import ImageKind
 from harness.errors import UserError
@@ -26,7 +26,7 @@ def time_generators(config, directory, product):
     """Times generator passes and training steps in turns, and writes them as JSON.
 
     Args:
-        config: a `cost.Timing`.
+        config: a `timed.Timing`.
         directory: the `RunDirectory`, which begins when nothing is amiss.
         product: the file.
     """
