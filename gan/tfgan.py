@@ -6,6 +6,7 @@ is, and of what works with Keras 3, we use the losses in `losses.wargs` and `eva
 """
 
 import contextlib
+import sys
 import types
 import warnings
 
@@ -32,8 +33,18 @@ def _placeholders():
             del module.estimator
 
 
+@contextlib.contextmanager
+def _path_kept():
+    """The path as it was: pkg_resources, which it imports, adds where it finds an egg-info."""
+    path = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+
+
 # It and what it imports warn of their own age, and set filters that would outlast the import.
-with _placeholders(), warnings.catch_warnings():
+with _placeholders(), _path_kept(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import tensorflow_gan as tfgan
 

@@ -168,8 +168,11 @@ def test_the_exported_generator_computes_what_the_generator_does(tmp_path, train
 
 
 def operations(path):
+    """The operations of a SavedModel, in the functions that it calls too."""
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-    return [op.type for op in serve.graph.get_operations()]
+    graph = serve.graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return [node.op for node in nodes]
 
 
 def test_the_exported_generator_is_folded(tmp_path):
@@ -178,7 +181,7 @@ def test_the_exported_generator_is_folded(tmp_path):
     export(make(norm="none").sampler, tmp_path / "plain")
     folded = operations(tmp_path / "folded")
     assert "Cholesky" not in str(folded)
-    assert folded.count("MatMul") == operations(tmp_path / "plain").count("MatMul")
+    assert folded.count("MatMul") == operations(tmp_path / "plain").count("MatMul") > 0
     assert "BatchMatMulV2" not in folded
 
 

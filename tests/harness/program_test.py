@@ -20,6 +20,10 @@ from harness.config import Configuration, at_least, option
 from harness.errors import Diverged
 
 @dataclasses.dataclass(frozen=True)
+class Other(Configuration):
+    late: int = option(1, "Run", "Defined first, shown last.")
+
+@dataclasses.dataclass(frozen=True)
 class Config(Configuration):
     steps: int = option(10, "Training", "Updates.", check=at_least(0))
     rate: float = option(0.5, "Training", "Per step.")
@@ -28,6 +32,7 @@ class Config(Configuration):
     flat: bool = option(True, "Network", "Whether flat.")
 
 def define():
+    flags.define_flags(Other)
     flags.define_flags(Config)
 
 def main():
@@ -110,7 +115,7 @@ def test_help_shows_every_flag_in_its_group(results):
     assert code == 0
     assert text.startswith("Does nothing.")
     assert text.index("Network:") < text.index("Training:") < text.index("--steps=<int>")
-    assert text.index("--steps=<int>") < text.index("--rate=<float>")
+    assert text.index("--steps=<int>") < text.index("--rate=<float>") < text.index("--late=<int>")
     assert text.index("Network:") < text.index("--groups=<int>|none") < text.index("--kind=a|b")
     assert "--[no]flat" in text
 

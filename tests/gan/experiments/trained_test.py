@@ -44,12 +44,13 @@ def test_a_run_that_diverges_is_recorded(tmp_path, monkeypatch, capsys):
     assert message in line
 
 
-def test_samples_that_are_not_finite_are_a_divergence(tmp_path):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_a_divergence(tmp_path, value):
     images = load_images("digits", "test", image_size=8)
     features = FeatureNetwork("mean", "0", lambda x: (tf.reduce_mean(x, [1, 2]), None))
     reference = reference_statistics(images, 10, features, cache_dir=tmp_path)
     with pytest.raises(Diverged, match="not finite"):
-        measure_samples(lambda count: [np.full([10, 8, 8, 1], np.nan)], 40, reference, features)
+        measure_samples(lambda count: [np.full([10, 8, 8, 1], value)], 40, reference, features)
 
 
 def test_only_inceptions_distance_is_an_fid():

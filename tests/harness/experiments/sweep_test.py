@@ -152,6 +152,11 @@ def work_and_tell(config, directory):
         if config.data_dir == "interrupted":
             os.kill(os.getppid(), signal.SIGTERM)
             time.sleep(60)
+        if config.data_dir == "completes":  # whatever comes in its last step
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(0.5)
+    assert os.getpgrp() == os.getpid()  # Ctrl-C at a terminal is not for it
     write_whole(directory / "metrics.jsonl", f'{{"step": 1, "value": {config.rate}}}\n')
     write_whole(directory / "product", "")
 
@@ -181,6 +186,12 @@ def test_a_process_that_does_not_complete_stops_the_sweep(tmp_path, second, said
     with pytest.raises(UserError, match=said):
         in_processes(tmp_path, second)
     assert states(Sweep(tmp_path, experiment()).outcomes(JOBS)) == ["complete", "begun", "to do"]
+
+
+def test_a_signal_that_a_job_survives_stops_the_sweep_after_it(tmp_path):
+    with pytest.raises(UserError, match="Interrupted between runs"):
+        in_processes(tmp_path, "completes", count=3)
+    assert states(Sweep(tmp_path, experiment()).outcomes(JOBS)) == ["complete", "complete", "to do"]
 
 
 def test_another_configuration_is_refused_before_the_first_run(tmp_path):

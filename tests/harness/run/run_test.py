@@ -65,7 +65,7 @@ class Run(run.Run):
     def finish(self):
         self.done.append("finish")
         for name in self.products:
-            (self.directory / name).mkdir()
+            (self.directory / name).mkdir(exist_ok=True)
 
 
 def test_what_a_run_does_in_which_order(tmp_path, capsys):
@@ -94,8 +94,11 @@ def test_another_configuration_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(UserError, match="seed: 0 there, 1 now"):
         other.train()
     assert other.done == []
+    (tmp_path / "run" / "last").rmdir()
     moved = Run(Config(log_every=7), tmp_path / "run")
     moved.train()
+    assert moved.done == ["prepare", "begin", "finish"]
+    assert moved.directory.config()["log_every"] == 7
 
 
 def test_what_is_random_follows_from_the_seed(tmp_path):
