@@ -15,7 +15,7 @@ _CLASS_WEIGHTS = (1.0, 0.1)
 
 
 class Trainer:
-    """The networks and their optimizers, to take training steps, to sample from and to export.
+    """The networks and their optimizers, to take training steps and to sample from.
 
     All random numbers are functions of the seed and the step, and of the sample's place in the
     global batch: a run that goes on from a checkpoint, or on another number of replicas, sees the
