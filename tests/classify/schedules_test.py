@@ -54,7 +54,7 @@ def test_the_rate_falls_when_the_authors_does(name):
     assert len(seen) > 1
 
 
-@pytest.mark.parametrize("steps", [7, 200, 1000])
+@pytest.mark.parametrize("steps", [7, 200])
 def test_it_stretches_over_the_run(steps):
     rate = learning_rate(Config(), steps)
     for step in range(steps):

@@ -156,8 +156,16 @@ def test_links_are_followed(toys):
     assert got.labels.tolist() == [1, 2, 1, 2, 2, 2]
 
 
-@pytest.mark.parametrize("encode", [tf.io.encode_jpeg, tf.io.encode_png, bmp])
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize(
+    ("encode", "share"),
+    [
+        (tf.io.encode_jpeg, 0.0),
+        (tf.io.encode_jpeg, 0.3),
+        (tf.io.encode_jpeg, 0.7),
+        (tf.io.encode_png, 0.7),
+        (bmp, 0.7),
+    ],
+)
 def test_a_truncated_image_is_named(toys, encode, share):
     folder, _ = toys
     path = folder / "train/b/1a.jpg"  # TensorFlow goes by the content.

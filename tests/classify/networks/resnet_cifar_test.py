@@ -70,10 +70,9 @@ def parameters(depth, bottleneck):
 
 
 # Depth, bottlenecks, number of normalizations, and millions of parameters as published by He et
-# al., whose ResNet-20 and 56 have no weights in shortcuts (up to 0.01 less).
+# al., whose ResNet-20 has no weights in shortcuts (up to 0.01 less).
 RESNETS = [
     (20, False, 20, 0.27),
-    (56, False, 56, 0.85),
     (110, False, 110, 1.7),
     (164, True, 164, 1.7),
 ]

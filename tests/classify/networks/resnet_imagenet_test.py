@@ -57,8 +57,7 @@ def test_the_parameters_and_normalizations_are_torchvisions(depth):
     assert sides == [56, 28, 14, 7]
 
 
-@EVERY_DEPTH
-@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(("depth", "last"), [(18, False), (18, True), (50, True)])
 def test_the_last_normalization(depth, last):
     model = network(depth, norm_factory("bn"), last=last)
     sites = [(site.name, site.channels) for site in normalization_sites(model)]
@@ -87,8 +86,10 @@ def strides(depth, stage, block):
     return [stride, 1] if depth == 18 else [1, stride, 1]
 
 
-@pytest.mark.parametrize(("depth", "blocks"), [(18, [2, 2, 2, 2]), (50, [3, 4, 6, 3])])
-@pytest.mark.parametrize("side", [32, 33])
+@pytest.mark.parametrize(
+    ("depth", "blocks", "side"),
+    [(18, [2, 2, 2, 2], 32), (18, [2, 2, 2, 2], 33), (50, [3, 4, 6, 3], 33)],
+)
 def test_the_fold_is_torchvisions(depth, blocks, side):
     keras.utils.set_random_seed(0)
     model = network(depth, shape=(side, side, 3), last=True)
