@@ -67,6 +67,12 @@ def test_a_pixel_that_never_varies(name, value):
     assert np.all(np.isfinite(scaling(other)))
 
 
+def test_a_pixel_that_hardly_varies():
+    images = _images(np.where(np.arange(2000) < 1000, 7, 8).astype(np.uint8).reshape(-1, 1, 1, 1))
+    assert make_scaling("pixel_std", images).divisor == np.float32(0.5)
+    assert make_scaling("pixel_variance", images).divisor == np.float32(0.25)
+
+
 def test_symmetric():
     scaling = make_scaling("symmetric")
     values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)

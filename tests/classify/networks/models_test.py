@@ -138,6 +138,7 @@ def test_no_two_kernels_start_alike(model):
         ({"width": 1.5}, "width=1.5"),
         ({"depth": 0}, "depth=0"),
         ({"depth": "50"}, "depth='50'"),
+        ({"num_classes": True}, "num_classes=True"),
     ],
 )
 def test_what_no_network_takes_is_refused(model, arguments, received):

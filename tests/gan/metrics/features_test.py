@@ -139,8 +139,9 @@ def test_a_directory_is_named_for_its_last_part(tmp_path):
     first = load_features(path)
     assert first.name == "my_net"
     np.testing.assert_allclose(first(np.full((2, 5, 6, 3), 200, np.uint8))[0], 200)
-    copy = shutil.copytree(path, tmp_path / "tfgan_inception")
-    assert load_features(copy).name == f"tfgan_inception-{first.fingerprint}"
+    for name in ("tfgan_inception", "digits"):
+        copy = shutil.copytree(path, tmp_path / name)
+        assert load_features(copy).name == f"{name}-{first.fingerprint}"
     assert load_features(str(SHIPPED)).name == load_features("digits").name == "digits"
 
 

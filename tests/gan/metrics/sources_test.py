@@ -169,7 +169,10 @@ def test_sides_that_cannot_be_compared(pixels):
         def numpy(self):
             return np.asarray(self)
 
+    sizes = []
+
     def function(images):
+        sizes.append(tuple(images.shape[1:3]))
         return np.zeros([len(images), 4], np.float32).view(Array), None
 
     features = FeatureNetwork("means", "0", function)
@@ -179,6 +182,8 @@ def test_sides_that_cannot_be_compared(pixels):
     other = Statistics(np.zeros(5), np.eye(5), None, "other")
     for pair in [(small, small), (small, unknown), (unknown, unknown), (file, small)]:
         sources.check_comparable(pair, features)
+    sources.check_comparable((file, unknown), features)
+    assert sizes == [(2, 5), (32, 32)]
     with pytest.raises(ValueError, match="--image_size. Received: toys 2x5, toys 3x5"):
         sources.check_comparable((small, large), features)
     with pytest.raises(ValueError, match="other .* by means. Received: 5 features in place of 4"):

@@ -176,6 +176,8 @@ def test_what_is_not_there(pixels):
     statistics = gather(batches(pixels[:9]), 9, "toys", _network(classes=6))
     assert statistics.score == "10 splits need at least 10 images"
     assert len(statistics.class_shares) == 6
+    statistics = gather(batches(pixels[:10]), 10, "toys", _network(classes=6))
+    assert statistics.score == pytest.approx((1, 0))  # of one image in a split
 
 
 def test_memory_does_not_grow_with_the_images():
