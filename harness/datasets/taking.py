@@ -1,4 +1,4 @@
-"""Some of a split's images, in memory or encoded."""
+"""Parts of a split's images, in memory or encoded."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from harness.errors import UserError
 
 
 def first(images, count):
-    """The first images, or all if `count` is None, as `Images` or `EncodedImages`."""
+    """Takes the first images, or all if `count` is None, of `Images` or `EncodedImages`."""
     if count is None:
         return images
     there = len(images.labels)
@@ -25,7 +25,7 @@ def first(images, count):
 
 
 def taken(images, rows):
-    """The images with these indices, in their order, as `Images` or `EncodedImages`."""
+    """Takes the images with the indices `rows`, int64 (k,), in their order, as they are stored."""
     if isinstance(images, Images):
         fields = {"images": images.images[rows]}
     else:
