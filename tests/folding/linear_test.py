@@ -1,6 +1,7 @@
 """Which layers take which maps, before and after them."""
 
 import keras
+import numpy as np
 import pytest
 
 from tests.folding import checked
@@ -100,9 +101,48 @@ def test_a_shift_does_not_pass_a_transposed_convolution(name):
     assert list(folded_kinds(shape, *layers)) == ["norm", "linear"]
 
 
-def test_a_shift_does_not_pass_causal_padding():
-    layers = CenterScale(name="norm"), L.Conv1D(4, 3, padding="causal", name="linear")
+# Kernels of two taps along one axis, which "same" pads on one side.
+TWO_TAPS = {
+    "conv1d": ((9, 6), lambda **o: L.Conv1D(4, 2, **o)),
+    "conv2d, height": ((9, 8, 6), lambda **o: L.Conv2D(4, (2, 1), **o)),
+    "conv2d, width": ((9, 8, 6), lambda **o: L.Conv2D(4, (1, 2), **o)),
+    "conv3d": ((5, 6, 7, 6), lambda **o: L.Conv3D(4, (1, 1, 2), **o)),
+    "depthwise2d": ((9, 8, 6), lambda **o: L.DepthwiseConv2D((2, 1), **o)),
+    "separable2d": ((9, 8, 6), lambda **o: L.SeparableConv2D(4, (1, 2), **o)),
+}
+
+
+@pytest.mark.parametrize("name", TWO_TAPS)
+def test_a_shift_does_not_pass_padding_on_one_side(name):
+    shape, make = TWO_TAPS[name]
+    layers = CenterScale(name="norm"), make(name="linear", padding="same")
+    assert list(folded_kinds(shape, *layers)) == ["norm", "linear"]
+    layers = CenterScale(name="norm"), make(name="linear", padding="valid")
+    assert list(folded_kinds(shape, *layers)) == ["linear"]
+    layers = without_shift(), make(name="linear", padding="same"), checked.BatchNormalization()
+    assert list(folded_kinds(shape, *layers)) == ["linear"]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_shift_does_not_pass_causal_padding(size):
+    layers = CenterScale(name="norm"), L.Conv1D(4, size, padding="causal", name="linear")
     assert list(folded_kinds((9, 6), *layers)) == ["norm", "linear"]
+
+
+def shift_of_one_channel(channels, **options):
+    """A map that shifts the first channel alone."""
+    shift = keras.initializers.get(lambda shape, dtype=None: np.eye(channels, dtype=dtype)[0])
+    return CenterScale(beta_initializer=shift, **options)
+
+
+def test_a_shift_of_one_channel_is_a_shift():
+    layers = [shift_of_one_channel(6, name="norm"), L.Conv2D(4, 3, padding="same", name="linear")]
+    model = checked.model((9, 8, 6), *layers)
+    assert list(checked.kinds(checked.folded(model))) == ["norm", "linear"]
+    model = checked.model((5,), L.Dense(6, use_bias=False, name="linear"), shift_of_one_channel(6))
+    folded = checked.folded(model)
+    assert list(checked.kinds(folded)) == ["linear"]
+    assert folded.get_layer("linear").bias.numpy().tolist() == [1, 0, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_output_of_the_producer_used_elsewhere():
     y = CenterScale(name="norm")(x)
     assert "norm" in folded_graph(inputs, L.Add()([x, y]))
     assert "norm" in folded_graph(inputs, [x, y])
+    assert "norm" in folded_graph(inputs, [y, x])
     assert "norm" in folded_graph(inputs, x + y)
 
 
