@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 
 from tfnorm import copying, keras_internals
-from tfnorm.functional import groups
 from tfnorm.layers.batch_whitening import BatchWhitening
 
 # `(name, config)` of a BatchNormalization.
@@ -132,9 +131,7 @@ def _set_moving_variances(layer, variances):
     diagonal = layer.as_statistics(variances)
     if layer.estimate == "matrix":
         diagonal = tf.math.rsqrt(diagonal + layer.epsilon)
-    for block, suffix in zip(
-        groups.blocks(diagonal.shape[0], layer.group_size), ("", "_last"), strict=False
-    ):
+    weights = layer.block_weights(f"moving_{layer.estimate}")
+    for block, weight in zip(layer.blocks(layer.group_size), weights, strict=True):
         part = diagonal[block.start : block.start + block.channels]
-        matrices = tf.linalg.diag(tf.reshape(part, [block.groups, block.size]))
-        getattr(layer, f"moving_{layer.estimate}{suffix}").assign(matrices)
+        weight.assign(tf.linalg.diag(tf.reshape(part, [block.groups, block.size])))

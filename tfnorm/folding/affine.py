@@ -7,7 +7,6 @@ import typing
 import keras
 import numpy as np
 
-from tfnorm.functional import groups
 from tfnorm.layers import BatchWhitening, CenterScale, Coloring, Unitization
 
 
@@ -62,11 +61,8 @@ def _center_scale(layer: CenterScale) -> AffineMap:
 
 
 def _coloring(layer: Coloring) -> AffineMap:
-    (channels,) = layer.channel_shape
-    blocks = groups.blocks(channels, layer.group_size)
-    kernels = [layer.kernel, layer.kernel_last] if len(blocks) == 2 else [layer.kernel]
-    matrix = _block_diagonal(map(to_numpy, kernels)).T
-    return AffineMap(matrix, np.ones(channels) * _or_default(layer.bias, 0.0))
+    matrix = _block_diagonal(map(to_numpy, layer.block_weights("kernel"))).T
+    return AffineMap(matrix, np.ones(layer.channel_shape) * _or_default(layer.bias, 0.0))
 
 
 def _block_diagonal(stacks: collections.abc.Iterable[np.ndarray]) -> np.ndarray:
