@@ -243,6 +243,12 @@ def test_channels_first_where_keras_takes_the_width_for_the_channels():
     assert kinds == {"linear": "Conv2D", "norm": "CenterScale"}
 
 
+def test_channels_first_where_keras_may_take_the_width_for_the_channels():
+    linear = L.Conv2D(6, (3, 1), use_bias=False, data_format="channels_first", name="linear")
+    norm = checked.BatchNormalization(axis=1, name="norm")
+    assert folded_kinds((6, 5, None), linear, norm) == {"linear": "Conv2D", "norm": "CenterScale"}
+
+
 @pytest.mark.parametrize(
     ("data_format", "shape", "axis"),
     [("channels_first", (6, 5, 7), -1), ("channels_last", (6, 5, 6), 1)],

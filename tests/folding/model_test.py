@@ -156,6 +156,14 @@ def test_a_model_within_called_as_in_training_is_kept():
     assert checked.kinds(folded.get_layer(inner.name)) == {"norm": "BatchNormalization"}
 
 
+def test_a_model_within_called_with_a_tensor_for_training_is_kept():
+    inner = checked.model((3,), checked.BatchNormalization(name="norm"))
+    inputs, training = keras.Input((3,)), keras.Input((), batch_size=1, dtype="bool")
+    model = keras.Model([inputs, training], inner(inputs, training=training))
+    folded, _ = tfnorm.fold_normalization(model)
+    assert checked.kinds(folded.get_layer(inner.name)) == {"norm": "BatchNormalization"}
+
+
 def test_models_within_with_several_inputs():
     a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
     inner = keras.Model({"a": a, "b": b}, [L.Dense(3)(CenterScale()(a)), b], name="inner")
@@ -269,6 +277,17 @@ def test_masks_are_handed_on():
     x = L.LSTM(3)(checked.BatchNormalization(name="norm")(x))
     model = keras.Model(inputs, x)
     x = np.array([[1, 2, 0, 0, 0], [3, 4, 5, 0, 0], [0, 8, 7, 6, 5]])
+    folded = checked.folded(checked.trained(model, x), x)
+    assert checked.kinds(folded)["norm"] == "Dense"
+
+
+def test_a_mask_of_one_call_of_several_is_handed_on():
+    # Masked in the second call alone.
+    words, values = keras.Input((5,), dtype="int32"), keras.Input((5, 4))
+    norm = checked.BatchNormalization(name="norm")
+    outputs = [norm(values), L.LSTM(3)(norm(L.Embedding(9, 4, mask_zero=True)(words)))]
+    model = keras.Model([words, values], outputs)
+    x = [np.array([[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]]), np.ones((2, 5, 4), np.float32)]
     folded = checked.folded(checked.trained(model, x), x)
     assert checked.kinds(folded)["norm"] == "Dense"
 

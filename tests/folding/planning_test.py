@@ -106,6 +106,11 @@ def test_chains_without_a_neighbour_are_one_convolution_each():
     }  # fmt: skip
 
 
+def test_a_chain_without_a_layer_before_goes_into_the_one_after():
+    kinds = folded_kinds((6,), CenterScale(), Coloring(), CenterScale(), L.Dense(4, name="dense"))
+    assert kinds == {"dense": "Dense"}
+
+
 def test_a_chain_goes_both_ways():
     # The depthwise layer takes the diagonal map, and what it cannot take goes on.
     kinds = folded_kinds(
@@ -318,6 +323,11 @@ def test_nothing_passes_unitization():
         L.Conv2D(4, 3, padding="same"),
     )  # fmt: skip
     assert [*kinds][:3] == ["conv", "unit", "a"]
+
+
+def test_a_map_after_unitization_that_keeps_its_statistics():
+    kinds = folded_kinds(SHAPE, L.ReLU(name="relu"), unitization(), CenterScale(name="a"))
+    assert kinds == {"relu": "ReLU", "unit": "Unitization", "a": "DepthwiseConv2D"}
 
 
 def test_unitization_of_raw_input():

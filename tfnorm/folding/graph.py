@@ -58,11 +58,11 @@ def chains(model: keras.Model, classes: collections.abc.Container[type]) -> list
     chains = []
     chain_to = {}  # id of a tensor: the chain that it comes out of
     for layer, calls in calls_by_layer.items():
-        passes = all(map(_passes, calls))
+        x, called_once = _input(calls[0]), len(calls) == 1
+        passes = called_once and _passes(calls[0])
         known = passes or type(layer) in classes or is_functional(layer)
         if not known or any(map(_is_training, calls)):
             continue
-        x, called_once = _input(calls[0]), len(calls) == 1
         goes_on = called_once and takers[id(x)] == 1
         chain = chain_to.get(id(x), []) if goes_on else []
         if not passes:

@@ -76,9 +76,7 @@ def _folded(model):
         if operation.name in changes:
             # The new layer does not know all arguments of the old one.
             kwargs = {
-                key: value
-                for key, value in kwargs.items()
-                if value is not None and key not in ("training", "mask")
+                key: value for key, value in kwargs.items() if key not in ("training", "mask")
             }
         return operation(*args, **kwargs)
 
