@@ -9,10 +9,12 @@ from tests.gan.toy_trainer import make
 
 
 def served(generator, path):
-    """The function of a generator's SavedModel."""
+    """The function of a generator's SavedModel, and its operations, with those that it calls."""
     export(generator, path)
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-    return serve, [op.type for op in serve.graph.get_operations()]
+    graph = serve.graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return serve, [node.op for node in nodes]
 
 
 def test_the_exported_generator_computes_what_the_generator_does(tmp_path):
@@ -27,7 +29,7 @@ def test_the_exported_generator_is_folded(tmp_path):
     _, folded = served(make(norm="cd", recovery="coloring").sampler, tmp_path / "folded")
     _, plain = served(make(norm="none").sampler, tmp_path / "plain")
     assert "Cholesky" not in str(folded)
-    assert folded.count("MatMul") == plain.count("MatMul")
+    assert folded.count("MatMul") == plain.count("MatMul") > 0
     assert "BatchMatMulV2" not in folded
 
 
