@@ -71,6 +71,9 @@ def test_rows_and_back_with_unknown_sizes(rank, axis, unknown):
     np.testing.assert_array_equal(rows, channels_last.reshape(-1, shape[axis]))
     np.testing.assert_array_equal(samples, channels_last.reshape(shape[0], -1, shape[axis]))
     np.testing.assert_array_equal(back, x + 1.0)
+    if traced_shape[0] is None:
+        empty = [value.shape for value in function(x[:0])]
+        assert empty == [(0, *rows.shape[1:]), (0, *samples.shape[1:]), (0, *shape[1:])]
     assert traced["back"].as_list() == traced_shape
     assert traced["rows"].as_list()[1] == shape[axis]
     pixels = [size for i, size in enumerate(traced_shape) if i not in (0, axis % rank)]

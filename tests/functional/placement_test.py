@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from tfnorm.functional import batch_whitening, moving_matrices
+from tfnorm.functional import WHITENERS, batch_whitening, moving_matrices
 
 
 def train(x, method, device):
@@ -37,7 +37,9 @@ def a_gpu_in_sight(monkeypatch):
 
 
 everywhere = pytest.mark.parametrize("function", [train, infer])
-methods = pytest.mark.parametrize("method", ["pca", "zca"])
+methods = pytest.mark.parametrize(
+    "method", [method for method, row in WHITENERS.items() if row.decomposes]
+)
 
 
 @everywhere
@@ -64,6 +66,8 @@ def test_the_cpu_is_preferred_to_a_gpu(function, method, device, name):
 
 
 @everywhere
-@pytest.mark.parametrize("method", ["cd", "itn"])
+@pytest.mark.parametrize(
+    "method", [method for method, row in WHITENERS.items() if not row.decomposes]
+)
 def test_other_methods_decompose_nothing(function, method):
     assert requested_devices(function, method, "gpu") == set()

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests import descriptors
 from tfnorm import BatchWhitening
+from tfnorm.functional import layouts
 
 JITTED = [row for row in descriptors.ROWS if row.make().supports_jit]
 
@@ -40,6 +41,20 @@ def test_no_decomposition_where_the_matrix_is_followed():
     function = tf.function(lambda x: layer(x, training=False))
     graph = function.get_concrete_function(tf.TensorSpec([None, 5])).graph
     assert "SelfAdjointEigV2" not in {node.type for node in graph.get_operations()}
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_an_unknown_batch_is_taken_for_one_of_the_usual_size(axis, monkeypatch):
+    """The layout for many rows is that of 32 images of 4 by 4, as no batch size is known."""
+    monkeypatch.setattr(layouts, "has_grouped_convolution", lambda: True)
+    shape = [None, 4, 4, 32] if axis == -1 else [None, 32, 4, 4]
+    for fewest, is_convolution in ((32 * 16 * 32, True), (32 * 16 * 32 + 1, False)):
+        monkeypatch.setattr(layouts, "_MANY", fewest)
+        layer = BatchWhitening(group_size=16, axis=axis)
+        layer.build(shape)
+        function = tf.function(lambda x, layer=layer: layer(x, training=True))
+        graph = function.get_concrete_function(tf.TensorSpec(shape)).graph
+        assert ("Conv2D" in {node.type for node in graph.get_operations()}) is is_convolution
 
 
 def test_layers_that_decompose_keep_their_model_out_of_xla():

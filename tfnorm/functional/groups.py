@@ -79,7 +79,7 @@ def from_rows(rows: tf.Tensor, like: tf.Tensor, axis: int = -1) -> tf.Tensor:
     if rank == 2:
         return rows
     if axis == rank - 1:
-        return tf.ensure_shape(tf.reshape(rows, tf.shape(like)), like.shape)
+        return tf.reshape(rows, tf.shape(like))
     order = [i for i in range(rank) if i != axis] + [axis]
     x = tf.reshape(rows, tf.gather(tf.shape(like), order))
     x = tf.transpose(x, [order.index(i) for i in range(rank)])
