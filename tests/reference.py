@@ -66,8 +66,10 @@ def matrices(x, method, group_size=None, epsilon=1e-3, iterations=5, like=None):
     """Each group's whitening matrix; its rows' signs are those of the matrices `like`, if given."""
     slices = group_slices(x.shape[1], group_size)
     shifted = [covariance(x[:, s]) + epsilon * np.eye(s.stop - s.start) for s in slices]
-    found = [WHITENERS[method](sigma, iterations) for sigma in shifted]
-    return found if like is None else [aligned(*pair) for pair in zip(found, like, strict=True)]
+    whitening = [WHITENERS[method](sigma, iterations) for sigma in shifted]
+    if like is None:
+        return whitening
+    return [aligned(w, turned) for w, turned in zip(whitening, like, strict=True)]
 
 
 def apply(x, mean, whitening, gamma=1.0, beta=0.0):

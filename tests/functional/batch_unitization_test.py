@@ -50,9 +50,9 @@ def test_value_and_statistics(case):
 def test_gradients(case):
     x = CASES[case]
     dy = np.random.default_rng(5).normal(size=x.shape)
-    _, of_inputs = gradients.by_tape(op, [x, ALPHA, GAMMA, BETA], dy)
+    _, input_gradients = gradients.by_tape(op, [x, ALPHA, GAMMA, BETA], dy)
     inputs = {"x": x, "alpha": ALPHA, "gamma": GAMMA, "beta": BETA}
-    for name, gradient in zip(inputs, of_inputs, strict=True):
+    for name, gradient in zip(inputs, input_gradients, strict=True):
         truth = gradients.by_differences(
             lambda value, name=name: np.sum(dy * reference.unitize(**(inputs | {name: value}))),
             inputs[name],

@@ -36,7 +36,7 @@ def test_gradients_are_the_finite_differences(method, case, group_size):
     x = samples.CASES[case]
     dy = upstream(x)
     options = {"method": method, "group_size": group_size}
-    y, of_inputs = gradients.by_tape(op(**options), [x, GAMMA, BETA], dy)
+    y, input_gradients = gradients.by_tape(op(**options), [x, GAMMA, BETA], dy)
     like = None
     if method == "pca":  # whose signs are anyone's choice
         blocks = batch_whitening(tf.constant(x), None, None, **options)[3]
@@ -52,7 +52,7 @@ def test_gradients_are_the_finite_differences(method, case, group_size):
         gradients.by_differences(lambda beta: loss(beta=beta), BETA),
     ]
     scale = max(np.abs(value).max() for value in truth)
-    for gradient, value in zip(of_inputs, truth, strict=True):
+    for gradient, value in zip(input_gradients, truth, strict=True):
         np.testing.assert_allclose(gradient, value, atol=1e-8 * scale)
 
 
@@ -61,11 +61,11 @@ def test_gradients_are_the_finite_differences(method, case, group_size):
 def test_pca_without_a_gradient_gives_a_finite_one(method, case, group_size, dtype):
     x = samples.CASES[case]
     options = {"method": method, "group_size": group_size}
-    y, of_inputs = gradients.by_tape(op(**options), [x, GAMMA, BETA], upstream(x), dtype)
-    for value in (y, *of_inputs):
+    y, input_gradients = gradients.by_tape(op(**options), [x, GAMMA, BETA], upstream(x), dtype)
+    for value in (y, *input_gradients):
         assert np.isfinite(value).all()
     # Not blown up by nearly equal eigenvalues either: the largest slope of x -> W x is 1/sqrt(eps).
-    assert np.abs(of_inputs[0]).max() < 10 / np.sqrt(1e-3)
+    assert np.abs(input_gradients[0]).max() < 10 / np.sqrt(1e-3)
 
 
 @pytest.mark.parametrize("case", samples.CASES)
@@ -133,8 +133,8 @@ def test_rows_without_weight_count_in_no_statistic(method, group_size):
     )
     np.testing.assert_allclose(mean, x[counts].mean(0), atol=1e-12)
     slices = reference.group_slices(5, group_size)
-    found = [covariance for block in covariances for covariance in block]
-    for covariance, s in zip(found, slices, strict=True):
+    by_group = [covariance for block in covariances for covariance in block]
+    for covariance, s in zip(by_group, slices, strict=True):
         np.testing.assert_allclose(covariance, reference.covariance(x[counts][:, s]), atol=1e-12)
     like = [w for block in blocks for w in block.numpy()]
 

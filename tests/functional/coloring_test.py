@@ -13,9 +13,9 @@ CHANNELS = 5
 
 def assert_is(function, expected, inputs, dy):
     """Value and gradients of a TensorFlow function are those of a NumPy function."""
-    y, found = gradients.by_tape(function, inputs, dy)
+    y, input_gradients = gradients.by_tape(function, inputs, dy)
     np.testing.assert_allclose(y, expected(*inputs), rtol=1e-13, atol=1e-13)
-    for i, gradient in enumerate(found):
+    for i, gradient in enumerate(input_gradients):
         truth = gradients.by_differences(
             lambda v, i=i: np.sum(dy * expected(*inputs[:i], v, *inputs[i + 1 :])), inputs[i]
         )
@@ -116,10 +116,10 @@ def test_mixed_kernels():
 def test_unit_rows():
     rows = RNG.normal(size=(3, 4)) * [[1e-4], [1.0], [1e4]]
     dy = RNG.normal(size=rows.shape)
-    found, (gradient,) = gradients.by_tape(coloring.unit_rows, [rows], dy)
+    y, (gradient,) = gradients.by_tape(coloring.unit_rows, [rows], dy)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units = rows / lengths
-    np.testing.assert_allclose(found, units, rtol=1e-13)
+    np.testing.assert_allclose(y, units, rtol=1e-13)
     truth = (dy - units * np.sum(units * dy, 1, keepdims=True)) / lengths
     np.testing.assert_allclose(gradient, truth, rtol=1e-9)
 

@@ -24,13 +24,13 @@ def any_layout(request, monkeypatch):
 
 
 def test_both_layouts_are_in_use():
-    found = {
+    chosen = {
         type(layouts.fastest_layout(block))
         for channels in (64, 256)
         for size in (1, 16, 32, 64, None)
         for block in groups.blocks(channels, size)
     }
-    assert found == set(LAYOUTS)
+    assert chosen == set(LAYOUTS)
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_layout_against_numpy(layout, dtype, rtol, count=3, size=2, n=7):
     np.testing.assert_allclose(gram, [a[:, s].T @ b[:, s] for s in slices], rtol=rtol)
     less = layout.subtract(layout.split(tf.constant(a)), layout.split(tf.constant(row)))
     np.testing.assert_allclose(layout.merge(less), a - row, rtol=rtol)
-    for found, expected in (
+    for multiply, expected in (
         (layout.apply, [a[:, s] @ m.T for s, m in zip(slices, matrices, strict=True)]),
         (layout.apply_transposed, [a[:, s] @ m for s, m in zip(slices, matrices, strict=True)]),
     ):
-        rows = layout.merge(found(layout.split(tf.constant(a)), tf.constant(matrices)))
+        rows = layout.merge(multiply(layout.split(tf.constant(a)), tf.constant(matrices)))
         np.testing.assert_allclose(rows, np.concatenate(expected, axis=1), rtol=rtol)
 
 
@@ -79,11 +79,11 @@ def test_layout_for_training_by_size(monkeypatch):
     monkeypatch.setattr(layouts, "has_grouped_convolution", lambda: True)
 
     @tf.function(input_signature=[tf.TensorSpec([None, 256])])
-    def of_unknown_rows(rows):
+    def rows_of_unknown_number(rows):
         assert chosen(small, rows) is layouts.BatchedLayout
         assert chosen(small, rows, expected_rows=4096) is layouts.ConvolutionLayout
 
-    of_unknown_rows(few)
+    rows_of_unknown_number(few)
 
 
 @needs_grouped_convolution
@@ -100,13 +100,13 @@ def test_convolution_equals_batched_products(method, monkeypatch):
             y = batch_whitening(x, gamma, None, method=method, group_size=4, epsilon=0.05)[0]
         return tape.gradient(y, x, output_gradients=dy)
 
-    found = []
+    by_layout = []
     for many in (1, 10**9):
         monkeypatch.setattr(layouts, "_MANY", many)
         monkeypatch.setattr(layouts, "_CONVOLUTION_SIZE", 4)
         y = batch_whitening(tf.constant(x), gamma, None, method=method, group_size=4, epsilon=0.05)
-        found.append([y[0], *gradients.by_tape(first, [x], v, "float32")])
-    for value, truth in zip(*map(tf.nest.flatten, found), strict=True):
+        by_layout.append([y[0], *gradients.by_tape(first, [x], v, "float32")])
+    for value, truth in zip(*map(tf.nest.flatten, by_layout), strict=True):
         assert gradients.relative_error(value, truth) < 1e-4
 
 
@@ -144,12 +144,14 @@ def test_grouped_equals_separate_calls(method, channels, group_size):
     def op(**options):
         return lambda x, gamma, beta: batch_whitening(x, gamma, beta, **options)[0]
 
-    y, of_inputs = gradients.by_tape(op(group_size=group_size, **options), [x, gamma, beta], dy)
+    y, input_gradients = gradients.by_tape(
+        op(group_size=group_size, **options), [x, gamma, beta], dy
+    )
     for s in reference.group_slices(channels, group_size):
         inputs = [x[:, s], gamma[s], beta[s]]
-        y_alone, of_inputs_alone = gradients.by_tape(op(**options), inputs, dy[:, s])
+        y_alone, gradients_alone = gradients.by_tape(op(**options), inputs, dy[:, s])
         np.testing.assert_allclose(y[:, s], y_alone, atol=1e-11)
-        for gradient, alone in zip(of_inputs, of_inputs_alone, strict=True):
+        for gradient, alone in zip(input_gradients, gradients_alone, strict=True):
             np.testing.assert_allclose(gradient[..., s], alone, atol=1e-10)
 
 
@@ -163,16 +165,16 @@ def test_whitening_by_given_statistics(channels, group_size):
         rng.normal(size=(block.groups, block.size, block.size))
         for block in groups.blocks(channels, group_size)
     ]
-    of_groups = [w for block in whitening for w in block]
+    by_group = [w for block in whitening for w in block]
     dy = rng.normal(size=x.shape)
 
     def op(x, mean, gamma, beta, *matrices):
         return apply_whitening(x, mean, matrices, gamma, beta, group_size=group_size)
 
     y, (dx, *_) = gradients.by_tape(op, [x, mean, gamma, beta, *whitening], dy)
-    np.testing.assert_allclose(y, reference.apply(x, mean, of_groups, gamma, beta), atol=1e-11)
+    np.testing.assert_allclose(y, reference.apply(x, mean, by_group, gamma, beta), atol=1e-11)
     # dx = W^T (gamma dy): nothing flows through statistics that are given.
-    scaled = [w.T for w in of_groups]
+    scaled = [w.T for w in by_group]
     np.testing.assert_allclose(dx, reference.apply(gamma * dy, 0.0, scaled), atol=1e-11)
     plain = apply_whitening(tf.constant(x), mean, whitening, None, None, group_size=group_size)
-    np.testing.assert_allclose(plain, reference.apply(x, mean, of_groups), atol=1e-11)
+    np.testing.assert_allclose(plain, reference.apply(x, mean, by_group), atol=1e-11)

@@ -53,20 +53,20 @@ def output_covariances(dtype, group_size, **options):
     x = tf.constant(X, dtype)
     y, *_ = batch_whitening(x, None, None, epsilon=EPSILON, group_size=group_size, **options)
     assert y.dtype == dtype
-    found = reference.covariance(y.numpy().astype(np.float64))
-    return [found[s, s] for s in reference.group_slices(len(EIGENVALUES), group_size)]
+    whole = reference.covariance(y.numpy().astype(np.float64))
+    return [whole[s, s] for s in reference.group_slices(len(EIGENVALUES), group_size)]
 
 
 @pytest.mark.parametrize("group_size", GROUP_SIZES)
 @pytest.mark.parametrize("method, iterations", ROWS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_output_covariance(method, iterations, group_size, dtype):
-    found = output_covariances(dtype, group_size, method=method, iterations=iterations)
+    by_group = output_covariances(dtype, group_size, method=method, iterations=iterations)
     slices = reference.group_slices(len(EIGENVALUES), group_size)
     # Rounding S by eps |S| changes W S W^T by eps times the condition number, which is at most 34
     # here in any group; 8 roundings' worth of that is 3e-5 in float32, 6e-14 in float64.
     tolerance = 8 * np.finfo(dtype).eps * EIGENVALUES[0] / (EIGENVALUES[-1] + EPSILON)
-    for value, s in zip(found, slices, strict=True):
+    for value, s in zip(by_group, slices, strict=True):
         expected = EXPECTATIONS[method](reference.covariance(X[:, s]), iterations)
         np.testing.assert_allclose(value, expected, atol=tolerance)
 
@@ -84,9 +84,9 @@ def test_without_epsilon_and_shift_the_covariance_is_the_identity(method):
     y, *_ = batch_whitening(
         tf.constant(X), None, None, method=method, group_size=4, epsilon=0.0, iterations=12
     )
-    found = reference.covariance(y.numpy())
+    whole = reference.covariance(y.numpy())
     for s in reference.group_slices(11, 4):
-        np.testing.assert_allclose(found[s, s], np.eye(s.stop - s.start), atol=1e-12)
+        np.testing.assert_allclose(whole[s, s], np.eye(s.stop - s.start), atol=1e-12)
 
 
 @pytest.mark.parametrize("method", EXPECTATIONS)
@@ -106,12 +106,12 @@ def test_statistics_are_those_of_the_batch(method):
     )
     np.testing.assert_allclose(mean, X.mean(0), atol=1e-13)
     assert [tuple(c.shape) for c in covariances] == [(2, 4, 4), (1, 3, 3)]
-    of_groups = [c for block in covariances for c in block.numpy()]
+    by_group = [c for block in covariances for c in block.numpy()]
     whitening = [w for block in matrices for w in block.numpy()]
     like = whitening if method == "pca" else None
     expected = reference.matrices(X, method, 4, EPSILON, like=like)
     for s, c, w, truth in zip(
-        reference.group_slices(11, 4), of_groups, whitening, expected, strict=True
+        reference.group_slices(11, 4), by_group, whitening, expected, strict=True
     ):
         np.testing.assert_allclose(c, reference.covariance(X[:, s]), atol=1e-13)
         np.testing.assert_allclose(w, truth, atol=1e-12)

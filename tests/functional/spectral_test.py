@@ -69,12 +69,12 @@ def test_gradient_at_convergence_is_that_of_the_norm():
 def test_a_stack_is_its_matrices(iterations):
     rng = np.random.default_rng(0)
     matrices, vectors = rng.normal(size=(2, 3, 6, 4)), rng.normal(size=(2, 3, 6))
-    sigmas, found = spectral_norm(tf.constant(matrices), tf.constant(vectors), iterations)
+    sigmas, left_vectors = spectral_norm(tf.constant(matrices), tf.constant(vectors), iterations)
     assert sigmas.shape == (2, 3)
     for i in np.ndindex(2, 3):
         sigma, u = spectral_norm(tf.constant(matrices[i]), tf.constant(vectors[i]), iterations)
         assert np.isclose(sigmas[i], sigma, rtol=1e-13)
-        np.testing.assert_allclose(found[i], u, rtol=1e-13)
+        np.testing.assert_allclose(left_vectors[i], u, rtol=1e-13)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-8, 1e8, 1e12])
@@ -126,5 +126,5 @@ def test_division_by_one_norm_or_by_one_for_each_map(sigma):
 def test_a_vector_that_was_lost_is_the_last_one():
     before = np.array([[0.6, 0.8], [1.0, 0.0], [0.0, -1.0], [0.8, 0.6]])
     after = np.array([[0.0, 1.0], [0.0, 0.0], [np.nan, 1.0], [-1.0, 0.0]])
-    found = spectral.next_vector(tf.constant(before), tf.constant(after))
-    np.testing.assert_array_equal(found, [after[0], before[1], before[2], after[3]])
+    kept = spectral.next_vector(tf.constant(before), tf.constant(after))
+    np.testing.assert_array_equal(kept, [after[0], before[1], before[2], after[3]])

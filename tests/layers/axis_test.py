@@ -49,8 +49,8 @@ def test_channels_first_is_channels_last_transposed(row, spatial):
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row, axis=1)
     expected = step(layers[0], row.arguments(x), dy)
-    found = step(layers[1], row.arguments(np.moveaxis(x, -1, 1)), np.moveaxis(dy, -1, 1))
-    for value, truth in zip(found, expected, strict=True):
+    values = step(layers[1], row.arguments(np.moveaxis(x, -1, 1)), np.moveaxis(dy, -1, 1))
+    for value, truth in zip(values, expected, strict=True):
         np.testing.assert_allclose(np.moveaxis(value, 1, -1), truth, rtol=1e-9, atol=1e-10)
     assert_same_weights(layers)
 
@@ -80,8 +80,8 @@ def test_the_same_axis_counted_from_the_front(row):
     x = row.inputs(spatial=(3, 2)).astype(np.float64)
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row, axis=3)
-    found, expected = (step(layer, row.arguments(x), dy) for layer in layers)
-    for value, truth in zip(found, expected, strict=True):
+    values, expected = (step(layer, row.arguments(x), dy) for layer in layers)
+    for value, truth in zip(values, expected, strict=True):
         np.testing.assert_array_equal(value, truth)
 
 
@@ -95,8 +95,8 @@ def test_positions_are_samples(row, spatial):
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row)
     rows, dy_rows = (value.reshape(-1, value.shape[-1]) for value in (x, dy))
-    found = step(layers[0], row.arguments(x), dy)
+    values = step(layers[0], row.arguments(x), dy)
     expected = step(layers[1], row.arguments(rows, len(rows) // len(x)), dy_rows)
-    for value, truth in zip(found, expected, strict=True):
+    for value, truth in zip(values, expected, strict=True):
         np.testing.assert_allclose(value.reshape(truth.shape), truth, rtol=1e-10, atol=1e-11)
     assert_same_weights(layers)

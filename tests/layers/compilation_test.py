@@ -85,8 +85,8 @@ def test_jit(row):
     jitted.set_weights(plain.get_weights())
     dy = np.random.default_rng(5).normal(size=y.shape).astype(np.float32)
     expected = training_step(plain)(x, labels, dy)
-    found = tf.function(training_step(jitted), jit_compile=True)(x, labels, dy)
-    for value, truth in zip(found, expected, strict=True):
+    compiled = tf.function(training_step(jitted), jit_compile=True)(x, labels, dy)
+    for value, truth in zip(compiled, expected, strict=True):
         np.testing.assert_allclose(value, truth, rtol=1e-4, atol=1e-5)
     for value, truth in zip(jitted.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(value, truth, rtol=1e-5, atol=1e-6)

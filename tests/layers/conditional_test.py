@@ -67,10 +67,10 @@ def expected(name, x, *weights):
     return np.stack([LAYERS[name][1](*sample, *weights) for sample in zip(x, LABELS, strict=True)])
 
 
-@pytest.mark.parametrize("of_vectors", [False, True], ids=["maps", "vectors"])
+@pytest.mark.parametrize("takes_vectors", [False, True], ids=["maps", "vectors"])
 @every_layer
-def test_output_and_gradients(name, of_vectors):
-    inputs, dy = (X[:, 0, 0], DY[:, 0, 0]) if of_vectors else (X, DY)
+def test_output_and_gradients(name, takes_vectors):
+    inputs, dy = (X[:, 0, 0], DY[:, 0, 0]) if takes_vectors else (X, DY)
     layer = at_random(LAYERS[name][0](dtype="float64"), inputs.shape)
     values = [inputs, *layer.get_weights()]
     with tf.GradientTape() as tape:
@@ -79,8 +79,8 @@ def test_output_and_gradients(name, of_vectors):
         y = layer(x, LABELS)
     np.testing.assert_allclose(y, expected(name, *values), atol=1e-13)
     variables = [x, *(weight.value for weight in layer.trainable_weights)]
-    found = tape.gradient(y, variables, output_gradients=tf.constant(dy))
-    for i, gradient in enumerate(found):
+    input_gradients = tape.gradient(y, variables, output_gradients=tf.constant(dy))
+    for i, gradient in enumerate(input_gradients):
         truth = gradients.by_differences(
             lambda v, i=i: np.sum(dy * expected(name, *values[:i], v, *values[i + 1 :])), values[i]
         )
@@ -110,16 +110,16 @@ def test_conditional_coloring_of_the_paper_is_a_sum():
     common, conditional = at_random(Coloring(dtype="float64")), make("coloring")
     kernel = common.kernel.numpy() + conditional.kernel.numpy()
     bias = common.bias.numpy() + conditional.bias.numpy()
-    found = common(X) + conditional(X, LABELS)
-    np.testing.assert_allclose(found, expected("coloring", X, kernel, bias), atol=1e-13)
+    both = common(X) + conditional(X, LABELS)
+    np.testing.assert_allclose(both, expected("coloring", X, kernel, bias), atol=1e-13)
 
 
 def test_conditional_scale_and_shift_on_top_of_the_common_one():
     common, conditional = at_random(CenterScale(dtype="float64")), make("center_scale")
     gamma = common.gamma.numpy() + conditional.gamma.numpy()
     beta = common.beta.numpy() + conditional.beta.numpy()
-    found = common(X) + conditional(X, LABELS)
-    np.testing.assert_allclose(found, expected("center_scale", X, gamma, beta), atol=1e-13)
+    both = common(X) + conditional(X, LABELS)
+    np.testing.assert_allclose(both, expected("center_scale", X, gamma, beta), atol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,9 @@ def test_gradients_that_add_up_over_a_class_reach_adam(name):
     optimizer = keras.optimizers.Adam(0.1)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(X, LABELS) * DY)
-    found = tape.gradient(loss, [weight.value for weight in layer.trainable_weights])
-    optimizer.apply(found, layer.trainable_weights)
-    for gradient, velocity in zip(found, optimizer._velocities, strict=True):
+    weight_gradients = tape.gradient(loss, [weight.value for weight in layer.trainable_weights])
+    optimizer.apply(weight_gradients, layer.trainable_weights)
+    for gradient, velocity in zip(weight_gradients, optimizer._velocities, strict=True):
         truth = 0.001 * tf.convert_to_tensor(gradient) ** 2
         np.testing.assert_allclose(velocity, truth, rtol=1e-6, atol=1e-12)
 
@@ -185,8 +185,8 @@ def test_a_step_moves_the_classes_that_have_samples(name):
     model.fit([X, LABELS[:, np.newaxis]], DY, batch_size=len(X), verbose=0)
     for value, kept in zip(model.get_weights(), before, strict=True):
         moved = np.any(value != kept, axis=tuple(range(1, value.ndim)))
-        of_all = len(value) != CLASSES  # the shared matrices
-        np.testing.assert_array_equal(moved, of_all | np.isin(np.arange(len(value)), LABELS))
+        is_shared = len(value) != CLASSES  # the shared matrices
+        np.testing.assert_array_equal(moved, is_shared | np.isin(np.arange(len(value)), LABELS))
 
 
 def test_regularizers_and_constraints_reach_the_weights():

@@ -49,20 +49,20 @@ def test_padding_changes_nothing(make, training):
     """Neither its values nor how much there is of it, in the output and in the gradient."""
     layer = make(momentum=1.0)
     dy = tf.constant(RNG.normal(size=X.shape).astype(np.float32) * MASK[..., None])
-    found = []
+    by_padding = []
     for padding in (0.0, 7.0):
         x = np.where(MASK[..., None], X, padding).astype(np.float32)
-        x, mask, of_y = (
+        x, mask, upstream = (
             tf.concat([part, tf.zeros_like(part)], 1) if padding else tf.constant(part)
             for part in (x, MASK, dy)
         )
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x, training=training, mask=mask)
-        gradient = tape.gradient(y, x, output_gradients=of_y)
-        found.append([value.numpy()[:, :5][MASK] for value in (y, gradient)])
+        gradient = tape.gradient(y, x, output_gradients=upstream)
+        by_padding.append([value.numpy()[:, :5][MASK] for value in (y, gradient)])
         assert not np.any(gradient.numpy()[~mask.numpy()])
-    for value, truth in zip(*found, strict=True):
+    for value, truth in zip(*by_padding, strict=True):
         np.testing.assert_allclose(value, truth, atol=1e-5)
 
 

@@ -39,7 +39,7 @@ def test_sites_are_shown_with_their_recovery(norm, recovery, labelled, row):
     factory = norm_factory(norm, recovery, num_classes=3, group_size=2 if norm == "gn" else 4)
     x, labels = keras.Input((2, 2, CHANNELS)), keras.Input((), dtype="int32")
     model = keras.Model([x, labels], factory("site")(x, *[labels] * labelled))
-    assert [tuple(found) for found in normalization_sites(model)] == ([] if row is None else [row])
+    assert [tuple(site) for site in normalization_sites(model)] == ([] if row is None else [row])
 
 
 def test_sites_of_layers_that_the_factory_did_not_make():
@@ -53,7 +53,7 @@ def test_sites_of_layers_that_the_factory_did_not_make():
             keras.layers.LayerNormalization(scale=False, name="layer"),
         ]
     )
-    assert [tuple(found) for found in normalization_sites(model)] == [
+    assert [tuple(site) for site in normalization_sites(model)] == [
         ("white", "itn", 6, 6, "gamma"),
         ("plain", "bn", 6, None, ""),
         ("mine", "none", 6, None, "coloring"),

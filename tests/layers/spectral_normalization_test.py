@@ -125,23 +125,25 @@ def test_gradient_is_that_of_miyato_et_al(name):
     layer.vector.assign(np.random.default_rng(3).normal(size=layer.vector.shape))
     matrices = as_matrices(name, kernel.numpy())
     # One iteration, far from convergence: u and v are what it has found.
-    found = [
+    by_matrix = [
         one_iteration(w, vector)
         for w, vector in zip(matrices, np.atleast_2d(layer.vector.numpy()), strict=True)
     ]
-    normalised = divided(name, kernel.numpy(), [sigma for sigma, *_ in found])
-    _, dy, of_normalised = output_with(name, layer, normalised)
+    normalised = divided(name, kernel.numpy(), [sigma for sigma, *_ in by_matrix])
+    _, dy, d_normalised = output_with(name, layer, normalised)
     with tf.GradientTape() as tape:
         y = layer(*inputs, training=True)
     gradient = tf.convert_to_tensor(tape.gradient(y, kernel.value, output_gradients=dy)).numpy()
     expected = [
         (g - np.sum(g * w / sigma) * np.outer(u, v)) / sigma
         for g, w, (sigma, u, v) in zip(
-            as_matrices(name, of_normalised), matrices, found, strict=True
+            as_matrices(name, d_normalised), matrices, by_matrix, strict=True
         )
     ]
     np.testing.assert_allclose(as_matrices(name, gradient), expected, atol=1e-12)
-    np.testing.assert_allclose(np.atleast_2d(layer.vector), [u for _, u, _ in found], atol=1e-13)
+    np.testing.assert_allclose(
+        np.atleast_2d(layer.vector), [u for _, u, _ in by_matrix], atol=1e-13
+    )
 
 
 def one_iteration(w, vector):

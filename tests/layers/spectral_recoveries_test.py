@@ -41,10 +41,12 @@ def test_groups_are_one_map(largest):
     weights = [weight.value for weight in layer.trainable_weights]
     with tf.GradientTape() as tape:
         y = layer(x, training=True)
-    found = tape.gradient(y, weights, output_gradients=dy)
+    kernel_gradients = tape.gradient(y, weights, output_gradients=dy)
     np.testing.assert_allclose(y, x @ whole / 7.0, atol=1e-12)
     truth = gradients.by_differences(lambda w: np.sum(dy * (x @ (w / np.linalg.norm(w, 2)))), whole)
-    for gradient, start in zip([*found[0], *found[1]], (0, 3, 6), strict=True):
+    for gradient, start in zip(
+        [*kernel_gradients[0], *kernel_gradients[1]], (0, 3, 6), strict=True
+    ):
         part = truth[start : start + len(gradient), start : start + len(gradient)]
         np.testing.assert_allclose(gradient, part, atol=1e-9)
 

@@ -16,7 +16,7 @@ ENVIRONMENTS = {"mirrored": lambda: [{}], "multi_worker": two_workers.environmen
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
-def found(request, call, tmp_path_factory):
+def replicas_results(request, call, tmp_path_factory):
     """What `on_replicas` gives for both replicas, under one strategy and the other."""
     folder = tmp_path_factory.mktemp(request.param)
     workers = [
@@ -48,32 +48,32 @@ def close(value, expected):
 
 
 @pytest.mark.parametrize("name", two_replicas.SYNCHRONIZED)
-def test_synchronized_replicas_are_one_device(name, found):
+def test_synchronized_replicas_are_one_device(name, replicas_results):
     expected = on_one_device(two_replicas.SYNCHRONIZED[name])
     for what, value in expected.items():
-        of_replicas = found[f"{name}/{what}"]
+        by_replica = replicas_results[f"{name}/{what}"]
         if what.startswith("moving"):
-            for of_replica in of_replicas:
-                close(of_replica, value)
+            for value_there in by_replica:
+                close(value_there, value)
         elif what in ROWS:
-            close(np.concatenate(of_replicas, axis=1), value)
+            close(np.concatenate(by_replica, axis=1), value)
         else:
             # The weights' gradients are those of the replica's part, and the optimizer sums them.
             # They are sums over all rows, so that their size is that of a sum.
             size = np.abs(value).max()
-            close(np.sum(of_replicas, axis=0) / size, value / size)
+            close(np.sum(by_replica, axis=0) / size, value / size)
 
 
 @pytest.mark.parametrize("name", two_replicas.APART)
-def test_other_replicas_are_layers_of_their_own_with_common_averages(name, found):
+def test_other_replicas_are_layers_of_their_own_with_common_averages(name, replicas_results):
     first, second = (
         on_one_device(two_replicas.APART[name], part) for part in (slice(4), slice(4, 8))
     )
     for what in ROWS:
-        close(found[f"{name}/{what}"], np.stack([first[what], second[what]]))
+        close(replicas_results[f"{name}/{what}"], np.stack([first[what], second[what]]))
     for what in (what for what in first if what.startswith("moving")):
-        of_first, of_second = found[f"{name}/{what}"]
-        np.testing.assert_array_equal(of_first, of_second)
+        on_first, on_second = replicas_results[f"{name}/{what}"]
+        np.testing.assert_array_equal(on_first, on_second)
         # Averages are linear, so that the mean of each step's is the mean of the two layers'.
-        close(of_first, (first[what] + second[what]) / 2)
+        close(on_first, (first[what] + second[what]) / 2)
         assert np.abs(first[what] - second[what]).max() > 1e-3

@@ -75,7 +75,7 @@ def on_replicas(strategy, make):
         return strategy.run(lambda x, dy: training_step(layer, x, dy), (x, dy))
 
     def local(value):
-        return np.stack([each.numpy() for each in strategy.experimental_local_results(value)])
+        return np.stack([part.numpy() for part in strategy.experimental_local_results(value)])
 
     steps = []
     for x, dy in zip(*batches(), strict=True):
@@ -88,7 +88,7 @@ def on_replicas(strategy, make):
             for value in (x, dy)
         ]
         steps.append([local(value) for value in run(*halves)])
-    result = {str(i): np.stack(each, axis=1) for i, each in enumerate(zip(*steps, strict=True))}
+    result = {str(i): np.stack(values, axis=1) for i, values in enumerate(zip(*steps, strict=True))}
     return result | {name: local(weight.value) for name, weight in moving_of(layer).items()}
 
 

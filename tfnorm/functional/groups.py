@@ -87,7 +87,7 @@ def from_rows(rows: tf.Tensor, like: tf.Tensor, axis: int = -1) -> tf.Tensor:
 
 
 def expected_rows(x: tf.Tensor, axis: int = -1, batch: int = 32) -> int:
-    """About how many rows `to_rows` makes of x where not all of its sizes are known.
+    """Estimates how many rows `to_rows` makes of x where not all of its sizes are known.
 
     Args:
         x: (batch, ..., channels), the channels at `axis`.
