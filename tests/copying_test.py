@@ -130,8 +130,37 @@ def test_a_lookup_that_was_never_adapted_can_be_adapted_as_a_copy(make):
     assert "b" in copy.get_vocabulary()
 
 
+class Sized(L.Layer):
+    """Knows its size, and how it was built, when it is built."""
+
+    def build(self, input_shape):
+        self.size = input_shape[-1]
+
+    def get_build_config(self):
+        return {"input_shape": (None, self.size)}
+
+
 def test_a_layer_that_is_not_built():
     assert not copied(L.Dense(4)).built
+    assert not copied(Sized()).built
+    assert copied(built(Sized())).size == 3
+
+
+class Halved(L.Layer):
+    """Has half as many layers after it is copied."""
+
+    def __init__(self, count, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+        self.inner = [L.ReLU() for _ in range(count)]
+
+    def get_config(self):
+        return super().get_config() | {"count": self.count // 2}
+
+
+def test_a_copy_with_fewer_layers_is_refused():
+    with pytest.raises(ValueError, match="is shorter than"):
+        copied(Halved(4))
 
 
 def test_changes_of_the_configuration():

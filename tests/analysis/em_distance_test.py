@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tfnorm.analysis import em_distance
 from tfnorm.analysis.critic_distance import ClippedCritic
 from tfnorm.analysis.em_distance import (
     ESTIMATORS,
@@ -15,6 +16,7 @@ from tfnorm.analysis.em_distance import (
     layer_distances,
 )
 from tfnorm.analysis.exact import exact_distance
+from tfnorm.analysis.layer_outputs import layer_outputs
 from tfnorm.analysis.sliced import sliced_distance
 
 RNG = np.random.default_rng(0)
@@ -68,6 +70,26 @@ def test_estimates(states, memory):
         np.testing.assert_allclose(by_name[layer, "exact"].distance, exact, rtol=1e-5)
         sliced = sliced_distance(second, first, 20)
         np.testing.assert_allclose(by_name[layer, "sliced"].distance, sliced, rtol=1e-4)
+
+
+def test_exact_distances_take_as_many_samples_of_both():
+    x, y = RNG.normal(size=(11, 2)), RNG.normal(size=(4, 2))
+    expected = exact_distance(x[[0, 3, 7, 10]], y)
+    assert ExactDistance()(None, (x, y)) == pytest.approx(expected)
+    assert ExactDistance()(None, (y, x)) == pytest.approx(expected)
+
+
+def test_memory_is_for_both_states_and_all_samples_together(states, monkeypatch):
+    shares = []
+
+    def recorded(*arguments, memory, **options):
+        shares.append(memory)
+        return layer_outputs(*arguments, memory=memory, **options)
+
+    monkeypatch.setattr(em_distance, "layer_outputs", recorded)
+    estimators = {"critic": ClippedCritic(steps=1, batch_size=2)}
+    layer_distances(*states, LAYERS, TEST, TRAINING, estimators, memory=10_200)
+    assert sorted(shares) == [2_100, 2_100, 3_000, 3_000]
 
 
 def test_shift_of_a_bias(states):

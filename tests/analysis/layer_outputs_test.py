@@ -89,6 +89,17 @@ def test_full_disk(model, monkeypatch):
         layer_outputs(model, ["norm"], IMAGES, memory=5)
 
 
+def test_memory_and_disk_are_for_all_layers_together(model, monkeypatch):
+    # 2,560 bytes each.
+    for memory, kind in ((2 * 2560, np.ndarray), (2 * 2560 - 1, np.memmap)):
+        outputs = layer_outputs(model, ["conv", "norm"], IMAGES, memory=memory)
+        assert {type(output) for output in outputs.values()} == {kind}
+    usage = shutil.disk_usage(tempfile.gettempdir())._replace(free=3_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="take 5,120 bytes"):
+        layer_outputs(model, ["conv", "norm"], IMAGES, memory=0)
+
+
 def test_errors(model):
     with pytest.raises(ValueError, match="Received: 'nrom'; there are .*conv, norm, half"):
         layer_outputs(model, ["nrom"], IMAGES)

@@ -129,17 +129,22 @@ def test_a_shift_does_not_pass_causal_padding(size):
     assert list(folded_kinds((9, 6), *layers)) == ["norm", "linear"]
 
 
-def shift_of_one_channel(channels, **options):
-    """A map that shifts the first channel alone."""
-    shift = keras.initializers.get(lambda shape, dtype=None: np.eye(channels, dtype=dtype)[0])
-    return CenterScale(beta_initializer=shift, **options)
+class FirstChannel(keras.initializers.Initializer):
+    """1 for the first channel, 0 for the others."""
+
+    def __call__(self, shape, dtype=None):
+        return np.eye(shape[0], dtype=dtype)[0]
+
+
+def shift_of_one_channel(**options):
+    return CenterScale(beta_initializer=FirstChannel(), **options)
 
 
 def test_a_shift_of_one_channel_is_a_shift():
-    layers = [shift_of_one_channel(6, name="norm"), L.Conv2D(4, 3, padding="same", name="linear")]
+    layers = [shift_of_one_channel(name="norm"), L.Conv2D(4, 3, padding="same", name="linear")]
     model = checked.model((9, 8, 6), *layers)
     assert list(checked.kinds(checked.folded(model))) == ["norm", "linear"]
-    model = checked.model((5,), L.Dense(6, use_bias=False, name="linear"), shift_of_one_channel(6))
+    model = checked.model((5,), L.Dense(6, use_bias=False, name="linear"), shift_of_one_channel())
     folded = checked.folded(model)
     assert list(checked.kinds(folded)) == ["linear"]
     assert folded.get_layer("linear").bias.numpy().tolist() == [1, 0, 0, 0, 0, 0]

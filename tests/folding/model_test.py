@@ -282,10 +282,13 @@ def test_masks_are_handed_on():
 
 
 def test_a_mask_of_one_call_of_several_is_handed_on():
-    # Masked in the second call alone.
+    # Masked in the second call alone: more layers follow the other.
     words, values = keras.Input((5,), dtype="int32"), keras.Input((5, 4))
     norm = checked.BatchNormalization(name="norm")
-    outputs = [norm(values), L.LSTM(3)(norm(L.Embedding(9, 4, mask_zero=True)(words)))]
+    outputs = [
+        L.ReLU()(L.ReLU()(norm(values))),
+        L.LSTM(3)(norm(L.Embedding(9, 4, mask_zero=True)(words))),
+    ]
     model = keras.Model([words, values], outputs)
     x = [np.array([[1, 2, 0, 0, 0], [3, 4, 5, 0, 0]]), np.ones((2, 5, 4), np.float32)]
     folded = checked.folded(checked.trained(model, x), x)

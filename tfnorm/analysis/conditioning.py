@@ -43,7 +43,7 @@ def conditioning(rows: npt.ArrayLike, group_size: int | None = None) -> list[Con
     values = values.reshape(-1, values.shape[-1])
     centred = values - values.mean(0)
     channels = centred.shape[1]
-    size = min(group_size or channels, channels)
+    size = group_size or channels
     return [_conditioning(centred[:, start : start + size]) for start in range(0, channels, size)]
 
 

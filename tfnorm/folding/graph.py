@@ -59,7 +59,7 @@ def chains(model: keras.Model, classes: collections.abc.Container[type]) -> list
     chain_to = {}  # id of a tensor: the chain that it comes out of
     for layer, calls in calls_by_layer.items():
         x, called_once = _input(calls[0]), len(calls) == 1
-        passes = called_once and _passes(calls[0])
+        passes = _passes(calls[0])
         known = passes or type(layer) in classes or is_functional(layer)
         if not known or any(map(_is_training, calls)):
             continue
