@@ -27,8 +27,6 @@ X_LABELS = {
     "group_size": "channels in a group",
     "iterations": "iterations of ItN",
 }
-# Methods that the swept size is of, where that is not all of them: the others are level.
-CONCERNED = {"iterations": lambda: ("itn",), "group_size": whitenings}
 DIVIDED = {None: "", "sqrt": " / root of the elements", "dimension": " / number of elements"}
 
 
@@ -94,8 +92,12 @@ def label(norm):
 
 
 def concerned(over, norm):
-    """Whether a swept size is of a norm."""
-    return norm in CONCERNED.get(over, methods)()
+    """Whether a swept size is of a norm; of the others the disturbance is level."""
+    from tfnorm.functional import WHITENERS
+
+    if over == "iterations":
+        return norm in WHITENERS and WHITENERS[norm].iterates
+    return over != "group_size" or norm in WHITENERS
 
 
 def sweep(over, request):

@@ -10,7 +10,7 @@ import typing
 from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
-from harness.experiments.experiment import Job, chosen
+from harness.experiments.experiment import Experiment, Job, chosen
 from harness.figures import charts
 
 
@@ -89,11 +89,12 @@ def report(outcomes, out):
     charts.write_bars(out / "figure.png", panels, "top-1 accuracy, %")
 
 
-EXPERIMENT = trained.experiment(
+EXPERIMENT = Experiment(
     name="imagenet",
     summary="ResNet-50 with ItN in two places: table I",
     flags=(flags.NORMS,),
-    fields=("batch_size", "width"),
+    fields=("batch_size", "width", *trained.FIELDS),
     jobs=jobs,
     report=report,
+    **trained.TRAINS,
 )

@@ -10,7 +10,7 @@ import statistics
 from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
-from harness.experiments.experiment import Flag, Job, chosen
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 
 NORMS = presets.MICRO_NORMS
@@ -115,7 +115,7 @@ def _label(name):
     return f"GN {number} channel{plural} each"
 
 
-EXPERIMENT = trained.experiment(
+EXPERIMENT = Experiment(
     name="micro_batch",
     summary="unitization, batch and group normalization in batches of 2: table 1",
     flags=(
@@ -127,7 +127,8 @@ EXPERIMENT = trained.experiment(
         ),
         Flag("seeds", "Number of seeds, from --seed on.", int, least=1),
     ),
-    fields=("batch_size", "width"),
+    fields=("batch_size", "width", *trained.FIELDS),
     jobs=jobs,
     report=report,
+    **trained.TRAINS,
 )

@@ -1,7 +1,6 @@
 """What the experiments share whose runs train a classifier: how one is done and what is read."""
 
 from classify.config import Config
-from harness.experiments.experiment import Experiment
 
 PRODUCT = "model"
 FREE = Config.free()
@@ -50,18 +49,5 @@ def describe(outcome):
     return f"accuracy {accuracy(outcome):.2f} %"
 
 
-def experiment(name, summary, jobs, report, flags, fields=(), paper_takes=()):
-    """An `Experiment` whose jobs are runs of `classify.train`."""
-    return Experiment(
-        name=name,
-        summary=summary,
-        flags=flags,
-        fields=(*fields, *FIELDS),
-        jobs=jobs,
-        carry_out=carry_out,
-        product=PRODUCT,
-        free=FREE,
-        describe=describe,
-        report=report,
-        paper_takes=paper_takes,
-    )
+# What an `Experiment` has whose jobs are runs of `classify.train`.
+TRAINS = {"carry_out": carry_out, "product": PRODUCT, "free": FREE, "describe": describe}

@@ -16,7 +16,7 @@ from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
 from harness.errors import UserError
-from harness.experiments.experiment import Job, chosen
+from harness.experiments.experiment import Experiment, Job, chosen
 from harness.figures.lines import write_lines
 from harness.norm_names import estimates, norm_text, parse_norm, whitenings
 from harness.run.directory import History
@@ -132,11 +132,12 @@ def _lines(outcomes, estimate):
     return sorted_lines, [f"{norm} {count}" for norm, count in diverged.items()]
 
 
-EXPERIMENT = trained.experiment(
+EXPERIMENT = Experiment(
     name="vgg",
     summary="VGG-19 by whitening, group size and estimate: section 4.2.1",
     flags=(flags.NORMS, flags.ESTIMATES),
-    fields=("batch_size", "width"),
+    fields=("batch_size", "width", *trained.FIELDS),
     jobs=jobs,
     report=report,
+    **trained.TRAINS,
 )

@@ -8,7 +8,7 @@ import dataclasses
 
 from gan import presets
 from gan.experiments import flags, trained
-from harness.experiments.experiment import Job, chosen
+from harness.experiments.experiment import Experiment, Job, chosen
 from harness.figures import charts
 from harness.norm_names import norm_text, parse_norm
 
@@ -55,10 +55,12 @@ def report(outcomes, out):
     charts.write_bars(out / "figure.png", panels, distance)
 
 
-EXPERIMENT = trained.experiment(
+EXPERIMENT = Experiment(
     name="large",
     summary="larger networks: section C.2.2",
     flags=(flags.ARCHS, flags.NORMS),
+    fields=trained.FIELDS,
     jobs=jobs,
     report=report,
+    **trained.TRAINS,
 )

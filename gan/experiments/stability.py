@@ -12,7 +12,7 @@ import statistics
 from gan import presets
 from gan.experiments import flags, trained
 from harness.errors import UserError
-from harness.experiments.experiment import Flag, Job, chosen
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.norm_names import estimates, norm_text, parse_norm, whitenings
 
@@ -195,7 +195,7 @@ def _panels(config, title, values):
     return panels
 
 
-EXPERIMENT = trained.experiment(
+EXPERIMENT = Experiment(
     name="stability",
     summary="every normalization over 15 settings of the optimizer: tables II, III, figures II-IV",
     flags=(
@@ -213,7 +213,9 @@ EXPERIMENT = trained.experiment(
             is_list=True,
         ),
     ),
+    fields=trained.FIELDS,
     jobs=jobs,
     report=report,
+    **trained.TRAINS,
     paper_takes=("loss",),
 )

@@ -3,7 +3,6 @@
 import typing
 
 from gan.config import INCEPTION, Config
-from harness.experiments.experiment import Experiment
 
 PRODUCT = "generator"
 FREE = Config.free()
@@ -84,18 +83,5 @@ def score_name(config):
     return "IS" if config.features == INCEPTION else "classifier score"
 
 
-def experiment(name, summary, jobs, report, flags, fields=(), paper_takes=()):
-    """An `Experiment` whose jobs are runs of `gan.train`."""
-    return Experiment(
-        name=name,
-        summary=summary,
-        flags=flags,
-        fields=(*fields, *FIELDS),
-        jobs=jobs,
-        carry_out=carry_out,
-        product=PRODUCT,
-        free=FREE,
-        describe=describe,
-        report=report,
-        paper_takes=paper_takes,
-    )
+# What an `Experiment` has whose jobs are runs of `gan.train`.
+TRAINS = {"carry_out": carry_out, "product": PRODUCT, "free": FREE, "describe": describe}

@@ -32,8 +32,8 @@ def in_own_process(carry_out, config, path, log, interruption):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(carry_out, config, path, log, sender))
-    interruption.process = process
     process.start()
+    interruption.process = process
     sender.close()
     try:
         kind, message = receiver.recv()

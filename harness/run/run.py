@@ -1,5 +1,7 @@
 """A run: from a configuration to a directory with all that came of it."""
 
+import abc
+
 import keras
 import tensorflow as tf
 
@@ -9,7 +11,7 @@ from harness.run.session import Session
 from harness.run.strategies import is_chief, make_strategy
 
 
-class Run:
+class Run(abc.ABC):
     """A run of a program. How it goes is the same in all; a program's `Run` says of what.
 
     Args:
@@ -69,9 +71,9 @@ class Run:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(self.config.seed)
 
+    @abc.abstractmethod
     def prepare(self):
         """Sets `parts`, all that it needs, so that a mistake costs nothing; raises `UserError`."""
-        raise NotImplementedError
 
     def begin(self):
         """Does what is to be done between `config.json` and the first step."""
@@ -88,14 +90,14 @@ class Run:
         """What a checkpoint has to keep beside the trainer's state, by name."""
         return {}
 
+    @abc.abstractmethod
     def batches(self):
         """An iterator of what a step takes, from the session's first step on."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def actions(self):
         """What is done beside the steps: a list of (period in steps, `f(step, logs)`)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def finish(self):
         """Writes the products."""
-        raise NotImplementedError
