@@ -23,14 +23,22 @@ def cd(sigma, iterations=None):
     return np.linalg.inv(np.linalg.cholesky(sigma))
 
 
-def itn(sigma, iterations=5):
+def itn(sigma, iterations=5, divisor=np.trace):
     """Algorithm III on each eigenvalue alone, where rounding cannot mix them."""
     values, d = np.linalg.eigh(sigma)
-    trace = values.sum()
+    scale = divisor(sigma)
     p = np.ones_like(values)
     for _ in range(iterations):
-        p = (3 * p - p**3 * values / trace) / 2
-    return (d * p) @ d.T / np.sqrt(trace)
+        p = (3 * p - p**3 * values / scale) / 2
+    return (d * p) @ d.T / np.sqrt(scale)
+
+
+# What Newton's iteration can divide by.
+DIVISORS = {
+    "trace": np.trace,
+    "frobenius": np.linalg.norm,
+    "spectral": lambda sigma: np.linalg.norm(sigma, 2),
+}
 
 
 def itn_as_printed(sigma, iterations=5):

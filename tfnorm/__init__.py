@@ -12,6 +12,7 @@ from tfnorm.layers import (
     FactorizedColoring,
     SpectralNormalization,
     Unitization,
+    UnitInterval,
 )
 
 __version__ = "0.1.0"
@@ -24,6 +25,7 @@ __all__ = [
     "ConditionalColoring",
     "FactorizedColoring",
     "SpectralNormalization",
+    "UnitInterval",
     "Unitization",
     "fold_normalization",
     "functional",

@@ -38,7 +38,7 @@ def test_a_method_that_there_is_not(function):
 def test_a_row_that_is_added_is_a_method(monkeypatch):
     """The functions look the method up in the table, and use its row."""
 
-    def half(covariance, epsilon, iterations, device):
+    def half(covariance, settings):
         w = 0.5 * tf.eye(5, batch_shape=covariance.shape[:-2], dtype=covariance.dtype)
         return w, lambda gradient: 0.0 * gradient
 

@@ -1,5 +1,7 @@
 """What the layers refuse, and that they say what they were given."""
 
+import inspect
+import json
 import re
 
 import keras
@@ -15,6 +17,7 @@ from tfnorm import (
     FactorizedColoring,
     SpectralNormalization,
     Unitization,
+    UnitInterval,
 )
 
 # Layers of channels, and what they cannot be made without.
@@ -27,6 +30,14 @@ NEEDED = {
     ConditionalColoring: {"num_classes": 3},
     FactorizedColoring: {"num_classes": 3, "rank": 2},
 }
+BOOLEANS = {
+    BatchWhitening: ("center", "scale", "synchronized"),
+    Unitization: ("center", "scale", "synchronized", "normalize"),
+    CenterScale: ("center", "scale"),
+    ConditionalCenterScale: ("center", "scale"),
+    Coloring: ("use_bias",),
+    ConditionalColoring: ("use_bias",),
+}
 # Layer, its arguments, and the received half of the message.
 REFUSED = [
     (BatchWhitening, {"method": "zac"}, "Received: method='zac'"),
@@ -36,20 +47,28 @@ REFUSED = [
     (BatchWhitening, {"iterations": 0}, "Received: iterations=0"),
     (BatchWhitening, {"iterations": 2.5}, "Received: iterations=2.5"),
     (BatchWhitening, {"iterations": True}, "Received: iterations=True"),
+    (BatchWhitening, {"scaling": "norm"}, "Received: scaling='norm'"),
+    (BatchWhitening, {"scaling": None}, "Received: scaling=None"),
+    *(
+        (cls, {name: value}, f"Received: {name}={value!r}")
+        for cls, names in BOOLEANS.items()
+        for name in names
+        for value in ("False", "", 0, 1, None, np.float32(1))
+    ),
     *(
         (cls, {"group_size": value}, f"Received: group_size={value!r}")
         for cls in (BatchWhitening, Coloring)
         for value in (0, -1, 2.0, "4", True)
     ),
     *(
-        (cls, {"momentum": value}, f"Received: momentum={value}")
+        (cls, {"momentum": value}, f"Received: momentum={value!r}")
         for cls in (BatchWhitening, Unitization)
-        for value in (-0.1, 1.01, float("nan"))
+        for value in (-0.1, 1.01, float("nan"), float("inf"), True, "0.9", None)
     ),
     *(
-        (cls, {"epsilon": value}, f"Received: epsilon={value}")
+        (cls, {"epsilon": value}, f"Received: epsilon={value!r}")
         for cls in (BatchWhitening, Unitization)
-        for value in (-1e-3, float("nan"))
+        for value in (-1e-3, float("nan"), float("inf"), False, "1e-3", None)
     ),
     *(
         (cls, {"axis": value}, f"Received: axis={value!r}")
@@ -178,9 +197,22 @@ BATCH_STATISTICS = COMMON | {
 # A value of each argument that is not the default.
 NOT_THE_DEFAULTS = {
     CenterScale: COMMON,
-    Unitization: BATCH_STATISTICS | {"alpha_initializer": "ones", "normalize": False},
+    Unitization: BATCH_STATISTICS
+    | {
+        "alpha_initializer": "ones",
+        "alpha_regularizer": keras.regularizers.L1(0.1),
+        "alpha_constraint": UnitInterval(),
+        "normalize": False,
+    },
     BatchWhitening: BATCH_STATISTICS
-    | {"method": "cd", "group_size": 3, "iterations": 7, "estimate": "matrix", "device": "cpu"},
+    | {
+        "method": "cd",
+        "group_size": 3,
+        "iterations": 7,
+        "scaling": "spectral",
+        "estimate": "matrix",
+        "device": "cpu",
+    },
     Coloring: KERNEL_AND_BIAS | {"axis": 1, "group_size": 3},
     ConditionalCenterScale: COMMON | {"num_classes": 4},
     ConditionalColoring: KERNEL_AND_BIAS | {"axis": 1, "num_classes": 4},
@@ -207,6 +239,44 @@ def test_every_argument_survives_the_config(cls):
     for name in arguments:
         assert config[name] != default[name], name
         assert again[name] == config[name], name
+
+
+# Numbers of NumPy's, and what they are in a configuration.
+NUMPY_NUMBERS = [
+    (BatchWhitening, {"group_size": np.int64(3), "iterations": np.uint8(7), "axis": np.int32(-1)}),
+    (BatchWhitening, {"momentum": np.float32(0.5), "epsilon": np.float64(0.25)}),
+    (Unitization, {"momentum": np.int64(1), "epsilon": np.float16(0.5), "center": np.bool_(False)}),
+    (Coloring, {"group_size": np.int16(3), "use_bias": np.bool_(True)}),
+    (ConditionalColoring, {"num_classes": np.int64(3)}),
+    (FactorizedColoring, {"num_classes": np.int64(3), "rank": np.int8(2)}),
+    (SpectralNormalization, {"power_iterations": np.int64(2)}),
+]
+
+
+@pytest.mark.parametrize("cls, arguments", NUMPY_NUMBERS)
+def test_numpy_numbers_are_numbers(cls, arguments):
+    needed = NEEDED.get(cls, {"layer": keras.layers.Dense(2)})
+    config = cls(**(needed | arguments)).get_config()
+    again = json.loads(json.dumps({name: config[name] for name in arguments}))
+    assert again == {name: value.item() for name, value in arguments.items()}
+    for name, value in arguments.items():
+        assert type(config[name]) in (bool, int, float), name
+        assert not isinstance(value, np.floating) or type(config[name]) is float
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "int64", "bool"])
+@pytest.mark.parametrize("cls", NEEDED)
+def test_numbers_that_are_not_floating(cls, dtype):
+    """As BatchNormalization does: they are what the same numbers in the compute dtype are."""
+    values = np.random.default_rng(0).integers(0, 2, size=(40, 4)).astype(dtype)
+    labels = [np.zeros(40, np.int32)] if "num_classes" in NEEDED[cls] else []
+    layer = cls(**NEEDED[cls])
+    takes_training = "training" in inspect.signature(layer.call).parameters
+    for arguments in [{"training": True}, {"training": False}] if takes_training else [{}]:
+        of_floats = layer(values.astype(np.float32), *labels, **arguments)
+        np.testing.assert_array_equal(layer(values, *labels, **arguments), of_floats)
+    inputs = [keras.Input((4,), dtype=dtype), *(keras.Input((), dtype="int32") for _ in labels)]
+    assert layer(*inputs).dtype == "float32"
 
 
 @pytest.mark.parametrize("cls", NEEDED)

@@ -6,9 +6,14 @@ import tensorflow as tf
 
 from tfnorm.functional import groups, layouts, statistics
 from tfnorm.functional.gradients import custom_gradient
-from tfnorm.functional.shapes import known_size
-from tfnorm.functional.whiteners import Device
-from tfnorm.functional.whitening import find_whitener, whitening_matrix
+from tfnorm.functional.shapes import known_size, size
+from tfnorm.functional.whiteners import Device, Settings
+from tfnorm.functional.whitening import find_scaling, find_whitener, whitening_matrix
+
+# The square of a mean, in units of the mean square, from which on rows are centred before they are
+# multiplied: by half the mean is a deviation. And how many rows the mean square is estimated by.
+_LARGE_MEAN = 0.5
+_SAMPLE = 256
 
 # A block's whitened rows, mean, covariances and whitening matrices.
 _Whitened = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
@@ -23,6 +28,7 @@ def batch_whitening(
     group_size: int | None = None,
     epsilon: float = 1e-3,
     iterations: int = 5,
+    scaling: str = "trace",
     device: Device | None = None,
     weights: tf.Tensor | None = None,
     expected_rows: int | None = None,
@@ -40,7 +46,7 @@ def batch_whitening(
         rows: (n, channels), float32 or float64.
         gamma: (channels,), or None for ones.
         beta: (channels,), or None for zeros.
-        method, epsilon, iterations, device: see `whitening_matrix`.
+        method, epsilon, iterations, scaling, device: see `whitening_matrix`.
         group_size: channels in a group; None is one group. The last group takes what is left over.
         weights: (n,), 1 for rows that count in the statistics and 0 for those that do not (all are
             whitened); None for ones.
@@ -56,6 +62,8 @@ def batch_whitening(
         Where no row counts, mean is not finite.
     """
     whitener = find_whitener(method)
+    find_scaling(scaling)
+    settings = Settings(epsilon, iterations, scaling, device)
     channels = known_size(rows)
     gamma = tf.ones([channels], rows.dtype) if gamma is None else gamma
     beta = tf.zeros([channels], rows.dtype) if beta is None else beta
@@ -63,7 +71,7 @@ def batch_whitening(
     def whiten(
         block: groups.Block, rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
     ) -> _Whitened:
-        layout = layouts.fastest_training_layout(block, rows, expected_rows)
+        layout = layouts.fastest_layout(block, rows, expected_rows)
 
         @custom_gradient
         def op(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
@@ -72,31 +80,34 @@ def batch_whitening(
             )
             n = tf.maximum(counted, 1.0)
             mean = sums / n
-            # Centred before the product: E[xx] - mean mean^T loses all digits to a large mean.
-            centred = layout.subtract(layout.split(rows), layout.split(mean))
-            (gram,) = sum_replicas([layout.gram(_weighted(centred, weights), centred)])
-            covariance = gram / n
-            w, pullback = whitener.function(covariance, epsilon, iterations, device)
+            held, left, covariance = _moments(layout, block, rows, mean, n, weights, sum_replicas)
+            w, pullback = whitener.function(covariance, settings)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
-            y = tf.nn.bias_add(layout.merge(layout.apply(centred, scaled)), beta)
+            bias = beta - _times(scaled, left)
+            y = layout.merge(layout.add(layout.apply(held, scaled), bias))
 
             def gradient(dy: tf.Tensor, *_: tf.Tensor | None):
                 d_beta = statistics.column_sums(dy)
-                split = layout.split(dy)
-                d_scaled = layout.gram(split, centred)
-                d_gamma = tf.reshape(tf.reduce_sum(d_scaled * w, -1), [-1])
-                total_d_scaled, total_d_beta = sum_replicas([d_scaled, d_beta])
-                d = pullback(scale * total_d_scaled)
-                # One row by each matrix: as a product it would be all set-up.
-                parts = tf.reshape(total_d_beta / n, [block.groups, block.size, 1]) * scaled
-                d_mean = layout.split(tf.reshape(tf.reduce_sum(parts, 1), [1, -1]))
-                d_statistics = layout.subtract(layout.apply(centred, d / n), d_mean)
-                d_rows = layout.apply_transposed(split, scaled) + _weighted(d_statistics, weights)
-                return layout.merge(d_rows), d_gamma, tf.reshape(d_beta, [-1])
+                split, by_beta = layout.split(dy), tf.reshape(d_beta, scale.shape)
+                d_scaled = layout.gram(split, held)
+                if left is not None:
+                    d_scaled = d_scaled - by_beta * left
+                d_gamma = tf.reshape(tf.reduce_sum(d_scaled * w, 2), [-1])
+                total_d_scaled, total_by_beta = sum_replicas([d_scaled, by_beta])
+                d = pullback(scale * total_d_scaled) / n
+                d_mean = tf.reduce_sum(scaled * (total_by_beta / n), 1)
+                d_bias = -tf.reshape(d_mean, [-1]) - _times(d, left)
+                d_rows = layout.apply_transposed(split, scaled)
+                if weights is None:
+                    d_rows = layout.add(d_rows, d_bias) + layout.apply(held, d)
+                else:
+                    d_statistics = layout.add(layout.apply(held, d), d_bias)
+                    d_rows = d_rows + layout.weigh(d_statistics, weights)
+                return layout.merge(d_rows), d_gamma, d_beta
 
             # Not finite where no row counts.
-            mean_if_any = mean[0] / tf.minimum(counted, 1.0)
+            mean_if_any = mean / tf.minimum(counted, 1.0)
             return (y, *map(tf.stop_gradient, (mean_if_any, covariance, w))), gradient
 
         return op(rows, gamma, beta)
@@ -120,6 +131,7 @@ def apply_whitening(
     beta: tf.Tensor | None,
     *,
     group_size: int | None = None,
+    expected_rows: int | None = None,
 ) -> tf.Tensor:
     """Whitens rows by given statistics: `y = gamma * (W (x - mean)) + beta`.
 
@@ -127,19 +139,22 @@ def apply_whitening(
         rows: (n, channels).
         mean: (channels,).
         matrices: of each block of equal groups the whitening matrices (groups, size, size).
-        gamma, beta, group_size: see `batch_whitening`.
+        gamma, beta, group_size, expected_rows: see `batch_whitening`.
 
     Returns:
         y, (n, channels), differentiable with respect to every tensor.
     """
     parts = []
     for block, matrix in zip(groups.blocks(known_size(rows), group_size), matrices, strict=True):
-        layout = layouts.fastest_layout(block)
+        part = rows if block.channels == rows.shape[-1] else rows[:, block.span]
+        layout = layouts.fastest_layout(block, part, expected_rows)
         if gamma is not None:
             matrix = tf.reshape(gamma[block.span], [block.groups, block.size, 1]) * matrix
-        centred = layout.split(tf.nn.bias_add(rows[:, block.span], -mean[block.span]))
-        y = layout.merge(layout.apply(centred, matrix))
-        parts.append(y if beta is None else tf.nn.bias_add(y, beta[block.span]))
+        left = tf.reshape(mean[block.span], [block.groups, 1, block.size])
+        bias = -_times(matrix, left)
+        if beta is not None:
+            bias = beta[block.span] + bias
+        parts.append(layout.merge(layout.add(layout.apply(layout.split(part), matrix), bias)))
     return groups.join(parts)
 
 
@@ -150,10 +165,11 @@ def moving_matrices(
     epsilon: float,
     iterations: int,
     device: Device | None,
+    scaling: str = "trace",
 ) -> list[tf.Tensor]:
     """Computes the whitening matrices of each block's moving covariances (groups, size, size)."""
     return [
-        tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device))
+        tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device, scaling))
         for covariance in covariances
     ]
 
@@ -171,6 +187,50 @@ def initial_statistics(variances: tf.Tensor, estimate: str) -> tf.Tensor:
     return tf.linalg.diag(variances if estimate == "covariance" else variances**-0.5)
 
 
-def _weighted(rows: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
-    """Rows (..., n, channels), each times its weight."""
-    return rows if weights is None else rows * weights[:, tf.newaxis]
+def _moments(
+    layout: layouts.Layout,
+    block: groups.Block,
+    rows: tf.Tensor,
+    mean: tf.Tensor,
+    n: tf.Tensor,
+    weights: tf.Tensor | None,
+    sum_replicas: statistics.SumReplicas,
+) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor]:
+    """The rows to go on with, held, the mean that is left in them, and the covariances.
+
+    `mean(x x^T) - mean mean^T` spares a centred copy of many rows, and loses digits to a mean that
+    is large for the deviations. There, and where rows are weighed or of several replicas, the rows
+    are centred first. The mean is (groups, 1, size), None if there is none.
+    """
+    held, left = layout.split(rows), None
+
+    def centred() -> tuple[tf.Tensor, tf.Tensor]:
+        return layout.add(held, -mean), tf.zeros_like(mean)
+
+    if layout.takes_raw_rows and weights is None and sum_replicas is statistics.one_replica:
+        held, shift = tf.cond(_is_large(mean, rows), centred, lambda: (held, mean))
+        left = tf.reshape(shift, [block.groups, 1, block.size])
+    else:
+        held, _ = centred()
+    weighed = held if weights is None else layout.weigh(held, weights)
+    (gram,) = sum_replicas([layout.gram(weighed, held)])
+    covariance = gram / n
+    if left is not None:
+        covariance = covariance - tf.linalg.matrix_transpose(left) * left
+    return held, left, covariance
+
+
+def _times(matrices: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor | float:
+    """Multiplies each group's row (groups, 1, size) by its matrix, to (channels,); None is 0.
+
+    One row by each matrix: as a product it would be all set-up.
+    """
+    return 0.0 if rows is None else tf.reshape(tf.reduce_sum(matrices * rows, 2), [-1])
+
+
+def _is_large(mean: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Whether the mean of a channel is large for its deviation, by a sample of the rows."""
+    n = size(rows, 0)
+    # A slice with a stride would take longer than the sum of all rows.
+    sample = tf.gather(rows, tf.range(0, n, tf.maximum(n // _SAMPLE, 1)))
+    return tf.reduce_any(tf.square(mean) > _LARGE_MEAN * tf.reduce_mean(tf.square(sample), 0))

@@ -8,6 +8,10 @@ import tensorflow as tf
 from tfnorm.functional.shapes import known_size
 
 
+# Rows that a statistic is over, in channels of a group, below which it is mostly noise.
+ENOUGH = 2
+
+
 class Block(typing.NamedTuple):
     """A run of equal groups: `groups` times `size` channels, the first of them `start`."""
 
@@ -47,6 +51,11 @@ def blocks(channels: int, group_size: int | None = None) -> list[Block]:
     groups, rest = divmod(channels, group_size)
     whole = Block(0, groups, group_size)
     return [whole, Block(whole.channels, 1, rest)] if rest else [whole]
+
+
+def are_few(rows: int, size: int) -> bool:
+    """Tells whether there are too few rows, but some, for statistics of groups of a size."""
+    return 0 < rows < ENOUGH * size
 
 
 def join(parts: list[tf.Tensor]) -> tf.Tensor:

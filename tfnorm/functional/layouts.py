@@ -1,47 +1,63 @@
 """Layouts: how all groups of a block are multiplied by their matrices at once."""
 
 import functools
+import itertools
 import typing
 
 import tensorflow as tf
 
+from tfnorm.functional.compilation import is_compiling
 from tfnorm.functional.groups import Block
+from tfnorm.functional.shapes import first_divisor, known_size, size
 
-# Elements of the rows from which on, and channels of a group for which, a grouped convolution was
-# measured to be faster than a transpose: oneDNN's kernels compute 16 channels at a time.
+# Channels that oneDNN's grouped convolutions compute at a time on CPU.
+_LANES = 16
+# Height and width of the images that they are fastest at.
+_SIDE = 8
+# Rows that are summed over at once, and into how many sums at most the rows are divided.
+_TERMS = 8192
+_PARTS = 4
+# Elements of the rows from which on they were measured to be faster than a transpose.
 _MANY = 1_000_000
-_CONVOLUTION_SIZE = 16
 
 
 class Layout(typing.Protocol):
     """How rows (n, channels of the block) are held, and multiplied within the block's groups.
 
-    What is held is `split` of the rows; it is (n, channels) or (groups, n, size). Matrices are
-    (groups, size, size).
+    What is held is `split` of the rows. Matrices are (groups, size, size), a bias (channels,).
+
+    Attributes:
+        takes_raw_rows: whether to spare a centred copy of the rows is worth the trouble.
     """
+
+    takes_raw_rows: bool
 
     def split(self, rows: tf.Tensor) -> tf.Tensor:
         """Holds rows (n, channels) in the layout."""
         ...
 
-    def merge(self, rows: tf.Tensor) -> tf.Tensor:
+    def merge(self, held: tf.Tensor) -> tf.Tensor:
         """Undoes `split`: rows (n, channels)."""
+        ...
+
+    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """Adds a bias to each row: right after a product TensorFlow does both at once."""
+        ...
+
+    def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Multiplies each row by its weight, (n,)."""
         ...
 
     def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """Multiplies a^T b within each group, a and b held: (groups, size, size)."""
         ...
 
-    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies each row by its group's matrix M, as r -> M r, from held to held."""
         ...
 
-    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply_transposed(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies as `apply` does, r -> M^T r."""
-        ...
-
-    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Subtracts one row, held, from all."""
         ...
 
 
@@ -52,6 +68,8 @@ class DenseLayout:
     between groups cost less than a transpose of the rows.
     """
 
+    takes_raw_rows = False
+
     def __init__(self, block: Block) -> None:
         self.block = block
 
@@ -59,44 +77,39 @@ class DenseLayout:
         """Returns the rows."""
         return rows
 
-    def merge(self, rows: tf.Tensor) -> tf.Tensor:
+    def merge(self, held: tf.Tensor) -> tf.Tensor:
         """Returns the rows."""
-        return rows
+        return held
+
+    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """Adds a bias (C,) to (n, C)."""
+        return tf.nn.bias_add(held, bias)
+
+    def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Multiplies (n, C) by (n,)."""
+        return held * weights[:, tf.newaxis]
 
     def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """Multiplies a^T b within each group: (n, C) and (n, C) to (groups, size, size)."""
         product = tf.matmul(a, b, transpose_a=True)
-        _, groups, size = self.block
-        if groups == 1:
-            return product[tf.newaxis]
-        product = tf.reshape(product, [groups, size, groups, size])
-        return tf.stack([product[g, :, g, :] for g in range(groups)])
+        return _diagonal_blocks(product[tf.newaxis], self.block.groups)
 
-    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies each row by its group's matrix M, as r -> M r: (n, C) to (n, C)."""
-        return tf.matmul(rows, self._block_diagonal(matrices), transpose_b=True)
+        return tf.matmul(held, self._block_diagonal(matrices), transpose_b=True)
 
-    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply_transposed(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies as `apply` does, r -> M^T r."""
-        return tf.matmul(rows, self._block_diagonal(matrices))
-
-    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Subtracts (1, C) from (n, C): as a bias, which TensorFlow adds within a product."""
-        return tf.nn.bias_add(rows, -row[0])
+        return tf.matmul(held, self._block_diagonal(matrices))
 
     def _block_diagonal(self, matrices: tf.Tensor) -> tf.Tensor:
-        _, groups, size = self.block
-        if groups == 1:
-            return matrices[0]
-        padded = [
-            tf.pad(matrices[g], [[0, 0], [g * size, (groups - 1 - g) * size]])
-            for g in range(groups)
-        ]
-        return tf.concat(padded, axis=0)
+        return _block_diagonals(matrices, self.block.groups)[0]
 
 
 class BatchedLayout:
     """Rows are (groups, n, size): one transpose in, batched products, one transpose out."""
+
+    takes_raw_rows = False
 
     def __init__(self, block: Block) -> None:
         self.block = block
@@ -105,84 +118,143 @@ class BatchedLayout:
         """Transposes (n, C) to (groups, n, size)."""
         return tf.transpose(tf.reshape(rows, [-1, self.block.groups, self.block.size]), [1, 0, 2])
 
-    def merge(self, rows: tf.Tensor) -> tf.Tensor:
+    def merge(self, held: tf.Tensor) -> tf.Tensor:
         """Transposes (groups, n, size) to (n, C)."""
-        return tf.reshape(tf.transpose(rows, [1, 0, 2]), [-1, self.block.channels])
+        return tf.reshape(tf.transpose(held, [1, 0, 2]), [-1, self.block.channels])
+
+    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """Adds a bias (C,) to (groups, n, size)."""
+        return held + tf.reshape(bias, [self.block.groups, 1, self.block.size])
+
+    def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Multiplies (groups, n, size) by (n,)."""
+        return held * weights[:, tf.newaxis]
 
     def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """Multiplies a^T b within each group: twice (groups, n, size) to (groups, size, size)."""
         return tf.matmul(a, b, transpose_a=True)
 
-    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies each row by its group's matrix M, as r -> M r: (groups, n, size) each way."""
-        return tf.matmul(rows, matrices, transpose_b=True)
+        return tf.matmul(held, matrices, transpose_b=True)
 
-    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply_transposed(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies as `apply` does, r -> M^T r."""
-        return tf.matmul(rows, matrices)
-
-    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Subtracts (groups, 1, size) from (groups, n, size)."""
-        return rows - row
+        return tf.matmul(held, matrices)
 
 
 class ConvolutionLayout:
-    """Rows stay (n, C); products within groups are a grouped 1x1 convolution and its gradient.
+    """Rows are the pixels of images; products within groups are a grouped 1x1 convolution's.
 
-    The fastest where there are many rows in groups of 16, as no row is transposed. It needs oneDNN:
-    see `has_grouped_convolution`.
+    No row is transposed, and oneDNN adds a bias and another convolution's output as it goes, as
+    long as nothing, not a reshape, is between. It computes 16 channels at a time: smaller groups
+    are the diagonal blocks of groups of 16. It needs oneDNN: see `has_grouped_convolution`.
     """
 
-    def __init__(self, block: Block) -> None:
+    takes_raw_rows = True
+
+    def __init__(self, block: Block, rows: int = 0) -> None:
+        """Makes the layout for a block, and for about so many rows."""
         self.block = block
+        self._size = max(block.size, _LANES)
+        # oneDNN's sums lose the more digits the more terms they have; a sum takes time of its own.
+        self._parts = min(max(rows // _TERMS, 1), _PARTS)
+
+    @staticmethod
+    def takes(block: Block) -> bool:
+        """Tells whether a block's groups fill oneDNN's lanes, and there are several such."""
+        size = max(block.size, _LANES)
+        whole = block.size % _LANES == 0 or _LANES % block.size == 0
+        return whole and block.channels % size == 0 and block.channels > size
 
     def split(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the rows."""
-        return rows
+        """Views (n, C) as (images, 8, 8, C), or with sides of 1 where 8 does not divide n."""
+        n = size(rows, 0)
+        width = first_divisor(n, (_SIDE, 1))
+        height = first_divisor(n // width, (_SIDE, 1))
+        return tf.reshape(rows, [n // width // height, height, width, self.block.channels])
 
-    def merge(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the rows."""
-        return rows
+    def merge(self, held: tf.Tensor) -> tf.Tensor:
+        """Views (images, height, width, C) as (n, C)."""
+        return tf.reshape(held, [-1, self.block.channels])
+
+    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """Adds a bias (C,) to (images, height, width, C)."""
+        return tf.nn.bias_add(held, bias)
+
+    def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Multiplies (images, height, width, C) by (n,)."""
+        sizes = tf.concat([tf.shape(held)[:-1], [1]], 0)
+        return held * tf.reshape(weights, sizes)
 
     def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-        """Multiplies a^T b within each group: (n, C) and (n, C) to (groups, size, size)."""
-        _, groups, size = self.block
-        product = tf.raw_ops.Conv2DBackpropFilter(
-            input=self._image(b),
-            filter_sizes=[1, 1, size, self.block.channels],
-            out_backprop=self._image(a),
-            strides=[1, 1, 1, 1],
-            padding="VALID",
-        )
-        return tf.transpose(tf.reshape(product, [size, groups, size]), [1, 2, 0])
+        """Multiplies a^T b within each group: twice (images, h, w, C) to (groups, size, size)."""
+        channels, images = self.block.channels, size(a, 0)
+        parts = self._parts
+        ends = [images * part // parts for part in range(parts + 1)]
+        products = [
+            tf.raw_ops.Conv2DBackpropFilter(
+                input=self._one_image(b[start:end]),
+                filter_sizes=[1, 1, self._size, channels],
+                out_backprop=self._one_image(a[start:end]),
+                strides=[1, 1, 1, 1],
+                padding="VALID",
+            )
+            for start, end in itertools.pairwise(ends)
+        ]
+        product = tf.reshape(tf.add_n(products), [self._size, -1, self._size])
+        return _diagonal_blocks(tf.transpose(product, [1, 2, 0]), self._size // self.block.size)
 
-    def apply(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-        """Multiplies each row by its group's matrix M, as r -> M r: (n, C) to (n, C)."""
-        return self._convolve(rows, tf.transpose(matrices, [2, 0, 1]))
+    def apply(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+        """Multiplies each row by its group's matrix M, as r -> M r: (images, h, w, C) each way."""
+        return self._convolve(held, tf.linalg.matrix_transpose(matrices))
 
-    def apply_transposed(self, rows: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    def apply_transposed(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies as `apply` does, r -> M^T r."""
-        return self._convolve(rows, tf.transpose(matrices, [1, 0, 2]))
+        return self._convolve(held, matrices)
 
-    def subtract(self, rows: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-        """Subtracts (1, C) from (n, C)."""
-        return tf.nn.bias_add(rows, -row[0])
+    def _convolve(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+        """Convolves by matrices, input channels before output channels."""
+        kernel = _block_diagonals(matrices, self._size // self.block.size)
+        kernel = tf.reshape(
+            tf.transpose(kernel, [1, 0, 2]), [1, 1, self._size, self.block.channels]
+        )
+        return tf.nn.conv2d(held, kernel, strides=1, padding="VALID")
 
-    def _convolve(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The convolution by a kernel (size, groups, size), input channels first."""
-        kernel = tf.reshape(kernel, [1, 1, self.block.size, self.block.channels])
-        y = tf.nn.conv2d(self._image(rows), kernel, strides=1, padding="VALID")
-        return tf.reshape(y, [-1, self.block.channels])
+    def _one_image(self, held: tf.Tensor) -> tf.Tensor:
+        """Images above each other, which the filter's gradient is fastest at."""
+        return tf.reshape(held, [1, -1, size(held, 2), self.block.channels])
 
-    def _image(self, rows: tf.Tensor) -> tf.Tensor:
-        """Rows as the pixels of one image, which oneDNN is fastest at if it is 8 pixels wide."""
-        n = rows.shape[0]
-        if n is None:
-            n = tf.shape(rows)[0]
-            width = tf.where(tf.math.floormod(n, 8) == 0, 8, 1)
-        else:
-            width = 8 if n % 8 == 0 else 1
-        return tf.reshape(rows, [1, n // width, width, self.block.channels])
+
+def _diagonal_blocks(matrices: tf.Tensor, count: int) -> tf.Tensor:
+    """Cuts `count` blocks out of the diagonal of each matrix.
+
+    Args:
+        matrices: (m, count * size, count * size).
+        count: blocks of a matrix.
+
+    Returns:
+        (m * count, size, size).
+    """
+    if count == 1:
+        return matrices
+    c = known_size(matrices) // count
+    blocks = tf.reshape(matrices, [-1, count, c, count, c])
+    blocks = tf.stack([blocks[:, k, :, k] for k in range(count)], 1)
+    return tf.reshape(blocks, [-1, c, c])
+
+
+def _block_diagonals(blocks: tf.Tensor, count: int) -> tf.Tensor:
+    """Puts each `count` blocks (m * count, size, size) on a diagonal: undoes `_diagonal_blocks`."""
+    if count == 1:
+        return blocks
+    c = known_size(blocks)
+    # Padded: a product with ones and zeros would spread what is not finite.
+    apart = tf.reshape(blocks, [-1, count, c, 1, c])
+    padded = [
+        tf.pad(apart[:, k], [[0, 0], [0, 0], [k, count - 1 - k], [0, 0]]) for k in range(count)
+    ]
+    return tf.reshape(tf.stack(padded, 1), [-1, count * c, count * c])
 
 
 @functools.cache
@@ -190,25 +262,18 @@ def has_grouped_convolution() -> bool:
     """Whether this machine's CPU has the gradient of a grouped convolution: only oneDNN does."""
     if tf.config.list_physical_devices("GPU"):
         return False  # nothing was measured there
-    layout = ConvolutionLayout(Block(0, 2, 1))
+    layout = ConvolutionLayout(Block(0, 2, _LANES))
     with tf.init_scope():
+        rows = layout.split(tf.ones([2, 2 * _LANES]))
         try:
-            layout.gram(tf.ones([2, 2]), tf.ones([2, 2]))
+            layout.gram(rows, rows)
         except tf.errors.OpError:
             return False
     return True
 
 
-def fastest_layout(block: Block) -> Layout:
-    """Chooses the layout that was measured to be the fastest on CPU to apply matrices."""
-    dense = block.groups == 1 or (block.channels <= 64 and block.size >= 32)
-    return DenseLayout(block) if dense else BatchedLayout(block)
-
-
-def fastest_training_layout(
-    block: Block, rows: tf.Tensor, expected_rows: int | None = None
-) -> Layout:
-    """Chooses the layout that was measured to be the fastest on CPU to whiten with a gradient.
+def fastest_layout(block: Block, rows: tf.Tensor, expected_rows: int | None = None) -> Layout:
+    """Chooses the layout that was measured to be the fastest on CPU.
 
     Args:
         block: a `Block`.
@@ -216,8 +281,10 @@ def fastest_training_layout(
         expected_rows: used for n where that is unknown; None is few.
     """
     n = rows.shape[0] or expected_rows or 0
-    many = n * block.channels >= _MANY and rows.dtype == tf.float32
-    fits = block.size == _CONVOLUTION_SIZE and block.groups > 1
-    if many and fits and has_grouped_convolution():
-        return ConvolutionLayout(block)
-    return fastest_layout(block)
+    is_many = n * block.channels >= _MANY and rows.dtype == tf.float32
+    if is_many and ConvolutionLayout.takes(block) and not is_compiling():
+        # XLA has no kernel for grouped convolutions on CPU but loops.
+        if has_grouped_convolution():
+            return ConvolutionLayout(block, n)
+    dense = block.groups == 1 or (block.channels <= 64 and block.size >= 32)
+    return DenseLayout(block) if dense else BatchedLayout(block)

@@ -4,18 +4,28 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from tfnorm.functional.shapes import first_divisor, size
+
 # Sums each tensor of a list over replicas.
 SumReplicas = Callable[[list[tf.Tensor]], list[tf.Tensor]]
 
 
+# Rows that are summed by themselves first: the more terms a sum has, the more digits it loses.
+_RUN = 1024
+
+
 def column_sums(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
-    """Sums rows (n, channels), each times its weight (n,), to (1, channels).
+    """Sums rows (n, channels), each times its weight (n,), to (channels,).
 
     A product with ones, or with the weights, is faster than a reduction.
     """
+    n = size(rows, 0)
     if weights is None:
-        weights = tf.ones([tf.shape(rows)[0]], rows.dtype)
-    return tf.matmul(weights[tf.newaxis], rows)
+        weights = tf.ones([n], rows.dtype)
+    run = first_divisor(n, [_RUN])
+    weights = tf.reshape(weights, [n // run, 1, run])
+    runs = tf.reshape(rows, [n // run, run, rows.shape[1]])
+    return tf.reduce_sum(tf.matmul(weights, runs), [0, 1])
 
 
 def count(rows: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:

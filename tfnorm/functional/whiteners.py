@@ -26,6 +26,23 @@ from tfnorm.functional.shapes import known_size
 Device = typing.Literal["cpu", "gpu"]
 Pullback = Callable[[tf.Tensor], tf.Tensor]
 
+
+class Settings(typing.NamedTuple):
+    """What a method may ask for besides the covariance.
+
+    Attributes:
+        epsilon: added to the covariance's diagonal.
+        iterations: Newton steps.
+        scaling: of `SCALINGS`, what Newton's iteration divides the covariance by.
+        device: where eigenvectors are computed: see `whitening_matrix`.
+    """
+
+    epsilon: float = 1e-3
+    iterations: int = 5
+    scaling: str = "trace"
+    device: Device | None = None
+
+
 # The rounding of a covariance and of its decomposition, in units of eps ||S||_F: with 1 of them
 # some finite batches of low rank could not be factorised in float32.
 _ROUNDINGS = 2.0
@@ -37,16 +54,14 @@ _SAME_SIZE = 1e-3
 _DERIVATIVES = 3
 
 
-def pca(
-    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
-) -> tuple[tf.Tensor, Pullback]:
+def pca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
     """Whitens by PCA, equations (1) to (3): W = L^-1/2 U^T, eigenvalues ascending.
 
     An eigenvector's sign is arbitrary: each row of W is turned so that its largest entry is
     positive, and of entries that are as large but for rounding the first. So devices and batches
     agree, and the moving average of W means something.
     """
-    finite, eigenvalues, u = _eigh(covariance, epsilon, device)
+    finite, eigenvalues, u = _eigh(covariance, settings)
     w = _signed(_transpose(u / _as_row(tf.sqrt(eigenvalues))))
     # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
     # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
@@ -65,11 +80,9 @@ def pca(
     return _where_finite(finite, w), pullback
 
 
-def zca(
-    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
-) -> tuple[tf.Tensor, Pullback]:
+def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
     """Whitens by ZCA, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
-    finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, epsilon, device))
+    finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, settings))
     roots = tf.sqrt(eigenvalues)
     value = _where_finite(finite, tf.matmul(u / _as_row(roots), u, transpose_b=True))
 
@@ -142,14 +155,13 @@ def _anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return tf.matmul(a, b) + tf.matmul(b, a)
 
 
-def cd(
-    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
-) -> tuple[tf.Tensor, Pullback]:
+def cd(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
     """Whitens by Cholesky's factor, equations (7) and (8): W = L^-1, L L^T = S + epsilon I.
 
     Where a pivot is below what the dtype resolves of S, that is added to the diagonal if it is more
     than epsilon: rounding can leave S + epsilon I indefinite.
     """
+    epsilon = settings.epsilon
     finite, covariance = _finite(covariance)
     resolved = tf.cast(_resolved(covariance), tf.float64)
     # TensorFlow's factorisation in float32 is several times as far off as the covariance itself.
@@ -173,29 +185,28 @@ def cd(
     return _where_finite(finite, w), pullback
 
 
-def itn(
-    covariance: tf.Tensor, epsilon: float, iterations: int, device: Device | None
-) -> tuple[tf.Tensor, Pullback]:
+def itn(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
     """Whitens by Newton's iteration: Algorithm III in coupled form, with the gradient (9) and (10).
 
     The printed iteration P <- (3 P - P^3 Q) / 2 loses Q's structure to rounding and diverges after
-    about seven steps. With Q_1 = S / tr(S), T_k = (3 I - Q_k) / 2 and Q_{k+1} = Q_k T_k T_k, the
-    product P = T_1 ... T_T is the same polynomial in Q_1, and W = P / sqrt(tr(S)). The eigenvalues
-    of W S W follow q <- q (1.5 - 0.5 q)^2, T times, from those of Q_1.
+    about seven steps. With Q_1 = S / s(S), s the trace or another of `SCALINGS`,
+    T_k = (3 I - Q_k) / 2 and Q_{k+1} = Q_k T_k T_k, the product P = T_1 ... T_T is the same
+    polynomial in Q_1, and W = P / sqrt(s(S)). The eigenvalues of W S W follow
+    q <- q (1.5 - 0.5 q)^2, T times, from those of Q_1.
 
     The derivative of a polynomial in a symmetric matrix is its own adjoint, so that the pullback is
-    the forward derivative of the recursion at dL/dW, and the trace terms of (9).
+    the forward derivative of the recursion at dL/dW, and the terms of s, in (9) the trace's.
     """
-    s = _shifted(covariance, epsilon)
-    trace = _as_column(_as_column(tf.linalg.trace(s)))
-    identity = _identity_like(s)
-    qs, ts, ps = [s / trace], [], []
-    for k in range(iterations):
+    covariance = _shifted(covariance, settings.epsilon)
+    scale, d_scale = SCALINGS[settings.scaling].function(covariance, settings)
+    identity = _identity_like(covariance)
+    qs, ts, ps = [covariance / scale], [], []
+    for k in range(settings.iterations):
         if k:
             qs.append(tf.matmul(tf.matmul(qs[-1], ts[-1]), ts[-1]))
         ts.append(1.5 * identity - 0.5 * qs[-1])
         ps.append(tf.matmul(ps[-1], ts[-1]) if k else ts[-1])
-    inverse_root = tf.math.rsqrt(trace)
+    inverse_root = tf.math.rsqrt(scale)
 
     def pullback(gradient: tf.Tensor) -> tf.Tensor:
         dq = 0.5 * inverse_root * (gradient + _transpose(gradient))
@@ -207,28 +218,63 @@ def itn(
             dq = 2.25 * dq + half + _transpose(half)
             dp = tf.matmul(dp, t) + tf.matmul(p, -0.5 * dq)
         dp = dp + _transpose(dp)
-        d_scale = tf.reduce_sum(dp * s, [-2, -1], keepdims=True) / tf.square(trace)
-        d_root = tf.reduce_sum(gradient * ps[-1], [-2, -1], keepdims=True) * inverse_root / trace
-        return dp / trace - (d_scale + d_root) * identity
+        of_q = tf.reduce_sum(dp * covariance, [-2, -1], keepdims=True) / tf.square(scale)
+        of_root = tf.reduce_sum(gradient * ps[-1], [-2, -1], keepdims=True) * inverse_root / scale
+        return dp / scale - (of_q + of_root) * d_scale
 
     return ps[-1] * inverse_root, pullback
 
 
-def _eigh(
-    covariance: tf.Tensor, epsilon: float, device: Device | None
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _by_trace(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
+    return _as_column(_as_column(tf.linalg.trace(s))), _identity_like(s)
+
+
+def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
+    norm = tf.norm(s, axis=[-2, -1], keepdims=True)
+    return norm, s / norm
+
+
+def _by_spectral(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
+    finite, eigenvalues, u = _eigh(s, settings._replace(epsilon=0.0))
+    largest, top = eigenvalues[..., -1:, tf.newaxis], u[..., -1:]
+    return _where_finite(finite, largest), tf.matmul(top, top, transpose_b=True)
+
+
+class Scaling(typing.NamedTuple):
+    """What Newton's iteration divides S by, so that eigenvalues are in (0, 1]: of `SCALINGS`.
+
+    Attributes:
+        function: from S (..., c, c) and `Settings` to the divisor, (..., 1, 1), and its derivative
+            with respect to S, symmetric, (..., c, c).
+        decomposes: whether it takes eigenvectors.
+    """
+
+    function: Callable[[tf.Tensor, Settings], tuple[tf.Tensor, tf.Tensor]]
+    decomposes: bool = False
+
+
+# The trace is the paper's. The others leave eigenvalues larger, which takes fewer steps.
+SCALINGS = {
+    "trace": Scaling(_by_trace),
+    "frobenius": Scaling(_by_frobenius),
+    "spectral": Scaling(_by_spectral, decomposes=True),
+}
+
+
+def _eigh(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Whether a covariance is finite, and its eigenvalues and eigenvectors.
 
     The eigenvalues are those of S + epsilon I, none below what the dtype resolves of S.
     """
     finite, covariance = _finite(covariance)  # LAPACK raises on NaN, or does not return
+    device = settings.device
     if device is None and tf.config.list_physical_devices("GPU"):
         device = "cpu"
     # `tf.device(None)` would undo a placement from outside.
     place = contextlib.nullcontext() if device is None else tf.device(f"/{device.upper()}:0")
     with place:
         eigenvalues, u = tf.linalg.eigh(covariance)
-    eigenvalues = tf.maximum(eigenvalues, 0.0) + epsilon
+    eigenvalues = tf.maximum(eigenvalues, 0.0) + settings.epsilon
     return finite, tf.maximum(eigenvalues, _resolved(covariance)), u
 
 

@@ -6,15 +6,25 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfnorm.functional.gradients import custom_gradient
-from tfnorm.functional.whiteners import Device, Pullback, cd, itn, pca, zca
+from tfnorm.functional.whiteners import (
+    SCALINGS,
+    Device,
+    Pullback,
+    Scaling,
+    Settings,
+    cd,
+    itn,
+    pca,
+    zca,
+)
 
 
 class Whitener(typing.NamedTuple):
     """A method of whitening: a row of `WHITENERS`.
 
     Attributes:
-        function: from covariances (..., c, c), epsilon, Newton steps and a device, to the matrices
-            W (..., c, c) and their pullback; see `whiteners`.
+        function: from covariances (..., c, c) and `Settings` to the matrices W (..., c, c) and
+            their pullback; see `whiteners`.
         label: what tables and figures call the method.
         decomposes: whether it takes eigenvectors, so that the device says where.
         iterates: whether it iterates, so that the number of steps matters.
@@ -22,7 +32,7 @@ class Whitener(typing.NamedTuple):
             they are placed.
     """
 
-    function: Callable[[tf.Tensor, float, int, Device | None], tuple[tf.Tensor, Pullback]]
+    function: Callable[[tf.Tensor, Settings], tuple[tf.Tensor, Pullback]]
     label: str
     decomposes: bool = False
     iterates: bool = False
@@ -53,6 +63,15 @@ def find_whitener(method: str) -> Whitener:
     return WHITENERS[method]
 
 
+def find_scaling(scaling: str) -> Scaling:
+    """Finds a scaling's row of `SCALINGS`."""
+    if scaling not in SCALINGS:
+        raise ValueError(
+            f"`scaling` must be one of {sorted(SCALINGS)}. Received: scaling={scaling!r}"
+        )
+    return SCALINGS[scaling]
+
+
 def check_estimate(estimate: str) -> None:
     """Checks that an estimate is one of `ESTIMATES`."""
     if estimate not in ESTIMATES:
@@ -67,6 +86,7 @@ def whitening_matrix(
     epsilon: float = 1e-3,
     iterations: int = 5,
     device: Device | None = None,
+    scaling: str = "trace",
 ) -> tf.Tensor:
     """Computes the whitening matrix W of each covariance, differentiable in closed form.
 
@@ -80,6 +100,10 @@ def whitening_matrix(
         iterations: Newton steps, for "itn".
         device: where PCA and ZCA decompose: "cpu", "gpu", or None, which is the CPU if TensorFlow
             sees a GPU, and wherever TensorFlow likes otherwise.
+        scaling: what Newton's iteration divides the covariance by first, for "itn": its "trace", as
+            in the paper; its "frobenius" norm; or its largest eigenvalue, "spectral". From left to
+            right it takes fewer steps. "spectral" decomposes, as ZCA does, and has a gradient where
+            the largest eigenvalue is a single one.
 
     Returns:
         W, (..., c, c), not finite where the covariance is not. The largest entry of each of PCA's
@@ -87,10 +111,12 @@ def whitening_matrix(
         would turn eigenvectors into each other is left out.
     """
     whitener = find_whitener(method)
+    find_scaling(scaling)
+    settings = Settings(epsilon, iterations, scaling, device)
 
     @custom_gradient
     def matrix(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-        w, pullback = whitener.function(covariance, epsilon, iterations, device)
+        w, pullback = whitener.function(covariance, settings)
         return w, lambda gradient: 0.5 * pullback(gradient)
 
     return matrix(covariance)

@@ -6,6 +6,7 @@ from tfnorm.layers.coloring import Coloring
 from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
 from tfnorm.layers.factorized_coloring import FactorizedColoring
 from tfnorm.layers.spectral_normalization import SpectralNormalization
+from tfnorm.layers.unit_interval import UnitInterval
 from tfnorm.layers.unitization import Unitization
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "ConditionalColoring",
     "FactorizedColoring",
     "SpectralNormalization",
+    "UnitInterval",
     "Unitization",
 ]

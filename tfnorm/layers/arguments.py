@@ -1,11 +1,19 @@
-"""What the layers' arguments may be: their types, and checks that say what was received."""
+"""What the layers' arguments may be: their types, and checks that say what was received.
 
+A check returns the argument as Python's own type: a configuration is written as JSON, and NumPy's
+numbers are none.
+"""
+
+import math
 import numbers
 import typing
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from tfnorm.functional.whiteners import Device
 
 # What Keras makes an initializer, a regularizer or a constraint of: the thing itself, its name, its
 # configuration, or any function of that signature.
@@ -40,56 +48,71 @@ def get_constraint(identifier: ConstraintLike | None) -> Constraint | None:
     return typing.cast(Constraint | None, keras.constraints.get(identifier))
 
 
-def check_axis(axis: int) -> None:
-    """Checks that an axis is a number, and not the batch's."""
-    if not isinstance(axis, int) or isinstance(axis, bool) or axis == 0:
+def check_axis(axis: int) -> int:
+    """Returns an axis as an int; it is a whole number, and not the batch's."""
+    if not _is_integer(axis) or axis == 0:
         raise ValueError(
             "`axis` must be an integer other than 0, which is the batch: usually -1, or 1 for "
             f"channels first. Received: axis={axis!r}"
         )
+    return int(axis)
 
 
-def check_group_size(group_size: int | None) -> None:
-    """Checks that a group size is a positive integer, or None."""
-    if group_size is not None and not _is_positive_integer(group_size):
+def check_group_size(group_size: int | None) -> int | None:
+    """Returns a group size, a positive int, or None."""
+    if group_size is None:
+        return None
+    if not _is_integer(group_size) or group_size < 1:
         raise ValueError(
             "`group_size` must be a positive integer, or None for one group of all channels. "
             f"Received: group_size={group_size!r}"
         )
+    return int(group_size)
 
 
-def check_momentum(momentum: float) -> None:
-    """Checks that a momentum is a number in [0, 1]."""
+def check_momentum(momentum: float) -> float:
+    """Returns a momentum as a float in [0, 1]."""
     if not _is_number(momentum) or not 0 <= momentum <= 1:
         raise ValueError(
             "`momentum` must be a number in [0, 1], the weight of the old value. "
             f"Received: momentum={momentum!r}"
         )
+    return float(momentum)
 
 
-def check_epsilon(epsilon: float) -> None:
-    """Checks that an epsilon is a number that is not negative."""
-    if not _is_number(epsilon) or not epsilon >= 0:
+def check_epsilon(epsilon: float) -> float:
+    """Returns an epsilon as a float that is finite and not negative."""
+    if not _is_number(epsilon) or not 0 <= epsilon < math.inf:
         raise ValueError(
-            f"`epsilon` must be a number that is not negative. Received: epsilon={epsilon!r}"
+            f"`epsilon` must be a finite number that is not negative. Received: epsilon={epsilon!r}"
         )
+    return float(epsilon)
 
 
-def check_device(device: str | None) -> None:
-    """Checks that a device is one that decompositions can be placed on, or None."""
-    if device not in (None, "cpu", "gpu"):
+def check_device(device: Device | None) -> Device | None:
+    """Returns a device that decompositions can be placed on, or None."""
+    if device is not None and device not in typing.get_args(Device):
         raise ValueError(f"`device` must be 'cpu', 'gpu' or None. Received: device={device!r}")
+    return device
 
 
-def check_positive(name: str, value: int) -> None:
-    """Checks that the argument of that name is a positive integer."""
-    if not _is_positive_integer(value):
+def check_positive(name: str, value: int) -> int:
+    """Returns the argument of that name as an int; it is a positive integer."""
+    if not _is_integer(value) or value < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    return int(value)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real)
+def check_boolean(name: str, value: bool) -> bool:
+    """Returns the argument of that name as a bool: "False" is a text, which counts as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    return bool(value)
 
 
-def _is_positive_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _is_number(value: object) -> typing.TypeGuard[float]:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_integer(value: object) -> typing.TypeGuard[int]:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Sequence
 
 import keras
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfnorm.functional import groups, statistics
@@ -18,6 +19,7 @@ from tfnorm.layers.arguments import (
     Regularizer,
     RegularizerLike,
     check_axis,
+    check_boolean,
     check_epsilon,
     check_momentum,
     get_constraint,
@@ -41,9 +43,8 @@ class ChannelLayer(BlockWeights, keras.layers.Layer):
     _channels: int
 
     def __init__(self, axis: int = -1, **kwargs: typing.Any) -> None:
-        check_axis(axis)
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = check_axis(axis)
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
@@ -117,14 +118,21 @@ class ChannelLayer(BlockWeights, keras.layers.Layer):
             aggregation="mean",
         )
 
+    def as_compute(self, value: tf.Tensor) -> tf.Tensor:
+        """Casts inputs to the compute dtype: Keras does floating ones only."""
+        return tf.cast(value, self.compute_dtype)
+
     def as_statistics(self, value: tf.Tensor | keras.Variable) -> tf.Tensor:
         """Casts a tensor or weight to `statistics_dtype`."""
         return tf.cast(value, self.statistics_dtype)
 
-    def mask_weights(self, inputs: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor | None:
+    def mask_weights(
+        self, inputs: tf.Tensor, mask: tf.Tensor | npt.ArrayLike | None
+    ) -> tf.Tensor | None:
         """Makes a mask (or None) weights (positions,) of `groups.to_rows(inputs)`."""
         if mask is None:
             return None
+        mask = tf.convert_to_tensor(mask)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 "`mask` must have the shape of the inputs without the channels' axis. Received: "
@@ -156,8 +164,8 @@ class ScaleAndShift(ChannelLayer):
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(axis=axis, **kwargs)
-        self.center = center
-        self.scale = scale
+        self.center = check_boolean("center", center)
+        self.scale = check_boolean("scale", scale)
         self.beta_initializer: Initializer = get_initializer(beta_initializer)
         self.gamma_initializer: Initializer = get_initializer(gamma_initializer)
         self.beta_regularizer: Regularizer | None = get_regularizer(beta_regularizer)
@@ -214,14 +222,12 @@ class BatchStatistics(ScaleAndShift):
         synchronized: bool = False,
         **kwargs: typing.Any,
     ) -> None:
-        check_momentum(momentum)
-        check_epsilon(epsilon)
         super().__init__(axis=axis, **kwargs)
-        self.momentum = momentum
-        self.epsilon = epsilon
+        self.momentum = check_momentum(momentum)
+        self.epsilon = check_epsilon(epsilon)
         self.moving_mean_initializer: Initializer = get_initializer(moving_mean_initializer)
         self.moving_variance_initializer: Initializer = get_initializer(moving_variance_initializer)
-        self.synchronized = synchronized
+        self.synchronized = check_boolean("synchronized", synchronized)
 
     @property
     def sum_replicas(self) -> statistics.SumReplicas:

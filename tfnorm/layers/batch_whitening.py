@@ -1,6 +1,7 @@
 """Batch whitening as a Keras layer."""
 
 import typing
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -10,7 +11,7 @@ from tfnorm import functional
 from tfnorm.functional import groups
 from tfnorm.functional.batch_whitening import initial_statistics
 from tfnorm.functional.whiteners import Device
-from tfnorm.functional.whitening import check_estimate, find_whitener
+from tfnorm.functional.whitening import check_estimate, find_scaling, find_whitener
 from tfnorm.layers import base
 from tfnorm.layers.arguments import (
     ConstraintLike,
@@ -44,8 +45,13 @@ class BatchWhitening(base.BatchStatistics):
             Newton's iteration towards ZCA's, which whitens small eigenvalues less and needs matrix
             products only.
         group_size: channels in a group; None, or at least as many as there are, is one group. The
-            last group takes what is left over.
+            last group takes what is left over. Statistics over fewer than twice as many rows (batch
+            times positions) as a group has channels are mostly noise: the layer warns of it once.
         iterations: steps of Newton's iteration, for "itn".
+        scaling: what Newton's iteration divides the covariance by, for "itn": its "trace", as in
+            the paper, its "frobenius" norm, or its largest eigenvalue, "spectral". From left to
+            right fewer steps do: the trace of white channels is their number, and after five steps
+            256 of them have a deviation of 0.45, 16 of 0.97.
         estimate: what the moving average follows for inference: the "covariance", from which W is
             computed in each inference call, or the whitening "matrix" itself.
         axis: the channels' axis, usually -1 or 1.
@@ -96,8 +102,9 @@ class BatchWhitening(base.BatchStatistics):
     def __init__(
         self,
         method: str = "itn",
-        group_size: int | None = None,
+        group_size: int | None = 16,
         iterations: int = 5,
+        scaling: str = "trace",
         estimate: str = "covariance",
         axis: int = -1,
         momentum: float = 0.99,
@@ -117,10 +124,8 @@ class BatchWhitening(base.BatchStatistics):
         **kwargs: typing.Any,
     ) -> None:
         whitener = find_whitener(method)
+        row = find_scaling(scaling)
         check_estimate(estimate)
-        check_device(device)
-        check_group_size(group_size)
-        check_positive("iterations", iterations)
         super().__init__(
             axis=axis,
             momentum=momentum,
@@ -139,11 +144,13 @@ class BatchWhitening(base.BatchStatistics):
             **kwargs,
         )
         self.method = method
-        self.group_size = group_size
-        self.iterations = iterations
+        self.group_size = check_group_size(group_size)
+        self.iterations = check_positive("iterations", iterations)
+        self.scaling = scaling
         self.estimate = estimate
-        self.device = device
-        self.supports_jit = whitener.jit
+        self.device: Device | None = check_device(device)
+        self._has_warned = False
+        self.supports_jit = whitener.jit and not (whitener.iterates and row.decomposes)
 
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
@@ -162,14 +169,16 @@ class BatchWhitening(base.BatchStatistics):
         rows = groups.to_rows(self.as_statistics(inputs), self.axis)
         gamma, beta = self.gamma_and_beta(self.statistics_dtype)
         weights = self.mask_weights(inputs, mask)
+        expected_rows = groups.expected_rows(inputs, self.axis)
         if training and self.trainable:
+            self._warn_of_few_rows(rows.shape[0])
             y, mean, covariances, matrices = functional.batch_whitening(
                 rows,
                 gamma,
                 beta,
                 group_size=self.group_size,
                 weights=weights,
-                expected_rows=groups.expected_rows(inputs, self.axis),
+                expected_rows=expected_rows,
                 sum_replicas=self.sum_replicas,
                 **self._whitening,
             )
@@ -182,6 +191,7 @@ class BatchWhitening(base.BatchStatistics):
                 gamma,
                 beta,
                 group_size=self.group_size,
+                expected_rows=expected_rows,
             )
         return tf.cast(groups.from_rows(y, inputs, self.axis), self.compute_dtype)
 
@@ -202,6 +212,18 @@ class BatchWhitening(base.BatchStatistics):
             return moving
         return functional.moving_matrices(moving, **self._whitening)
 
+    def _warn_of_few_rows(self, rows: int | None) -> None:
+        size = min(self.group_size or self._channels, self._channels)
+        if self._has_warned or rows is None or not groups.are_few(rows, size):
+            return
+        self._has_warned = True
+        warnings.warn(
+            f"{self.name!r} whitens groups of {size} channels by the statistics of {rows} rows "
+            f"(batch times positions). Fewer than {groups.ENOUGH * size} are mostly noise: inference "
+            "will differ from training. Take a larger batch or a smaller `group_size`.",
+            stacklevel=2,
+        )
+
     @property
     def _moving(self) -> list[keras.Variable]:
         """What the moving average follows, one weight a block."""
@@ -213,6 +235,7 @@ class BatchWhitening(base.BatchStatistics):
             "method": self.method,
             "epsilon": self.epsilon,
             "iterations": self.iterations,
+            "scaling": self.scaling,
             "device": self.device,
         }
 
@@ -225,6 +248,7 @@ class BatchWhitening(base.BatchStatistics):
             "method": self.method,
             "group_size": self.group_size,
             "iterations": self.iterations,
+            "scaling": self.scaling,
             "estimate": self.estimate,
             "device": self.device,
         }

@@ -28,4 +28,4 @@ class CenterScale(base.ScaleAndShift):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         gamma, beta = self.gamma_and_beta(self.compute_dtype)
-        return scale_and_shift(inputs, gamma, beta, self.axis)
+        return scale_and_shift(self.as_compute(inputs), gamma, beta, self.axis)

@@ -17,6 +17,7 @@ from tfnorm.layers.arguments import (
     InitializerLike,
     Regularizer,
     RegularizerLike,
+    check_boolean,
     check_group_size,
     get_constraint,
     get_initializer,
@@ -40,7 +41,7 @@ class KernelAndBias(base.ChannelLayer):
         **kwargs: typing.Any,
     ) -> None:
         super().__init__(axis=axis, **kwargs)
-        self.use_bias = use_bias
+        self.use_bias = check_boolean("use_bias", use_bias)
         self.kernel_initializer: Initializer = get_initializer(kernel_initializer)
         self.bias_initializer: Initializer = get_initializer(bias_initializer)
         self.kernel_regularizer: Regularizer | None = get_regularizer(kernel_regularizer)
@@ -131,7 +132,6 @@ class Coloring(KernelAndBias):
         bias_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
     ) -> None:
-        check_group_size(group_size)
         super().__init__(
             axis=axis,
             use_bias=use_bias,
@@ -143,7 +143,7 @@ class Coloring(KernelAndBias):
             bias_constraint=bias_constraint,
             **kwargs,
         )
-        self.group_size = group_size
+        self.group_size = check_group_size(group_size)
 
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
@@ -156,6 +156,7 @@ class Coloring(KernelAndBias):
         self.bias = self.add_bias()
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        inputs = self.as_compute(inputs)
         rows = groups.to_rows(inputs, self.axis)
         kernels = [tf.convert_to_tensor(kernel) for kernel in self.block_weights("kernel")]
         bias = None if self.bias is None else tf.convert_to_tensor(self.bias)

@@ -21,9 +21,8 @@ class Conditional(base.ChannelLayer):
     """A layer that is called with a label for each sample, and has weights for each class."""
 
     def __init__(self, num_classes: int, axis: int = -1, **kwargs: typing.Any) -> None:
-        check_positive("num_classes", num_classes)
         super().__init__(axis=axis, **kwargs)
-        self.num_classes = num_classes
+        self.num_classes = check_positive("num_classes", num_classes)
 
     @property
     def channel_shape(self) -> tuple[int, ...]:
@@ -128,6 +127,7 @@ class ConditionalCenterScale(Conditional, base.ScaleAndShift):
         )
 
     def call(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        inputs = self.as_compute(inputs)
         labels = self.checked_labels(labels, inputs)
         gamma, beta = (
             None if weight is None else rows_of_labels_or_nan(weight, labels, self.num_classes)
@@ -207,6 +207,7 @@ class ConditionalColoring(Conditional, KernelAndBias):
         self.bias = self.add_bias()
 
     def call(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        inputs = self.as_compute(inputs)
         labels = self.checked_labels(labels, inputs)
         kernel = tf.convert_to_tensor(self.kernel)
         # The bias makes unknown labels NaN, so that there is always one: kernels would cost more.

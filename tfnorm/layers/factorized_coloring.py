@@ -72,9 +72,8 @@ class FactorizedColoring(Conditional):
         class_matrix_constraint: ConstraintLike | None = None,
         **kwargs: typing.Any,
     ) -> None:
-        check_positive("rank", rank)
         super().__init__(num_classes, axis=axis, **kwargs)
-        self.rank = rank
+        self.rank = check_positive("rank", rank)
         self.kernel_initializer: Initializer = get_initializer(kernel_initializer)
         self.class_matrix_initializer: Initializer = get_initializer(class_matrix_initializer)
         self.kernel_regularizer: Regularizer | None = get_regularizer(kernel_regularizer)
@@ -103,6 +102,7 @@ class FactorizedColoring(Conditional):
         )
 
     def call(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        inputs = self.as_compute(inputs)
         labels = self.checked_labels(labels, inputs)
         # In float32 at least: float16 rounds the epsilon to 0.
         class_matrix = self.as_statistics(self.class_matrix)

@@ -94,9 +94,8 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
     def __init__(
         self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: typing.Any
     ) -> None:
-        check_positive("power_iterations", power_iterations)
         super().__init__(layer, **kwargs)
-        self.power_iterations = power_iterations
+        self.power_iterations = check_positive("power_iterations", power_iterations)
 
     def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)

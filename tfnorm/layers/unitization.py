@@ -10,11 +10,16 @@ from tfnorm.functional import groups
 from tfnorm.functional.coloring import scale_and_shift
 from tfnorm.layers import base
 from tfnorm.layers.arguments import (
+    Constraint,
     ConstraintLike,
     Initializer,
     InitializerLike,
+    Regularizer,
     RegularizerLike,
+    check_boolean,
+    get_constraint,
     get_initializer,
+    get_regularizer,
 )
 
 
@@ -42,7 +47,9 @@ class Unitization(base.BatchStatistics):
         epsilon: added to the variance and to the squared norm.
         center: whether to add `beta`.
         scale: whether to multiply by `gamma`.
-        alpha_initializer: of `alpha`, which is unconstrained.
+        alpha_initializer: of `alpha`.
+        alpha_regularizer, alpha_constraint: of `alpha`, which may become any number without them.
+            Theorems 3.2 and 3.3 are for [0, 1]: `alpha_constraint=tfnorm.UnitInterval()`.
         normalize: whether to normalise over the batch first.
         synchronized: whether mean and variance are those of the global batch over all replicas of a
             `tf.distribute` strategy.
@@ -79,6 +86,8 @@ class Unitization(base.BatchStatistics):
         center: bool = True,
         scale: bool = True,
         alpha_initializer: InitializerLike = "zeros",
+        alpha_regularizer: RegularizerLike | None = None,
+        alpha_constraint: ConstraintLike | None = None,
         normalize: bool = True,
         synchronized: bool = False,
         beta_initializer: InitializerLike = "zeros",
@@ -109,11 +118,15 @@ class Unitization(base.BatchStatistics):
             **kwargs,
         )
         self.alpha_initializer: Initializer = get_initializer(alpha_initializer)
-        self.normalize = normalize
+        self.alpha_regularizer: Regularizer | None = get_regularizer(alpha_regularizer)
+        self.alpha_constraint: Constraint | None = get_constraint(alpha_constraint)
+        self.normalize = check_boolean("normalize", normalize)
 
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
-        self.alpha = self.add_channel_weight("alpha", self.alpha_initializer)
+        self.alpha = self.add_channel_weight(
+            "alpha", self.alpha_initializer, self.alpha_regularizer, self.alpha_constraint
+        )
         if self.normalize:
             shape = (self._channels,)
             self.moving_mean = self.add_statistic(
@@ -163,5 +176,7 @@ class Unitization(base.BatchStatistics):
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
             "alpha_initializer": keras.initializers.serialize(self.alpha_initializer),
+            "alpha_regularizer": keras.regularizers.serialize(self.alpha_regularizer),
+            "alpha_constraint": keras.constraints.serialize(self.alpha_constraint),
             "normalize": self.normalize,
         }
