@@ -2,11 +2,14 @@
 
 import tensorflow as tf
 
-from tfnorm.layers.sites import normalization_sites
+from tfnorm.layers.sites import few_row_warnings, normalization_sites
 
 
-def describe_networks(models):
-    """Parameters and normalizations of Keras models, as text, each after an empty line."""
+def describe_networks(models, batch_size):
+    """Parameters and normalizations of Keras models, as text, each after an empty line.
+
+    The batch size is that which a statistic is over: where it has too few rows, a line says so.
+    """
     lines = []
     for model in models:
         count = sum(int(tf.size(weight)) for weight in model.trainable_weights)
@@ -15,4 +18,5 @@ def describe_networks(models):
             groups = f", groups of {group_size}" if group_size else ""
             recovery = f", {recovery}" if recovery else ""
             lines.append(f"  {site}: {kind}, {channels} channels{groups}{recovery}")
+        lines += [f"  warning: {warning}" for warning in few_row_warnings(model, batch_size)]
     return "\n".join(lines)

@@ -11,8 +11,8 @@ from tfnorm.layers import (
     ConditionalColoring,
     FactorizedColoring,
     SpectralNormalization,
-    Unitization,
     UnitInterval,
+    Unitization,
 )
 
 __version__ = "0.1.0"

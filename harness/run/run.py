@@ -84,7 +84,8 @@ class Run(abc.ABC):
         """Prints the configuration, and each network's size and normalizations."""
         for name, value in self.config.settings().items():
             print(f"{name}: {value}")
-        print(describe_networks(trainer.models))
+        replicas = 1 if self.config.synchronized else self.strategy.num_replicas_in_sync
+        print(describe_networks(trainer.models, self.config.batch_size // replicas))
 
     def kept_state(self):
         """What a checkpoint has to keep beside the trainer's state, by name."""

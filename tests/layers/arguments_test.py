@@ -16,8 +16,8 @@ from tfnorm import (
     ConditionalColoring,
     FactorizedColoring,
     SpectralNormalization,
-    Unitization,
     UnitInterval,
+    Unitization,
 )
 
 # Layers of channels, and what they cannot be made without.

@@ -1,6 +1,7 @@
 """BatchWhitening: which statistics it uses and follows, against NumPy and BatchNormalization."""
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -225,3 +226,39 @@ def test_regularizers_and_constraints_reach_the_weights():
     layer = make(gamma_regularizer=keras.regularizers.L2(0.5), beta_constraint="non_neg")
     assert np.isclose(sum(layer.losses), 0.5 * np.sum(layer.gamma.numpy() ** 2))
     assert isinstance(layer.beta.constraint, keras.constraints.NonNeg)
+
+
+@pytest.mark.parametrize(
+    "rows, group_size, few", [(7, 4, True), (8, 4, False), (63, None, True), (3, 1, False)]
+)
+def test_few_rows_are_warned_of_once(rows, group_size, few):
+    x = np.random.default_rng(0).normal(size=(rows, 32)).astype(np.float32)
+    layer = BatchWhitening(group_size=group_size, name="white")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            layer(x, training=True)
+        layer(x, training=False)
+    size, messages = group_size or 32, [str(warning.message) for warning in caught]
+    assert len(messages) == few
+    for message in messages:
+        assert message.startswith(f"'white' whitens groups of {size} channels")
+        assert f"{rows} rows" in message and f"fewer than {2 * size}" in message
+
+
+def test_positions_are_rows_and_inference_warns_of_nothing():
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 16)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BatchWhitening()(x, training=True)
+        BatchWhitening()(x[:, :1, :1], training=False)
+        BatchWhitening(trainable=False)(x[:, :1, :1], training=True)
+    with pytest.warns(UserWarning, match="of 16 channels by the statistics of 2 rows"):
+        BatchWhitening()(x[:, :1, :1], training=True)
+
+
+def test_groups_are_of_16_channels():
+    layer = BatchWhitening()
+    layer.build((None, 40))
+    assert layer.moving_covariance.shape == (2, 16, 16)
+    assert layer.moving_covariance_last.shape == (1, 8, 8)

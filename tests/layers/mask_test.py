@@ -122,3 +122,13 @@ def test_a_masking_layer_before_it_is_heard_and_passed_on(make):
 def test_a_mask_of_another_rank_is_refused(make):
     with pytest.raises(ValueError, match=r"Received: mask.shape=\(4,\), inputs.shape=\(4, 5, 3\)"):
         make()(X, mask=tf.ones([4], tf.bool))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int32, np.float32])
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_a_mask_may_be_a_list_or_of_numbers(make, dtype):
+    """As BatchNormalization takes it."""
+    masks = tf.constant(MASK), MASK.astype(dtype), MASK.astype(dtype).tolist()
+    by_mask = [make()(X, training=True, mask=mask) for mask in masks]
+    for y in by_mask[1:]:
+        np.testing.assert_array_equal(y, by_mask[0])

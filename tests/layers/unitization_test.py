@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import gradients, reference
-from tfnorm import Unitization
+from tfnorm import UnitInterval, Unitization
 
 EPSILON = 0.02
 SHAPES = [(6, 5), (4, 7, 5), (3, 4, 2, 5), (2, 3, 2, 2, 5)]
@@ -144,3 +145,24 @@ def test_scale_and_shift_are_optional(normalize):
     assert [weight.name for weight in layer.trainable_weights] == ["alpha"]
     expected = reference.unitize(x, np.zeros(5)) if normalize else x
     np.testing.assert_allclose(y, expected, atol=1e-12)
+
+
+def test_alpha_is_constrained_and_regularized():
+    layer = Unitization(
+        alpha_initializer=keras.initializers.Constant(0.5),
+        alpha_constraint=UnitInterval(),
+        alpha_regularizer=keras.regularizers.L1(0.25),
+    )
+    layer.build((None, 3))
+    assert float(layer.losses[0]) == pytest.approx(0.25 * 3 * 0.5)
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build([layer.alpha])
+    optimizer.apply_gradients([(tf.constant([2.0, 0.25, -2.0]), layer.alpha)])
+    np.testing.assert_array_equal(layer.alpha, [0.0, 0.25, 1.0])
+
+
+def test_the_unit_interval_survives_saving(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), Unitization(alpha_constraint=UnitInterval())])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.layers[0].alpha_constraint, UnitInterval)

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tfnorm.functional.shapes import known_size
 
-
 # Rows that a statistic is over, in channels of a group, below which it is mostly noise.
 ENOUGH = 2
 
@@ -53,9 +52,15 @@ def blocks(channels: int, group_size: int | None = None) -> list[Block]:
     return [whole, Block(whole.channels, 1, rest)] if rest else [whole]
 
 
-def are_few(rows: int, size: int) -> bool:
-    """Tells whether there are too few rows, but some, for statistics of groups of a size."""
-    return 0 < rows < ENOUGH * size
+def warning_of_few(rows: int, size: int) -> str | None:
+    """Words a warning where rows are too few for the statistics of groups of a size, else None."""
+    if not 0 < rows < ENOUGH * size:
+        return None
+    return (
+        f"groups of {size} channels by the statistics of {rows} rows (batch times positions): of "
+        f"fewer than {ENOUGH * size} they are mostly noise, and inference differs from training. "
+        "Take a larger batch or a smaller `group_size`."
+    )
 
 
 def join(parts: list[tf.Tensor]) -> tf.Tensor:

@@ -214,15 +214,10 @@ class BatchWhitening(base.BatchStatistics):
 
     def _warn_of_few_rows(self, rows: int | None) -> None:
         size = min(self.group_size or self._channels, self._channels)
-        if self._has_warned or rows is None or not groups.are_few(rows, size):
-            return
-        self._has_warned = True
-        warnings.warn(
-            f"{self.name!r} whitens groups of {size} channels by the statistics of {rows} rows "
-            f"(batch times positions). Fewer than {groups.ENOUGH * size} are mostly noise: inference "
-            "will differ from training. Take a larger batch or a smaller `group_size`.",
-            stacklevel=2,
-        )
+        warning = None if rows is None else groups.warning_of_few(rows, size)
+        if warning is not None and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"{self.name!r} whitens {warning}", stacklevel=2)
 
     @property
     def _moving(self) -> list[keras.Variable]:

@@ -1,9 +1,11 @@
 """Where a model normalises, and with what: what the programs show of a network."""
 
+import math
 import typing
 
 import keras
 
+from tfnorm.functional import groups
 from tfnorm.layers.batch_whitening import BatchWhitening
 from tfnorm.layers.coloring import Coloring
 from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
@@ -28,6 +30,20 @@ class Site(typing.NamedTuple):
     channels: int
     group_size: int | None
     recovery: str
+
+
+def few_row_warnings(model: keras.Model, batch_size: int) -> list[str]:
+    """Lists a warning of each layer of a model whose statistics a batch has too few rows for."""
+    warnings: list[str] = []
+    for layer in model.layers:
+        if isinstance(layer, BatchWhitening):
+            sizes = list((layer.get_build_config() or {})["input_shape"])
+            channels = sizes.pop(layer.axis)
+            rows = batch_size * math.prod(size or 1 for size in sizes[1:])
+            warning = groups.warning_of_few(rows, min(layer.group_size or channels, channels))
+            if warning is not None:
+                warnings.append(f"{layer.name} whitens {warning}")
+    return warnings
 
 
 def normalization_sites(model: keras.Model) -> list[Site]:

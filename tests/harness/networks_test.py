@@ -1,0 +1,38 @@
+"""What the programs show of a network before it trains."""
+
+import keras
+
+from harness.networks import describe_networks
+from tfnorm import BatchWhitening
+
+
+def network():
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            layers.Conv2D(8, 3, padding="same"),
+            BatchWhitening("zca", group_size=4, name="maps"),
+            layers.GlobalAveragePooling2D(),
+            BatchWhitening("cd", group_size=None, name="vectors"),
+        ],
+        name="network",
+    )
+
+
+def test_sizes_and_sites():
+    assert describe_networks([network()], 16).splitlines() == [
+        "",
+        "network: 256 parameters",
+        "  maps: zca, 8 channels, groups of 4, gamma and beta",
+        "  vectors: cd, 8 channels, groups of 8, gamma and beta",
+    ]
+
+
+def test_too_few_rows_are_a_warning_with_the_numbers():
+    lines = describe_networks([network()], 15).splitlines()
+    (warning,) = [line for line in lines if "warning" in line]
+    assert warning.startswith(
+        "  warning: vectors whitens groups of 8 channels by the statistics of 15"
+    )
+    assert "fewer than 16" in warning
