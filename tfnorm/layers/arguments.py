@@ -10,7 +10,6 @@ import typing
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfnorm.functional.whiteners import Device
@@ -105,7 +104,7 @@ def check_positive(name: str, value: int) -> int:
 
 def check_boolean(name: str, value: bool) -> bool:
     """Returns the argument of that name as a bool: "False" is a text, which counts as true."""
-    if not isinstance(value, bool | np.bool_):
+    if not isinstance(value, (bool, tf.bool.as_numpy_dtype)):
         raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
     return bool(value)
 

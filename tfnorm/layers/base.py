@@ -7,7 +7,6 @@ import typing
 from collections.abc import Sequence
 
 import keras
-import numpy.typing as npt
 import tensorflow as tf
 
 from tfnorm.functional import groups, statistics
@@ -127,7 +126,7 @@ class ChannelLayer(BlockWeights, keras.layers.Layer):
         return tf.cast(value, self.statistics_dtype)
 
     def mask_weights(
-        self, inputs: tf.Tensor, mask: tf.Tensor | npt.ArrayLike | None
+        self, inputs: tf.Tensor, mask: tf.Tensor | Sequence[typing.Any] | None
     ) -> tf.Tensor | None:
         """Makes a mask (or None) weights (positions,) of `groups.to_rows(inputs)`."""
         if mask is None:
