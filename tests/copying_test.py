@@ -36,7 +36,7 @@ def built(layer, shape=(None, 3)):
 
 def with_low_rank(layer):
     """The layer after a step of training of its low-rank update."""
-    layer.enable_lora(2)
+    layer.enable_lora(2, lora_alpha=3)
     layer.lora_kernel_b.assign(np.full(layer.lora_kernel_b.shape, 0.5))
     return layer
 

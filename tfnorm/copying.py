@@ -60,6 +60,8 @@ def copy_state(source: keras.Layer, target: keras.Layer) -> None:
         store: dict[str, typing.Any] = {}
         old_layer.save_own_variables(store)
         new_layer.load_own_variables(store)
+        if getattr(old_layer, "lora_enabled", False):
+            new_layer.lora_alpha = old_layer.lora_alpha  # a Dense is built with its rank for it
         if hasattr(old_layer, "save_assets"):
             _copy_assets(old_layer, new_layer)
     _copy_weights(source, target)
