@@ -100,6 +100,45 @@ def test_has_call_of_keras():
     assert not keras_internals.has_call_of_keras(Doubled(x, y))
 
 
+def test_stored_weight():
+    """Is the variable of that name, where the attribute is another's sum or an unpacked tensor."""
+    dense, embedding = L.Dense(3), L.Embedding(5, 3)
+    for layer, name in ((dense, "kernel"), (embedding, "embeddings")):
+        layer.build((None, 4))
+        (variable,) = (weight for weight in layer.weights if weight.name == name)
+        assert keras_internals.stored_weight(layer, name) is variable
+        layer.enable_lora(2)
+        assert getattr(layer, name) is not variable
+        assert keras_internals.stored_weight(layer, name) is variable
+        layer.quantize("int4")
+        (variable,) = (weight for weight in layer.weights if weight.name == name)
+        assert keras_internals.stored_weight(layer, name) is variable and variable.dtype == "int8"
+
+
+def test_stored_weight_of_others():
+    class Halved(L.Dense):
+        @property
+        def kernel(self):
+            return self._kernel * 0.5
+
+    halved, transposed = Halved(3), L.Conv1DTranspose(3, 2)
+    for layer, shape in ((halved, (None, 4)), (transposed, (None, 4, 5))):
+        layer.build(shape)
+    assert keras_internals.stored_weight(halved, "kernel") is None
+    assert keras_internals.stored_weight(transposed, "kernel") is transposed.kernel
+    assert keras_internals.stored_weight(transposed, "embeddings") is None
+
+
+@pytest.mark.parametrize(("equation", "shape"), [("ab,cb->ac", 3), ("ab,bcd->acd", (2, 3))])
+def test_scale_of_einsum_kernel(equation, shape):
+    layer = L.EinsumDense(equation, shape)
+    layer.build((None, 4))
+    kernel = layer.kernel.numpy()
+    layer.quantize("int8")
+    scale = keras_internals.scale_of_einsum_kernel(layer)
+    np.testing.assert_allclose(layer.kernel.numpy() / scale, kernel, atol=np.abs(kernel).max() / 64)
+
+
 def test_with_inner_layers():
     cell = L.LSTMCell(2)
     wrapper = L.TimeDistributed(L.RNN(cell))

@@ -6,6 +6,7 @@ test of that name.
 """
 
 import contextlib
+import inspect
 import typing
 
 import keras
@@ -68,6 +69,28 @@ def graph_of(layer: keras.Operation) -> keras.Model | None:
 def has_call_of_keras(layer: keras.Layer) -> bool:
     """Tells whether Keras wrote the `call` of a layer, and no subclass of somebody else's did."""
     return type(layer).call.__module__.split(".")[0] == "keras"
+
+
+def stored_weight(layer: keras.Layer, name: str) -> keras.Variable | None:
+    """The variable behind an attribute of a layer; None if there is none.
+
+    Behind `kernel` and `embeddings` of Keras' layers, which add LoRA's update or unpack a quantised
+    kernel, it is `_kernel` and `_embeddings`. An attribute that somebody else computes has none.
+    """
+    attribute = inspect.getattr_static(type(layer), name, None)
+    if isinstance(attribute, property) and attribute.fget is not None:
+        if attribute.fget.__module__.split(".")[0] == "keras":
+            name = f"_{name}"
+    value = getattr(layer, name, None)
+    return value if isinstance(value, keras.Variable) else None
+
+
+def scale_of_einsum_kernel(layer: keras.layers.EinsumDense) -> typing.Any:
+    """The scales of a kernel quantised to int8, a tensor in the shape that the kernel divides by.
+
+    `kernel_scale` has the shape that the output divides by.
+    """
+    return layer._adjust_scale_for_dequant(keras.ops.convert_to_tensor(layer.kernel_scale))
 
 
 def with_inner_layers(layer: keras.Layer) -> list[keras.Layer]:

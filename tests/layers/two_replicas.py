@@ -22,6 +22,18 @@ def _unitization(**options):
     return lambda: tfnorm.Unitization(alpha_initializer="ones", momentum=0.5, **options)
 
 
+class NormalisedDense(keras.layers.Dense):
+    """A Dense with moving averages inside."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.norm = tfnorm.Unitization(momentum=0.5)
+        self.norm.build((*input_shape[:-1], self.units))
+
+    def call(self, inputs, training=None):
+        return self.norm(super().call(inputs), training=training)
+
+
 SYNCHRONIZED = {
     **{name: _whitening(name, synchronized=True) for name in tfnorm.functional.WHITENERS},
     "zca_matrix": _whitening("zca", estimate="matrix", synchronized=True),
@@ -31,6 +43,7 @@ APART = {
     "cd_apart": _whitening("cd"),
     "itn_matrix_apart": _whitening("itn", estimate="matrix"),
     "unitization_apart": _unitization(),
+    "spectral_apart": lambda: tfnorm.SpectralNormalization(NormalisedDense(CHANNELS)),
 }
 
 

@@ -132,9 +132,8 @@ def _spectral_normalization(wrapper, x):
     """The wrapped layer with normalised kernels, under the wrapper's name."""
     layer = copying.new_like(wrapper.layer, name=wrapper.name)
     copying.copy_state(wrapper.layer, layer)
-    normalised = {id(kernel): value for kernel, value in wrapper.normalised_kernels()}
-    for old_weight, weight in zip(wrapper.layer.weights, layer.weights, strict=True):
-        weight.assign(normalised.get(id(old_weight), old_weight))
+    for weight, value in wrapper.normalised_kernels(layer):
+        weight.assign(value)
     known = ROLES[type(layer)](layer, x)[1] if type(layer) in ROLES else {}
     return layer, known or {"rest": layer}
 

@@ -1,20 +1,25 @@
 """Spectral normalization of the linear maps of a layer."""
 
+import inspect
 import math
+import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
+from tfnorm import keras_internals
 from tfnorm.functional import spectral
 from tfnorm.layers.arguments import check_positive
 from tfnorm.layers.base import Shape, statistics_dtype
-from tfnorm.layers.blocks import BlockWeights, block_names
+from tfnorm.layers.blocks import block_names
 from tfnorm.layers.center_scale import CenterScale
 from tfnorm.layers.coloring import Coloring
 from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
+from tfnorm.layers.effective_kernel import EffectiveKernel, check_trainable, effective_kernel
 from tfnorm.layers.factorized_coloring import FactorizedColoring
+from tfnorm.layers.replaced_values import ReplacedValues
 
 
 class LinearMaps(typing.NamedTuple):
@@ -42,9 +47,13 @@ def _stack_rows(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:-1] if shape[0] > 1 else shape[1:-1]
 
 
+_SEPARABLE = LinearMaps(("depthwise_kernel", "pointwise_kernel"), _matrix_rows, joint=False)
+
 # By the layer's class, or the first of its bases that is here.
 LINEAR_MAPS = {
     keras.layers.Layer: LinearMaps(("kernel", "embeddings"), _matrix_rows, joint=True),
+    keras.layers.SeparableConv1D: _SEPARABLE,
+    keras.layers.SeparableConv2D: _SEPARABLE,
     CenterScale: LinearMaps(("gamma",), None, joint=True),
     Coloring: LinearMaps(block_names("kernel"), _stack_rows, joint=True),
     ConditionalCenterScale: LinearMaps(("gamma",), None, joint=False),
@@ -53,8 +62,12 @@ LINEAR_MAPS = {
 }
 
 
+# Weights with these names are linear maps, normalised or not.
+_KERNEL_NAME = re.compile("(kernel|embeddings)$")
+
+
 @keras.saving.register_keras_serializable(package="tfnorm")
-class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
+class SpectralNormalization(keras.layers.Wrapper):
     """Calls a layer with its kernel divided by the kernel's largest singular value.
 
     `W_bar = W / sigma(W)`, sigma by power iteration on W reshaped to (all axes but the last, last),
@@ -63,10 +76,31 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
     (`keras.layers.SpectralNormalization` overwrites the kernel and leaves sigma out of the
     gradient).
 
+    W is the kernel that the layer applies: with LoRA's update, whose factors then get the gradient,
+    and after `quantize` what the whole numbers and their scales stand for. LoRA and quantisation
+    may come before or after the wrapping. Modes int8, int4 and float8 are normalised, others (gptq,
+    awq) refused, and so is training with LoRA on int8 or int4, where Keras has no gradient.
+
+    ```python
+    model = keras.Sequential([keras.Input((8,)), tfnorm.SpectralNormalization(layers.Dense(6))])
+    model.fit(x, y)
+    model.quantize("int8")  # still normalised
+    ```
+
     A `ConditionalColoring` has a sigma for each class, a `FactorizedColoring` for each of its
-    shared matrices. A `Coloring` in groups is one map, of which sigma is the largest of the
-    groups'. `CenterScale` and `ConditionalCenterScale` are diagonal maps: sigma is the largest
-    |gamma|, of all channels or of each class's, exactly and without iterations.
+    shared matrices, a separable convolution for each of its two kernels. A `Coloring` in groups is
+    one map, of which sigma is the largest of the groups'. `CenterScale` and
+    `ConditionalCenterScale` are diagonal maps: sigma is the largest |gamma|, of all channels or of
+    each class's, exactly and without iterations. Layers with further kernels (cells of recurrent
+    layers) or with none of their own (`MultiHeadAttention`) are refused.
+
+    What else the layer keeps (moving averages, seeds, counters) is updated as without the wrapper.
+
+    Sigma is only as good as `vector`, which starts at random and moves in training calls alone.
+    Before the first, sigma is too small, and what inference returns too large, several times for a
+    wide kernel. Around a layer that is trained already, make a training call first, with
+    `power_iterations` of 20 or more, or as many calls; a wrapper that is not `trainable` never
+    iterates.
 
     Args:
         layer: one of these, or a layer with a `kernel` (Dense, a convolution) or `embeddings`.
@@ -80,7 +114,8 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
     Attributes:
         vector: (rows of W,), the left singular vector as far as it was found. It starts as a
             random normal one. (matrices, rows) for several, and `vector_last` (rest,) for the
-            smaller last group of a `Coloring`.
+            smaller last group of a `Coloring`. Those of a separable convolution are
+            `depthwise_vector` and `pointwise_vector`.
 
     Reference:
         Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018,
@@ -90,6 +125,8 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
     layer: keras.layers.Layer
     vector: keras.Variable
     vector_last: keras.Variable
+    depthwise_vector: keras.Variable
+    pointwise_vector: keras.Variable
 
     def __init__(
         self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: typing.Any
@@ -98,27 +135,54 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
         self.power_iterations = check_positive("power_iterations", power_iterations)
 
     def build(self, input_shape: Shape | None = None) -> None:
+        self._check_inputs()
         super().build(input_shape)
-        if not self._kernels:
-            raise ValueError(
-                "`layer` must have a weight named `kernel` or `embeddings`, or be a recovery with "
-                f"`gamma`. Received: layer={self.layer!r}"
-            )
-        vector_shape = self._maps.vector_shape
-        shapes = [] if vector_shape is None else [vector_shape(k.shape) for k in self._kernels]
-
-        def add(name: str, shape: tuple[int, ...]) -> keras.Variable:
-            return self.add_weight(
-                name=name,
-                shape=shape,
+        kernels = self._kernels_of(self.layer)
+        self._check_kernels(kernels)
+        if self._maps.vector_shape is None:
+            return
+        for name, kernel in kernels.items():
+            shape = typing.cast(tuple[int, ...], tuple(kernel.value.shape))
+            vector = self.add_weight(
+                name=_vector_name(name),
+                shape=self._maps.vector_shape(shape),
                 initializer="random_normal",
                 dtype=statistics_dtype(self),
                 trainable=False,
                 autocast=False,
                 aggregation="mean",
             )
+            setattr(self, _vector_name(name), vector)
 
-        self.add_block_weights("vector", shapes, add)
+    def _check_inputs(self) -> None:
+        """Checks that the layer can be built from one shape."""
+        parameters = inspect.signature(self.layer.build).parameters.values()
+        named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        needed = [one.name for one in parameters if one.default is one.empty and one.kind in named]
+        if len(needed) > 1 and not self.layer.built:
+            raise ValueError(
+                f"`layer` must be built from the shape of one input, not from {needed}. "
+                f"Received: layer={self.layer!r}"
+            )
+
+    def _check_kernels(self, kernels: dict[str, EffectiveKernel]) -> None:
+        """Checks that there are kernels, and that no other is left as it is."""
+        if not kernels:
+            raise ValueError(
+                "`layer` must have a weight named `kernel` or `embeddings`, or be a recovery with "
+                f"`gamma`. Received: layer={self.layer!r}"
+            )
+        stored = {id(keras_internals.stored_weight(self.layer, name)) for name in kernels}
+        others = [
+            weight.path
+            for weight in self.layer.weights
+            if _KERNEL_NAME.search(weight.name) and id(weight) not in stored
+        ]
+        if others:
+            raise ValueError(
+                f"`layer` must have no kernels but {sorted(kernels)}, since others would not be "
+                f"normalised. Received: layer={self.layer!r} with {sorted(others)}"
+            )
 
     def call(
         self,
@@ -128,30 +192,44 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
         **kwargs: typing.Any,
     ) -> tf.Tensor:
         # The layer sees the normalised kernels for this call; what it stores is not touched.
-        values = [
-            *((variable, tf.convert_to_tensor(variable)) for variable in self.layer.variables),
-            *self.normalised_kernels(training and self.trainable),
-        ]
-        with keras.StatelessScope(state_mapping=values, collect_losses=True) as scope:
+        values = self.normalised_kernels(training=training and self.trainable)
+        with ReplacedValues(values) as scope:
             y = self.layer(inputs, *args, **kwargs)
         for loss in scope.losses:
             self.add_loss(loss)
         return y
 
-    def normalised_kernels(self, training: bool = False) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """Pairs each weight that is normalised with its value over sigma."""
-        kernels = [tf.cast(kernel, statistics_dtype(self)) for kernel in self._kernels]
-        values = map(spectral.divide_by_norm, kernels, self._sigmas(kernels, training))
-        return list(zip(self._kernels, values, strict=True))
+    def normalised_kernels(
+        self, layer: keras.layers.Layer | None = None, training: bool = False
+    ) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """Pairs weights with the values by which the layer applies its kernels over sigma.
 
-    def _sigmas(self, kernels: Sequence[tf.Tensor], training: bool) -> list[tf.Tensor]:
+        They are the kernels; or, for one that is quantised, its scales, and with LoRA the right
+        factor too.
+
+        Args:
+            layer: the layer, or a copy of it, whose weights are then paired.
+            training: whether to iterate, and to keep the vectors.
+        """
+        layer = layer or self.layer
+        if training:
+            check_trainable(layer)
+        kernels = self._kernels_of(layer)
+        sigmas = self._sigmas({name: kernel.value for name, kernel in kernels.items()}, training)
+        return [
+            pair
+            for kernel, sigma in zip(kernels.values(), sigmas, strict=True)
+            for pair in kernel.divided(sigma)
+        ]
+
+    def _sigmas(self, kernels: dict[str, tf.Tensor], training: bool) -> list[tf.Tensor]:
         """Of each kernel a scalar, or (stack,) for maps with a sigma each."""
         if self._maps.vector_shape is None:
-            sigmas = [spectral.diagonal_norm(kernel) for kernel in kernels]
+            sigmas = [spectral.diagonal_norm(kernel) for kernel in kernels.values()]
         else:
             sigmas = [
-                self._power_iteration(kernel, vector, training)
-                for kernel, vector in zip(kernels, self.block_weights("vector"), strict=True)
+                self._power_iteration(kernel, getattr(self, _vector_name(name)), training)
+                for name, kernel in kernels.items()
             ]
         return [spectral.joint_norm(sigmas)] * len(sigmas) if self._maps.joint else sigmas
 
@@ -172,11 +250,11 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
     def _maps(self) -> LinearMaps:
         return next(LINEAR_MAPS[cls] for cls in type(self.layer).__mro__ if cls in LINEAR_MAPS)
 
-    @property
-    def _kernels(self) -> list[keras.Variable]:
+    def _kernels_of(self, layer: keras.layers.Layer) -> dict[str, EffectiveKernel]:
         # Looked up, not kept: a weight that two layers hold is saved twice.
-        weights = [getattr(self.layer, name, None) for name in self._maps.names]
-        return [weight for weight in weights if isinstance(weight, keras.Variable)]
+        dtype = statistics_dtype(self)
+        kernels = {name: effective_kernel(layer, name, dtype) for name in self._maps.names}
+        return {name: kernel for name, kernel in kernels.items() if kernel is not None}
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
@@ -195,3 +273,8 @@ class SpectralNormalization(BlockWeights, keras.layers.Wrapper):
         # Keras adds this once the layer is built; `build` of the wrapper sees to it anyway.
         config["layer"].pop("build_config", None)
         return config | {"power_iterations": self.power_iterations}
+
+
+def _vector_name(kernel_name: str) -> str:
+    """Names the vector of a kernel: of `kernel_last` it is `vector_last`."""
+    return re.sub("kernel|embeddings", "vector", kernel_name)

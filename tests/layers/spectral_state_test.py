@@ -1,0 +1,159 @@
+"""What the layer in a SpectralNormalization keeps."""
+
+import collections
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnorm import SpectralNormalization
+
+L = keras.layers
+RNG = np.random.default_rng(0)
+X = RNG.normal(3.0, 1.0, size=(40, 8)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    keras.utils.set_random_seed(0)
+
+
+class Stateful(L.Dense):
+    """A Dense that drops out, normalises, counts its calls, and keeps a metric of its output.
+
+    It counts in a branch. The normalization inside is built in the first call.
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **kwargs)
+        self.seed = keras.random.SeedGenerator(1)
+        self.norm = L.BatchNormalization(momentum=0.5)
+        self.mean = keras.metrics.Mean()
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.calls = self.add_weight(
+            name="calls", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def call(self, inputs, training=None):
+        y = super().call(inputs)
+        if not training:
+            return self.norm(y, training=False)
+        tf.cond(
+            tf.reduce_any(inputs > 0),
+            lambda: tf.convert_to_tensor(self.calls.assign_add(1)),
+            lambda: tf.zeros((), tf.int32),
+        )
+        self.mean.update_state(tf.reduce_sum(y))
+        return keras.random.dropout(self.norm(y, training=True), 0.5, seed=self.seed)
+
+
+def state_of(layer):
+    return {
+        "calls": layer.calls.numpy(),
+        "seed": layer.seed.state.numpy(),
+        "metric": layer.mean.result().numpy(),
+        "moving_mean": layer.norm.moving_mean.numpy(),
+        "moving_variance": layer.norm.moving_variance.numpy(),
+    }
+
+
+def made():
+    """A wrapper that is converged, and a bare layer with its kernel over its norm."""
+    wrapper, bare = SpectralNormalization(Stateful(5)), Stateful(5)
+    wrapper.build(X.shape)
+    bare.build(X.shape)
+    kernel, bias = wrapper.layer.kernel.numpy(), RNG.normal(size=5)
+    wrapper.layer.bias.assign(bias)
+    wrapper.vector.assign(np.linalg.svd(kernel)[0][:, 0])
+    bare.kernel.assign(kernel / np.linalg.norm(kernel, 2))
+    bare.bias.assign(bias)
+    return wrapper, bare
+
+
+CALLS = {
+    "eager": lambda layer: lambda: layer(X, training=True),
+    "graph": lambda layer: tf.function(lambda: layer(X, training=True)),
+    "jit": lambda layer: tf.function(lambda: layer(X, training=True), jit_compile=True),
+    "fit": lambda layer: lambda: fit(layer),
+}
+
+
+def fit(layer):
+    model = keras.Sequential([keras.Input((8,)), layer])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.fit(X, np.zeros((40, 5)), batch_size=40, verbose=0)
+
+
+@pytest.mark.parametrize("how", CALLS)
+def test_the_layer_keeps_what_it_keeps_without_the_wrapper(how):
+    wrapper, bare = made()
+    for layer in (wrapper, bare):
+        layer(X)  # makes the normalization inside, which no function may do twice
+    outputs, expected = (
+        [call() for _ in range(3)] for call in (CALLS[how](wrapper), CALLS[how](bare))
+    )
+    if how != "fit":
+        np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+        dropped = [output.numpy() == 0 for output in outputs]
+        assert not np.array_equal(dropped[0], dropped[1])
+    state = state_of(wrapper.layer)
+    assert state["calls"] == 3
+    for name, value in state_of(bare).items():
+        np.testing.assert_allclose(state[name], value, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_a_layer_that_makes_its_weights_in_its_call():
+    wrapper, bare = made()
+    np.testing.assert_allclose(wrapper(X, training=True), bare(X, training=True), atol=1e-4)
+    np.testing.assert_allclose(
+        wrapper.layer.norm.moving_mean, bare.norm.moving_mean, rtol=1e-4, atol=1e-4
+    )
+    names = collections.Counter(weight.name for weight in wrapper.weights)
+    assert names["moving_mean"] == names["gamma"] == 1
+
+
+def test_a_stateless_call_returns_the_state_and_assigns_nothing():
+    results = []
+    for layer in made():
+        model = keras.Sequential([keras.Input((8,)), layer])
+        model(X)
+        variables = [variable for variable in model.non_trainable_variables]
+        before = [variable.numpy() for variable in variables]
+        _, after = model.stateless_call(model.trainable_variables, before, X, training=True)
+        for variable, value in zip(variables, before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+        names = [variable.path.split("/")[-1] for variable in variables]
+        results.append(dict(zip(names, after, strict=True)))
+    found, expected = results
+    assert found["calls"] == 1
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+class Assigning(L.Dense):
+    """Sets its kernel to that which it is called with."""
+
+    def call(self, inputs):
+        self._kernel.assign(self.kernel * 1.0)
+        return super().call(inputs)
+
+
+def test_the_stored_kernel_is_not_assigned():
+    wrapper = SpectralNormalization(Assigning(3))
+    wrapper.build(X.shape)
+    before = wrapper.layer.kernel.numpy()
+    wrapper(X, training=True)
+    np.testing.assert_array_equal(wrapper.layer.kernel, before)
+
+
+def test_sigma_of_a_new_wrapper_is_too_small():
+    """As the docstring says: by how much, and what a call with iterations does about it."""
+    wrapper = SpectralNormalization(L.Dense(256, use_bias=False), power_iterations=20)
+    x = np.eye(256, dtype=np.float32)
+    for is_new in (True, False):
+        norm = np.linalg.norm(wrapper(x), 2)
+        assert (1.5 < norm < 3) if is_new else (1 < norm < 1.05)
+        wrapper(x, training=True)
