@@ -1,4 +1,4 @@
-"""What the layer in a SpectralNormalization keeps."""
+"""What the layer in a SpectralNormalization keeps, and its masks."""
 
 import collections
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnorm import SpectralNormalization
+from tfnorm import SpectralNormalization, keras_internals
 
 L = keras.layers
 RNG = np.random.default_rng(0)
@@ -147,6 +147,61 @@ def test_the_stored_kernel_is_not_assigned():
     before = wrapper.layer.kernel.numpy()
     wrapper(X, training=True)
     np.testing.assert_array_equal(wrapper.layer.kernel, before)
+
+
+def test_an_embeddings_mask_is_there_before_and_after_the_call():
+    make = lambda: L.Embedding(6, 3, mask_zero=True)  # noqa: E731
+    wrapper, bare = SpectralNormalization(make()), make()
+    x, tokens = keras.Input((4,), dtype="int32"), np.array([[1, 2, 0, 0], [3, 0, 5, 5]])
+    model, expected = (
+        keras.Model(x, L.GlobalAveragePooling1D()(layer(x))) for layer in (wrapper, bare)
+    )
+    assert keras_internals.mask_of(wrapper(x)).shape == (None, 4)
+    np.testing.assert_array_equal(keras_internals.mask_of(wrapper(tokens)), tokens != 0)
+    for _ in range(60):
+        wrapper(tokens, training=True)
+    embeddings = wrapper.layer.embeddings.numpy()
+    bare.embeddings.assign(embeddings / np.linalg.norm(embeddings, 2))
+    np.testing.assert_allclose(model(tokens), expected(tokens), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(tokens, verbose=0), expected.predict(tokens, verbose=0), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("layer", [L.Dense(3), L.EinsumDense("abc,cd->abd", (None, 3))])
+def test_a_mask_goes_as_far_as_the_layer_lets_it(layer, recwarn):
+    """A Dense hands it on, an EinsumDense warns that it does not: as without the wrapper."""
+    x = L.Masking()(keras.Input((4, 5)))
+    wrapper, ones = SpectralNormalization(layer), tf.ones((2, 4, 5))
+    masks = [keras_internals.mask_of(called(x)) for called in (wrapper, layer)]
+    assert (masks[0] is None) == (masks[1] is None) == (type(layer) is L.EinsumDense)
+    assert wrapper.supports_masking == layer.supports_masking
+    assert any(wrapper.name in str(one.message) for one in recwarn) == (masks[0] is None)
+    masks = [keras_internals.mask_of(called(L.Masking()(ones))) for called in (wrapper, layer)]
+    assert (masks[0] is None) == (masks[1] is None)
+
+
+class Sum(L.Dense):
+    """The sum over the positions that count."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        y = super().call(inputs)
+        return y if mask is None else y * tf.cast(mask, y.dtype)[..., tf.newaxis]
+
+
+def test_the_layer_is_called_with_the_mask():
+    wrapper = SpectralNormalization(Sum(3))
+    x, mask = RNG.normal(size=(2, 4, 5)).astype(np.float32), np.arange(4) < [[2], [3]]
+    y = wrapper(x, mask=tf.constant(mask))
+    np.testing.assert_array_equal(y.numpy().any(-1), mask)
+    np.testing.assert_array_equal(keras_internals.mask_of(y), mask)
+    outputs = keras.Input((4, 5))
+    model = keras.Model(outputs, wrapper(L.Masking()(outputs)))
+    np.testing.assert_array_equal(model(x * mask[..., None]).numpy().any(-1), mask)
 
 
 def test_sigma_of_a_new_wrapper_is_too_small():

@@ -94,7 +94,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     each class's, exactly and without iterations. Layers with further kernels (cells of recurrent
     layers) or with none of their own (`MultiHeadAttention`) are refused.
 
-    What else the layer keeps (moving averages, seeds, counters) is updated as without the wrapper.
+    What else the layer keeps (moving averages, seeds, counters) is updated as without the wrapper,
+    and its mask is the output's.
 
     Sigma is only as good as `vector`, which starts at random and moves in training calls alone.
     Before the first, sigma is too small, and what inference returns too large, several times for a
@@ -133,6 +134,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     ) -> None:
         super().__init__(layer, **kwargs)
         self.power_iterations = check_positive("power_iterations", power_iterations)
+        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Shape | None = None) -> None:
         self._check_inputs()
@@ -255,6 +257,9 @@ class SpectralNormalization(keras.layers.Wrapper):
         dtype = statistics_dtype(self)
         kernels = {name: effective_kernel(layer, name, dtype) for name in self._maps.names}
         return {name: kernel for name, kernel in kernels.items() if kernel is not None}
+
+    def compute_mask(self, inputs: typing.Any, previous_mask: typing.Any) -> typing.Any:
+        return self.layer.compute_mask(inputs, previous_mask)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
