@@ -139,6 +139,39 @@ def test_scale_of_einsum_kernel(equation, shape):
     np.testing.assert_allclose(layer.kernel.numpy() / scale, kernel, atol=np.abs(kernel).max() / 64)
 
 
+@pytest.mark.parametrize(
+    ("scope", "is_layers", "is_handed_over"),
+    [
+        ({"mode": "full"}, True, True),
+        ({"mode": "larger_than", "output_size_threshold": 1}, True, True),
+        ({"mode": "list_of_layers", "layer_names": ["dense"]}, True, True),
+        ({"mode": "list_of_layers", "layer_names": ["wrapper"]}, True, False),
+        ({"mode": "activations"}, True, False),
+        ({"mode": "full"}, False, False),
+    ],
+)
+def test_hand_over_rematerialization(scope, is_layers, is_handed_over):
+    """What recomputes its call runs it again in the backward pass."""
+    calls = []
+
+    class Counted(L.Dense):
+        def call(self, inputs):
+            calls.append(self.name)
+            return super().call(inputs)
+
+    with keras.RematScope(**scope if is_layers else {"mode": None}):
+        dense = Counted(3, name="dense")
+    wrapper = Counted(3, name="wrapper")
+    keras_internals.hand_over_rematerialization(dense, wrapper)
+    for layer in (dense, wrapper):
+        layer.build((None, 4))
+        calls.clear()
+        with tf.GradientTape() as tape:
+            y = layer(np.ones((2, 4), np.float32))
+        tape.gradient(y, layer.kernel.value)
+        assert len(calls) == 1 + (is_handed_over and layer is wrapper)
+
+
 def test_with_inner_layers():
     cell = L.LSTMCell(2)
     wrapper = L.TimeDistributed(L.RNN(cell))

@@ -93,6 +93,22 @@ def scale_of_einsum_kernel(layer: keras.layers.EinsumDense) -> typing.Any:
     return layer._adjust_scale_for_dequant(keras.ops.convert_to_tensor(layer.kernel_scale))
 
 
+def hand_over_rematerialization(layer: keras.Layer, wrapper: keras.Layer) -> None:
+    """Has a wrapper recompute its call in the backward pass in place of the layer within it.
+
+    A layer that recomputes its own call does so when what the wrapper gave it for that call is
+    gone. One that recomputes its activation only goes on doing so.
+    """
+    mode = layer._remat_mode
+    if mode is None or mode.mode in (None, "activations"):
+        return
+    if mode.mode == "list_of_layers":
+        if layer.name not in mode.layer_names:
+            return
+        mode = mode._replace(mode="full")
+    layer._remat_mode, wrapper._remat_mode = None, mode
+
+
 def with_inner_layers(layer: keras.Layer) -> list[keras.Layer]:
     """The layer and all layers within it, in an order that its copies have too."""
     return layer._flatten_layers()

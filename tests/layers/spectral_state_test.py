@@ -1,4 +1,4 @@
-"""What the layer in a SpectralNormalization keeps, and its masks."""
+"""What the layer in a SpectralNormalization keeps, its masks, and recomputed calls."""
 
 import collections
 
@@ -202,6 +202,63 @@ def test_the_layer_is_called_with_the_mask():
     outputs = keras.Input((4, 5))
     model = keras.Model(outputs, wrapper(L.Masking()(outputs)))
     np.testing.assert_array_equal(model(x * mask[..., None]).numpy().any(-1), mask)
+
+
+REMAT = {
+    "full": {"mode": "full"},
+    "larger_than": {"mode": "larger_than", "output_size_threshold": 1},
+    "the_layer": {"mode": "list_of_layers", "layer_names": ["inner"]},
+    "the_wrapper": {"mode": "list_of_layers", "layer_names": ["wrapper"]},
+    "activations": {"mode": "activations"},
+}
+
+
+def recomputed(scope, within, around):
+    """A wrapper of a Dense, with the layer or the wrapper made in a scope that recomputes."""
+    with keras.RematScope(**scope if within else {"mode": None}):
+        layer = L.Dense(6, activation="tanh", name="inner")
+    with keras.RematScope(**scope if around else {"mode": None}):
+        wrapper = SpectralNormalization(layer, name="wrapper")
+    wrapper.build((None, 8))
+    return wrapper
+
+
+def step(call, wrapper):
+    """The gradients of a training call."""
+    with tf.GradientTape() as tape:
+        y = call(X, training=True)
+    return tape.gradient(y, [weight.value for weight in wrapper.trainable_weights])
+
+
+@pytest.mark.parametrize(("within", "around"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("mode", REMAT)
+def test_gradients_of_recomputed_calls(mode, within, around):
+    wrapper = recomputed(REMAT[mode], within, around)
+    plain = SpectralNormalization(L.Dense(6, activation="tanh"))
+    plain.build((None, 8))
+    plain.set_weights(wrapper.get_weights())
+    for layer in (wrapper, plain):
+        layer.vector.assign(np.linalg.svd(layer.layer.kernel)[0][:, 0])
+    for gradient, expected in zip(step(wrapper, wrapper), step(plain, plain), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("how", ["scope", "function"])
+def test_a_recomputed_call_iterates_twice(how):
+    """And its gradient is that of the second time."""
+    wrapper = recomputed(REMAT["full"], within=False, around=how == "scope")
+    plain = recomputed(REMAT["full"], within=False, around=False)
+    plain.set_weights(wrapper.get_weights())
+    call = wrapper if how == "scope" else keras.remat(wrapper)
+    gradients = step(call, wrapper)
+    step(plain, plain)
+    expected = step(plain, plain)
+    np.testing.assert_allclose(wrapper.vector, plain.vector, atol=1e-6)
+    for gradient, value in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, value, rtol=1e-4, atol=1e-4)
+    wrapper(X, training=True)
+    plain(X, training=True)
+    np.testing.assert_allclose(wrapper.vector, plain.vector, atol=1e-6)
 
 
 def test_sigma_of_a_new_wrapper_is_too_small():

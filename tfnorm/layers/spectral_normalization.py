@@ -103,6 +103,11 @@ class SpectralNormalization(keras.layers.Wrapper):
     `power_iterations` of 20 or more, or as many calls; a wrapper that is not `trainable` never
     iterates.
 
+    Where the call is recomputed in the backward pass (`keras.RematScope`, `keras.remat`) it
+    iterates there once more: the vector moves twice a step, and the gradient is that at the second.
+    Once the vector has converged both are the same. A layer that was made under `RematScope` is
+    recomputed as a part of the wrapper's call, not by itself.
+
     Args:
         layer: one of these, or a layer with a `kernel` (Dense, a convolution) or `embeddings`.
         power_iterations: iterations in a training call.
@@ -135,6 +140,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         super().__init__(layer, **kwargs)
         self.power_iterations = check_positive("power_iterations", power_iterations)
         self.supports_masking = layer.supports_masking
+        keras_internals.hand_over_rematerialization(layer, self)
 
     def build(self, input_shape: Shape | None = None) -> None:
         self._check_inputs()
