@@ -1,6 +1,5 @@
 """Coloring as a Keras layer: a learned matrix that gives back what a whitening took away."""
 
-import copy
 import functools
 import typing
 
@@ -23,6 +22,7 @@ from tfnorm.layers.arguments import (
     get_initializer,
     get_regularizer,
 )
+from tfnorm.layers.matrices import add_matrices, initial_matrices
 
 
 class KernelAndBias(base.ChannelLayer):
@@ -52,13 +52,9 @@ class KernelAndBias(base.ChannelLayer):
     def add_kernel(
         self, name: str, shape: tuple[int, ...], initializer: Initializer
     ) -> keras.Variable:
-        """Adds a kernel of that name."""
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
+        """Adds a kernel of that name: `add_matrices`."""
+        return add_matrices(
+            self, name, shape, initializer, self.kernel_regularizer, self.kernel_constraint
         )
 
     def add_bias(self) -> keras.Variable | None:
@@ -90,15 +86,19 @@ class Coloring(KernelAndBias):
     """Mixes channels by a learned matrix, a 1x1 convolution: `y = K^T x + b` at each position.
 
     The recovery of a whitening that can give back any covariance. Initialised as a convolution is,
-    not as the identity.
+    not as the identity. With BigGAN's penalty of what is not orthogonal:
+
+    ```python
+    y = tfnorm.Coloring(kernel_regularizer=keras.regularizers.OrthogonalRegularizer(1e-4))(y)
+    ```
 
     Args:
         group_size: channels in a group that is mixed within itself; None is one group of all. The
             last group takes what is left over.
         axis: the channels' axis, usually -1 or 1.
         use_bias: whether to add `bias`, (channels,).
-        kernel_initializer: of each group's matrix (size, size).
-        kernel_regularizer, kernel_constraint: of the kernels (groups, size, size).
+        kernel_initializer, kernel_regularizer, kernel_constraint: of each group's matrix (size,
+            size), as of a Dense's. `UnitNorm()` gives each output of a group weights of length 1.
         bias_initializer, bias_regularizer, bias_constraint: as in Dense.
         **kwargs: `name`, `dtype`, `trainable`.
 
@@ -149,7 +149,9 @@ class Coloring(KernelAndBias):
         super().build(input_shape)
 
         def add(name: str, block: groups.Block) -> keras.Variable:
-            initializer = functools.partial(self._initial_kernel, block.start)
+            initializer = functools.partial(
+                initial_matrices, self.kernel_initializer, first=block.start
+            )
             return self.add_kernel(name, block.matrices_shape, initializer)
 
         self.add_block_weights("kernel", self.blocks(self.group_size), add)
@@ -163,25 +165,5 @@ class Coloring(KernelAndBias):
         y = color_groups(rows, kernels, bias, group_size=self.group_size)
         return groups.from_rows(y, inputs, self.axis)
 
-    def _initial_kernel(self, first: int, shape: tuple[int, ...], dtype: str) -> tf.Tensor:
-        """Each group's matrix by the initializer for itself: the fans are the group's."""
-        matrices = []
-        for group in range(shape[0]):
-            initializer = copy.copy(self.kernel_initializer)
-            # One with a number for a seed returns the same matrix each time.
-            if isinstance(initializer, _Seeded) and isinstance(initializer.seed, int):
-                initializer.seed += first + group
-            matrices.append(tf.cast(initializer(shape[1:], dtype=dtype), dtype))
-        return tf.stack(matrices)
-
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"group_size": self.group_size}
-
-
-@typing.runtime_checkable
-class _Seeded(typing.Protocol):
-    """An initializer with a seed: a number, a `keras.random.SeedGenerator` or None."""
-
-    seed: object
-
-    def __call__(self, shape: tuple[int, ...], dtype: str) -> tf.Tensor: ...

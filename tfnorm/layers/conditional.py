@@ -153,8 +153,9 @@ class ConditionalColoring(Conditional, KernelAndBias):
         use_bias: whether to add `bias`, (classes, channels).
         kernel_initializer: of all classes' kernels at once, which Glorot's takes for positions of a
             convolution, as in the authors' code: its limit is sqrt(6 / (classes * 2 channels)).
-        bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
-            as in Dense.
+            `Orthogonal` and `Identity` make each class's matrix.
+        kernel_regularizer, kernel_constraint: of each class's matrix, as of a Dense's.
+        bias_initializer, bias_regularizer, bias_constraint: of the (classes, channels).
         **kwargs: `name`, `dtype`, `trainable`.
 
     Call arguments:

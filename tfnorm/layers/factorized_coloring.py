@@ -21,6 +21,7 @@ from tfnorm.layers.arguments import (
     get_regularizer,
 )
 from tfnorm.layers.conditional import Conditional, color_inputs
+from tfnorm.layers.matrices import add_matrices
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -37,9 +38,10 @@ class FactorizedColoring(Conditional):
         axis: the channels' axis, usually -1 or 1.
         kernel_initializer: of the shared matrices at once, which Glorot's takes for positions of a
             convolution, as in the authors' code: its limit is sqrt(6 / (rank * 2 channels)).
-        class_matrix_initializer: of the classes' coefficients.
-        kernel_regularizer, class_matrix_regularizer, kernel_constraint, class_matrix_constraint: as
-            in Dense.
+            `Orthogonal` and `Identity` make each shared matrix.
+        kernel_regularizer, kernel_constraint: of each shared matrix, as of a Dense's.
+        class_matrix_initializer, class_matrix_regularizer, class_matrix_constraint: of the classes'
+            coefficients.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -85,12 +87,13 @@ class FactorizedColoring(Conditional):
 
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.rank, self._channels, self._channels),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
+        self.kernel = add_matrices(
+            self,
+            "kernel",
+            (self.rank, self._channels, self._channels),
+            self.kernel_initializer,
+            self.kernel_regularizer,
+            self.kernel_constraint,
         )
         self.class_matrix = self.add_weight(
             name="class_matrix",
