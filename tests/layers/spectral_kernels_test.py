@@ -296,3 +296,12 @@ class Standardised(L.Dense):
 def test_a_kernel_that_another_computes_is_refused():
     with pytest.raises(ValueError, match="Received: layer=<Standardised"):
         SpectralNormalization(Standardised(3)).build((None, 8))
+
+
+class Traced(L.Dense):
+    call = tf.function(L.Dense.call)
+
+
+def test_a_call_that_is_traced_once_is_refused():
+    with pytest.raises(ValueError, match="Received: layer=<Traced"):
+        SpectralNormalization(Traced(3))

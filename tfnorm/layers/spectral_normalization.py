@@ -138,6 +138,11 @@ class SpectralNormalization(keras.layers.Wrapper):
         self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: typing.Any
     ) -> None:
         super().__init__(layer, **kwargs)
+        if isinstance(layer.call, tf.types.experimental.PolymorphicFunction):
+            raise ValueError(
+                "`layer` must not have a `tf.function` for its `call`, which would go on with the "
+                f"kernel of its first call. Received: layer={layer!r}"
+            )
         self.power_iterations = check_positive("power_iterations", power_iterations)
         self.supports_masking = layer.supports_masking
         keras_internals.hand_over_rematerialization(layer, self)
