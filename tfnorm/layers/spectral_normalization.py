@@ -82,7 +82,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     awq) refused, and so is training with LoRA on int8 or int4, where Keras has no gradient.
 
     ```python
-    model = keras.Sequential([keras.Input((8,)), tfnorm.SpectralNormalization(layers.Dense(6))])
+    model = keras.Sequential([tfnorm.SpectralNormalization(keras.layers.Dense(6))])
+    model.compile("adam", "mse")
     model.fit(x, y)
     model.quantize("int8")  # still normalised
     ```
@@ -98,10 +99,10 @@ class SpectralNormalization(keras.layers.Wrapper):
     and its mask is the output's.
 
     Sigma is only as good as `vector`, which starts at random and moves in training calls alone.
-    Before the first, sigma is too small, and what inference returns too large, several times for a
-    wide kernel. Around a layer that is trained already, make a training call first, with
-    `power_iterations` of 20 or more, or as many calls; a wrapper that is not `trainable` never
-    iterates.
+    Before the first, sigma is too small and what inference returns too large: about twice for a
+    kernel as it was initialised, many times for one with few large singular values. Around a layer
+    that is trained already, make a training call first, with `power_iterations` of 20 or more, or
+    as many calls; a wrapper that is not `trainable` never iterates.
 
     Where the call is recomputed in the backward pass (`keras.RematScope`, `keras.remat`) it
     iterates there once more: the vector moves twice a step, and the gradient is that at the second.
