@@ -56,6 +56,19 @@ def test_maker_of():
     assert not isinstance(keras_internals.maker_of(y * 2), keras.Layer)
 
 
+def test_call_that_made():
+    x = keras.Input((4,))
+    dense = L.Dense(3)
+    first, second = dense(x), dense(inputs=x)
+    call = keras_internals.call_that_made(first)
+    assert call.operation is dense and call.args == (x,)
+    assert [one is first for one in call.outputs] == [True]
+    assert keras_internals.call_that_made(second).kwargs["inputs"] is x
+    (half, _) = keras.ops.split(x, 2, axis=-1)
+    assert len(keras_internals.call_that_made(half).outputs) == 2
+    assert keras_internals.call_that_made(x).inputs == []
+
+
 def test_mask_of():
     x = keras.Input((4,), dtype="int32")
     embedded = L.Embedding(5, 3, mask_zero=True)(x)
@@ -64,6 +77,8 @@ def test_mask_of():
     assert keras_internals.mask_of(L.BatchNormalization()(embedded)) is not None
     assert keras_internals.mask_of(x) is None
     assert keras_internals.mask_of(L.LSTM(2)(embedded)) is None
+    run = L.Embedding(5, 3, mask_zero=True)(np.array([[1, 0]]))
+    np.testing.assert_array_equal(keras_internals.mask_of(run), [[True, False]])
 
 
 def test_graph_of():

@@ -34,17 +34,27 @@ def recorded_calls(model: keras.Function) -> list[RecordedCall]:
     """The calls of a functional model, those that make a tensor before those that take it."""
     nodes_by_depth: dict[int, list] = model._nodes_by_depth
     return [
-        RecordedCall(
-            node.operation,
-            tuple(node.arguments.args),
-            dict(node.arguments.kwargs),
-            list(node.input_tensors),
-            list(node.outputs),
-        )
+        _recorded(node)
         for depth in sorted(nodes_by_depth, reverse=True)
         for node in nodes_by_depth[depth]
         if not node.is_input
     ]
+
+
+def call_that_made(tensor: keras.KerasTensor) -> RecordedCall:
+    """The call that returned a symbolic tensor; without arguments for a model's input."""
+    operation, index, _ = tensor._keras_history  # pyright: ignore[reportAttributeAccessIssue]
+    return _recorded(operation._inbound_nodes[index])
+
+
+def _recorded(node):
+    return RecordedCall(
+        node.operation,
+        tuple(node.arguments.args),
+        dict(node.arguments.kwargs),
+        list(node.input_tensors),
+        list(node.outputs),
+    )
 
 
 def maker_of(tensor: keras.KerasTensor) -> keras.Operation:
@@ -52,8 +62,11 @@ def maker_of(tensor: keras.KerasTensor) -> keras.Operation:
     return tensor._keras_history.operation  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def mask_of(tensor: keras.KerasTensor) -> keras.KerasTensor | None:
-    """The mask that a symbolic tensor carries to the layers that it is given to, or None."""
+def mask_of(tensor: typing.Any) -> typing.Any:
+    """The mask that a tensor carries to the layers that it is given to, or None.
+
+    Of a symbolic tensor it is symbolic, and may be None though there is one when the model runs.
+    """
     return getattr(tensor, "_keras_mask", None)
 
 

@@ -276,24 +276,33 @@ def test_dense_knows_the_last_axis_only():
     assert list(folded_kinds((6,), L.Dense(6, name="a"), checked.BatchWhitening(axis=1))) == ["a"]
 
 
-# What an affine map becomes where no layer takes it.
+# What an affine map becomes where no layer takes it: if there may be a mask, and if there is none.
 STANDALONE = [
-    ((6,), CenterScale, "Dense"),
-    ((6,), Coloring, "Dense"),
-    ((5, 6), CenterScale, "Conv1D"),
-    ((5, 6), Coloring, "Conv1D"),
-    ((5, 7, 6), CenterScale, "DepthwiseConv2D"),
-    ((5, 7, 6), Coloring, "Conv2D"),
-    ((None, None, 6), CenterScale, "DepthwiseConv2D"),
-    ((None, None, 6), Coloring, "Conv2D"),
-    ((3, 4, 5, 6), CenterScale, "Conv3D"),
-    ((3, 4, 5, 6), Coloring, "Conv3D"),
+    ((6,), CenterScale, "Dense", "Dense"),
+    ((6,), Coloring, "Dense", "Dense"),
+    ((5, 6), CenterScale, "Dense", "Conv1D"),
+    ((5, 6), Coloring, "Dense", "Conv1D"),
+    ((5, 7, 6), CenterScale, "CenterScale", "DepthwiseConv2D"),
+    ((5, 7, 6), Coloring, "Dense", "Conv2D"),
+    ((None, None, 6), CenterScale, "CenterScale", "DepthwiseConv2D"),
+    ((None, None, 6), Coloring, "Dense", "Conv2D"),
+    ((3, 4, 5, 6), CenterScale, "CenterScale", "Conv3D"),
+    ((3, 4, 5, 6), Coloring, "Dense", "Conv3D"),
 ]
+# Each ends masks.
+BEFORE = {
+    1: L.Flatten,
+    2: lambda: L.Conv1D(6, 1, activation="tanh"),
+    3: lambda: L.Conv2D(6, 1, activation="tanh"),
+    4: lambda: L.Conv3D(6, 1, activation="tanh"),
+}
 
 
-@pytest.mark.parametrize(("shape", "make", "kind"), STANDALONE)
-def test_standalone(shape, make, kind):
+@pytest.mark.parametrize(("shape", "make", "kind", "unmasked_kind"), STANDALONE)
+def test_standalone(shape, make, kind, unmasked_kind):
     assert folded_kinds(shape, make(name="norm")) == {"norm": kind}
+    before = BEFORE[len(shape)]()
+    assert folded_kinds(shape, before, make(name="norm"))["norm"] == unmasked_kind
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 7), (6, 3, 4, 5)])
@@ -308,10 +317,16 @@ def test_standalone_with_the_channels_first(shape, make, kind):
 def test_standalone_whatever_the_default_data_format():
     keras.config.set_image_data_format("channels_first")
     try:
-        kinds = folded_kinds((5, 7, 6), checked.BatchWhitening(name="a"), L.ReLU(), CenterScale())
+        kinds = folded_kinds(
+            (5, 7, 6),
+            L.Conv2D(4, 3, activation="relu", data_format="channels_last"),
+            checked.BatchWhitening(name="a"),
+            L.ReLU(),
+            CenterScale(),
+        )
     finally:
         keras.config.set_image_data_format("channels_last")
-    assert list(kinds.values()) == ["Conv2D", "ReLU", "DepthwiseConv2D"]
+    assert list(kinds.values()) == ["Conv2D", "Conv2D", "ReLU", "DepthwiseConv2D"]
 
 
 @pytest.mark.parametrize("estimate", ["covariance", "matrix"])

@@ -7,6 +7,8 @@ import typing
 import keras
 
 from tfnorm import keras_internals
+from tfnorm.calls import recorded_arguments
+from tfnorm.folding.masks import unmasked_tensors
 from tfnorm.keras_internals import RecordedCall
 
 # Layers that hand on their input in inference.
@@ -25,15 +27,21 @@ class Link(typing.NamedTuple):
     Attributes:
         layer: the layer.
         x: the symbolic tensor that its first call takes.
-        masked: whether the input of any of its calls carries a mask.
+        masked: whether the input of any of its calls may carry a mask when the model runs.
+        mask_given: whether the caller of any of its calls gives a mask.
     """
 
     layer: keras.Layer
     x: keras.KerasTensor
     masked: bool
+    mask_given: bool
 
 
-def chains(model: keras.Model, classes: collections.abc.Container[type]) -> list[list[Link]]:
+def chains(
+    model: keras.Model,
+    classes: collections.abc.Container[type],
+    unmasked_inputs: bool = False,
+) -> list[list[Link]]:
     """Finds the chains: each layer takes the output of the one before it, and nothing else does.
 
     With all but `relu` among the classes, the chains of `conv -> norm -> dropout -> scale -> relu
@@ -46,12 +54,14 @@ def chains(model: keras.Model, classes: collections.abc.Container[type]) -> list
     Args:
         model: a functional model.
         classes: the classes of layers that can be in a chain, besides models.
+        unmasked_inputs: whether the model's inputs carry no mask.
 
     Returns:
         The chains, each from its first layer to its last.
     """
     takers = collections.Counter(id(tensor) for tensor in model.outputs)
     calls_by_layer = collections.defaultdict(list)
+    unmasked = unmasked_tensors(model, unmasked_inputs)
     for call in keras_internals.recorded_calls(model):
         takers.update(id(tensor) for tensor in call.inputs)
         calls_by_layer[call.operation].append(call)
@@ -68,8 +78,8 @@ def chains(model: keras.Model, classes: collections.abc.Container[type]) -> list
         if not passes:
             if not chain:
                 chains.append(chain)
-            masked = any(keras_internals.mask_of(_input(call)) is not None for call in calls)
-            chain.append(Link(layer, x, masked))
+            masked = any(_may_be_masked(call, unmasked) for call in calls)
+            chain.append(Link(layer, x, masked, any(map(_has_given_mask, calls))))
         if called_once:
             chain_to[id(calls[0].outputs[0])] = chain
     return chains
@@ -81,8 +91,17 @@ def _input(call: RecordedCall) -> typing.Any:
 
 def _is_training(call: RecordedCall) -> bool:
     # May be a tensor.
-    training = call.kwargs.get("training")
+    training = recorded_arguments(call).named.get("training")
     return not (training is None or training is False)
+
+
+def _may_be_masked(call: RecordedCall, unmasked: set[int]) -> bool:
+    inputs = keras.tree.flatten(recorded_arguments(call).inputs)
+    return _has_given_mask(call) or any(id(tensor) not in unmasked for tensor in inputs)
+
+
+def _has_given_mask(call: RecordedCall) -> bool:
+    return recorded_arguments(call).mask is not None
 
 
 def _passes(call: RecordedCall) -> bool:

@@ -181,7 +181,8 @@ def affine_layer(
         affine: the map.
         axis: the channels' axis, positive.
         input_shape: of 2 to 5 axes.
-        masked: whether the input carries a mask, which the layer has to hand on.
+        masked: whether the input may carry a mask, which the layer then hands on, as convolutions
+            do not.
         name: the layer's.
         dtype: the layer's policy.
     """
@@ -191,7 +192,9 @@ def affine_layer(
     if axis != rank - 1:
         # Convolutions with the channels first run on some devices only.
         layer = (CenterScale if affine.is_diagonal else Coloring)(axis=axis, **options)
-    elif rank == 2 or masked:
+    elif masked and rank > 3 and affine.is_diagonal:
+        layer = CenterScale(**options)
+    elif masked or rank == 2:
         layer = keras.layers.Dense(channels, **options)
     elif rank == 4 and affine.is_diagonal:
         layer = keras.layers.DepthwiseConv2D(1, data_format="channels_last", **options)

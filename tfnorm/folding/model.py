@@ -3,9 +3,10 @@
 import typing
 
 import keras
-import numpy as np
 
 from tfnorm import copying, keras_internals
+from tfnorm.calls import arguments, call_in_place
+from tfnorm.difference import relative_difference
 from tfnorm.folding.graph import is_functional
 from tfnorm.folding.planning import plan
 
@@ -23,12 +24,14 @@ def fold_normalization(
     * before: it has no activation, and in groups (`groups`, or depthwise) the map mixes no two;
     * after: likewise, and it does not pad, or the map has no shift.
 
-    What fits in nowhere becomes one layer: a Dense for vectors or under a mask, else a convolution
-    of size 1, or, with the channels not last, `CenterScale` or `Coloring`. `SpectralNormalization`
-    becomes the layer it wraps, with the normalised kernel. `Unitization` stays, for its scale is
-    each sample's own, with its batch normalisation in the layer before it if possible. Models
-    within the model are folded as units. All other layers stay, and so does what is called with
-    `training=True`.
+    What fits in nowhere becomes one layer, which hands on a mask: a Dense (for images without
+    mixing, and with the channels not last, a `CenterScale` or `Coloring`). Behind a layer that ends
+    masks, such as a convolution, nothing can carry one, and it is a convolution of size 1.
+    `SpectralNormalization` becomes the layer it wraps, with the normalised kernel. `Unitization`
+    stays, for its scale is each sample's own, with its batch normalisation in the layer before it
+    if possible. Models within the model are folded as units, and called with the same masks. All
+    other layers stay, and so does what is called with `training=True`, and a normalization that is
+    called with a `mask` which its inputs do not carry.
 
     ```python
     folded, difference = tfnorm.fold_normalization(model, images[:64])
@@ -42,7 +45,8 @@ def fold_normalization(
     Returns:
         `(folded, difference)`: a functional model with weights of its own, to be used in inference
         only; and the largest `max |a - b| / max |a|` over the outputs a of `model` and b of
-        `folded` on `samples`, None without samples.
+        `folded` on `samples`, masked positions too, and inf where the outputs carry different
+        masks; None without samples.
 
     Raises:
         ValueError: for a model of another kind, or one that is not built.
@@ -52,16 +56,16 @@ def fold_normalization(
             "`model` must be a functional or Sequential Keras model, built, without a `call` of "
             f"its own. Received: model={model!r}"
         )
-    folded = _folded(model)
-    return folded, None if samples is None else _difference(model, folded, samples)
+    folded = _folded(model, unmasked_inputs=False)
+    return folded, None if samples is None else relative_difference(model, folded, samples)
 
 
-def _folded(model):
+def _folded(model, unmasked_inputs):
     graph = keras_internals.graph_of(model)
     assert graph is not None, "`is_functional` has seen to that."
     # A model of one's own class, or compiled, may not be what its configuration says.
     graph = keras.Model(graph.input, graph.output, name=model.name)
-    changes = plan(graph, fold_model=_folded)
+    changes = plan(graph, _folded, unmasked_inputs)
     copies = []
 
     def clone(operation):
@@ -73,12 +77,10 @@ def _folded(model):
     def call(operation, *args, **kwargs):
         if operation is None:
             return args[0] if args else kwargs["inputs"]
-        if operation.name in changes:
-            # The new layer does not know all arguments of the old one.
-            kwargs = {
-                key: value for key, value in kwargs.items() if key not in ("training", "mask")
-            }
-        return operation(*args, **kwargs)
+        if operation.name not in changes:
+            return operation(*args, **kwargs)
+        # A layer stays if it was given a mask that the new one does not take.
+        return call_in_place(operation, arguments(graph.get_layer(operation.name), args, kwargs))
 
     inputs = keras.tree.map_structure(copying.copy_input, graph.input)
     folded = keras.models.clone_model(graph, inputs, clone, call)
@@ -86,17 +88,3 @@ def _folded(model):
         if isinstance(operation, keras.Layer):
             copying.copy_state(operation, copy)
     return folded
-
-
-def _difference(model, folded, samples):
-    outputs, folded_outputs = (
-        [np.asarray(y, np.float64) for y in keras.tree.flatten(function(samples, training=False))]
-        for function in (model, folded)
-    )
-    return float(np.max(list(map(_relative, outputs, folded_outputs))))
-
-
-def _relative(a, b):
-    largest = np.max(np.abs(a))
-    difference = np.max(np.abs(a - b))
-    return difference / largest if difference else 0.0

@@ -12,22 +12,26 @@ from tfnorm.folding.graph import Link, chains, is_functional
 from tfnorm.folding.linear import LINEAR_KINDS, Linear, affine_layer
 from tfnorm.layers import SpectralNormalization, Unitization
 
+FoldModel = collections.abc.Callable[[keras.Model, bool], keras.Model]
+
 
 def plan(
-    model: keras.Model, fold_model: collections.abc.Callable[[keras.Model], keras.Model]
+    model: keras.Model, fold_model: FoldModel, unmasked_inputs: bool = False
 ) -> dict[str, keras.Layer | None]:
     """Decides what becomes of the layers of a functional model.
 
     Args:
         model: a functional model.
-        fold_model: makes another of a functional or Sequential model within it.
+        fold_model: makes another of a functional or Sequential model within it, and takes whether
+            no mask comes into that.
+        unmasked_inputs: whether the model's inputs carry no mask.
 
     Returns:
         A dict of layers' names: to a new layer of that name, or to None where a layer goes. The
         others stay.
     """
     changes: dict[str, keras.Layer | None] = {}
-    for chain in chains(model, ROLES):
+    for chain in chains(model, ROLES, unmasked_inputs):
         places = [_place(link, fold_model) for link in chain]
         changes |= dict.fromkeys(place.name for place in places)
         for place in _merged(places):
@@ -47,7 +51,7 @@ class Place:
     Attributes:
         name, dtype: the layer's.
         shape: of its input, None if it has several.
-        masked: whether its input carries a mask.
+        masked: whether its input may carry a mask.
         axis: the channels', positive; None where nothing is known of them.
         affine: the map.
         rest: what follows the map: a `Linear` that can take maps, or a Keras layer that cannot.
@@ -83,10 +87,13 @@ class Place:
         return self.rest.layer(self.shape) if isinstance(self.rest, Linear) else self.rest
 
 
-def _place(link: Link, fold_model) -> Place:
-    layer, x, masked = link
+def _place(link: Link, fold_model: FoldModel) -> Place:
+    layer, x, masked, mask_given = link
     if is_functional(layer):
-        known = {"rest": fold_model(layer)}
+        known = {"rest": fold_model(layer, not masked)}
+    elif mask_given and type(layer) in INFERENCE_MAPS:
+        # It hands on a mask that its inputs do not carry.
+        known = {}
     else:
         layer, known = ROLES[type(layer)](layer, x)
     return Place(layer.name, layer.dtype_policy, getattr(x, "shape", None), masked, **known)
