@@ -1,10 +1,12 @@
 """Models with other layers in the place of BatchNormalization: what is kept and what is not."""
 
+import pathlib
 import re
 
 import keras
 import numpy as np
 import pytest
+import sklearn.datasets
 import tensorflow as tf
 from keras.layers import BatchNormalization
 
@@ -146,7 +148,178 @@ def test_a_selection_is_saved_loaded_and_trained(tmp_path, application):
         assert np.isfinite(weight.numpy()).all() and np.abs(weight.numpy() - value).max() > 0
 
 
+# A network that is trained
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text("utf-8")
+(SHOWN,) = re.findall(r"^ +(lambda name, config: tfnorm\.BatchWhitening\(.*\)),$", README, re.M)
+
+
+def configured(method, **options):
+    return lambda name, config: tfnorm.BatchWhitening(method, **options, **config)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small network that knows digits, with test images and their labels.
+
+    After its first convolution the channels' variances are from 0.003 to 0.02.
+    """
+    keras.utils.set_random_seed(0)
+    images, labels = sklearn.datasets.load_digits(return_X_y=True)
+    images = images.reshape(-1, 8, 8, 1).astype(np.float32) / 16
+    layers = []
+    for width in (32, 32, 64):
+        layers += [
+            keras.layers.Conv2D(width, 3, padding="same", use_bias=False),
+            BatchNormalization(momentum=0.9, epsilon=1.001e-5),  # as in Keras' ResNets
+            keras.layers.ReLU(),
+        ]
+    head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers, *head])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.003), loss)
+    model.fit(images[:1400], labels[:1400], batch_size=64, epochs=8, verbose=0)
+    return model, images[1400:], labels[1400:]
+
+
+def accuracy(model, images, labels):
+    return np.mean(np.argmax(model(images, training=False), axis=-1) == labels)
+
+
+@pytest.mark.parametrize(
+    "make_layer",
+    [
+        pytest.param(eval(SHOWN), id="README"),
+        configured("zca", group_size=16),
+        configured("cd", group_size=16),
+        configured("cd"),
+        *(
+            configured(method, group_size=16, estimate="matrix")
+            for method in tfnorm.functional.WHITENERS
+        ),
+        lambda name, config: tfnorm.Unitization(**config),
+    ],
+)
+def test_a_trained_network_keeps_its_function(make_layer, trained):
+    model, images, labels = trained
+    assert accuracy(model, images, labels) > 0.9
+    converted, difference = tfnorm.replace_batch_normalization(model, make_layer, samples=images)
+    assert layers_of(converted, BatchNormalization) == []
+    assert difference < 1e-5
+    assert accuracy(converted, images, labels) == accuracy(model, images, labels)
+
+
+@pytest.mark.parametrize(
+    "make_layer",
+    [
+        configured("itn", group_size=16),
+        configured("pca", group_size=16),
+        lambda name, config: tfnorm.BatchWhitening("zca", group_size=16, name=name),  # its epsilon
+    ],
+)
+def test_a_difference_that_is_no_rounding_is_told(make_layer, trained):
+    model, images, _ = trained
+    converted, difference = tfnorm.replace_batch_normalization(model, make_layer, samples=images)
+    assert difference == pytest.approx(largest_difference(model, converted, images))
+    assert difference > 0.05
+
+
 # What the new layer takes over
+
+
+@pytest.mark.parametrize("cls", [tfnorm.BatchWhitening, tfnorm.Unitization])
+def test_the_configuration_of_batch_normalization_makes_a_layer(cls):
+    old = BatchNormalization(
+        axis=1, momentum=0.5, epsilon=0.01, center=False, gamma_initializer="zeros",
+        gamma_regularizer=keras.regularizers.L2(0.1), beta_constraint="non_neg", name="norm",
+        moving_variance_initializer="zeros", dtype="mixed_bfloat16", trainable=False,
+    )  # fmt: skip
+    given = old.get_config()
+    for new in (cls(**given), cls.from_config(given)):
+        config = new.get_config()
+        assert {name: config[name] for name in given if not name.startswith("renorm")} == {
+            name: value for name, value in given.items() if not name.startswith("renorm")
+        }
+        assert not any(name.startswith("renorm") for name in config)
+    given = BatchNormalization(renorm=True, renorm_clipping={"rmax": 2.0}).get_config()
+    with pytest.raises(ValueError, match="Received: renorm=True"):
+        cls(**given)
+    with pytest.raises(TypeError, match="Received: renorm=True"):
+        cls.from_config(given)
+
+
+def in_turn(*layers):
+    """Makes a `make_layer` of a Sequential of these, made anew each time."""
+    return lambda name, config: keras.Sequential([make(config) for make in layers], name=name)
+
+
+def bare(config):
+    return tfnorm.BatchWhitening("cd", **config | {"center": False, "scale": False, "name": "bare"})
+
+
+@pytest.mark.parametrize(
+    "make_layer",
+    [
+        in_turn(bare, lambda config: tfnorm.Coloring()),
+        in_turn(bare, lambda config: tfnorm.Coloring(group_size=2)),
+        in_turn(bare, lambda config: tfnorm.CenterScale(), lambda config: tfnorm.Coloring()),
+        in_turn(bare, lambda config: tfnorm.Coloring(), lambda config: tfnorm.CenterScale()),
+        in_turn(
+            lambda config: tfnorm.BatchWhitening("cd", **config),
+            lambda config: tfnorm.Coloring(use_bias=False),
+        ),
+        in_turn(
+            lambda config: tfnorm.BatchWhitening("cd", **config), lambda c: tfnorm.CenterScale()
+        ),
+        in_turn(lambda config: in_turn(bare)("inner", config), lambda config: tfnorm.Coloring()),
+        in_turn(lambda config: tfnorm.CenterScale(), bare, lambda config: tfnorm.CenterScale()),
+        in_turn(
+            lambda config: BatchNormalization(**config | {"scale": False, "center": False}),
+            lambda config: tfnorm.CenterScale(center=False),
+            lambda config: tfnorm.CenterScale(scale=False),
+        ),
+    ],
+)
+def test_scale_and_shift_go_to_one_layer_each(make_layer):
+    model = small_model()
+    converted, difference = tfnorm.replace_batch_normalization(
+        model, make_layer, samples=inputs_of(model)
+    )
+    assert difference < 2e-6
+
+
+def test_a_scale_that_comes_too_late_for_the_shift():
+    make_layer = in_turn(
+        lambda config: tfnorm.BatchWhitening("cd", **config | {"scale": False}),
+        lambda config: tfnorm.CenterScale(center=False),
+    )
+    with pytest.warns(UserWarning, match="no place for beta of 'norm'"):
+        tfnorm.replace_batch_normalization(small_model(), make_layer)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warning_where_all_is_carried_over():
+    model = small_model()
+    for make_layer in (same, whitening(), lambda name, config: tfnorm.Unitization(**config)):
+        tfnorm.replace_batch_normalization(model, make_layer)
+
+
+def test_what_is_not_carried_over_is_told():
+    model = keras.Sequential([small_model(), BatchNormalization(scale=False, name="last")])
+    model.build((None, 6, 6, 2))
+    raw = {"normalize": False, "scale": False}
+    makers = {
+        "norm": lambda config: keras.layers.Identity(name="norm"),
+        "last": lambda config: tfnorm.Unitization(**config | raw),
+    }
+    with pytest.warns(UserWarning) as warnings:
+        tfnorm.replace_batch_normalization(model, lambda name, config: makers[name](config))
+    (message,) = [str(warning.message) for warning in warnings]
+    assert message.endswith(
+        "no place for gamma, beta, moving_mean, moving_variance of 'norm'; "
+        "moving_mean, moving_variance of 'last'"
+    )
+    assert warnings[0].filename == __file__
 
 
 @pytest.mark.parametrize(
@@ -188,7 +361,7 @@ def test_pca_orders_a_group_by_variance():
     y = BatchNormalization(center=False, scale=False, name="norm")(x)
     model = randomized(keras.Model(x, y))
     order = np.argsort(model.get_layer("norm").moving_variance.numpy())
-    whitened = tfnorm.replace_batch_normalization(model, whitening("pca", group_size=None))
+    whitened = tfnorm.replace_batch_normalization(model, configured("pca"))
     x = inputs_of(model)
     expected = np.abs(model(x))[:, order]
     np.testing.assert_allclose(np.abs(whitened(x)), expected, rtol=1e-4, atol=1e-5)
@@ -210,6 +383,7 @@ def test_statistics_are_on_the_diagonal(estimate):
     np.testing.assert_allclose(last, [[diagonal[4:]]], rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*have no place for")
 def test_a_layer_takes_over_what_it_has():
     model = small_model()
 
@@ -217,12 +391,11 @@ def test_a_layer_takes_over_what_it_has():
         converted = tfnorm.replace_batch_normalization(model, make_layer)
         return converted.get_layer("norm").get_weights()
 
-    (gamma,) = weights_of(
-        lambda name, config: keras.layers.LayerNormalization(center=False, name=name)
-    )
+    gamma, beta = weights_of(lambda name, config: keras.layers.LayerNormalization(name=name))
     np.testing.assert_array_equal(gamma, model.get_layer("norm").gamma.numpy())
-    (gamma,) = weights_of(
-        lambda name, config: keras.layers.LayerNormalization((1, 2, 3), center=False, name=name)
+    np.testing.assert_array_equal(beta, model.get_layer("norm").beta.numpy())
+    gamma, _ = weights_of(
+        lambda name, config: keras.layers.LayerNormalization((1, 2, 3), name=name)
     )
     np.testing.assert_array_equal(gamma, np.ones((4, 4, 5)))
     assert weights_of(lambda name, config: keras.layers.Identity(name=name)) == []
@@ -321,6 +494,7 @@ def test_dtype_policies():
         assert converted.get_layer("norm").compute_dtype == dtype
 
 
+@pytest.mark.filterwarnings("ignore:.*have no place for")
 @pytest.mark.parametrize(
     ("make_layer", "taken"),
     [
@@ -343,6 +517,21 @@ def test_arguments_of_calls_are_kept_where_the_layer_takes_them(make_layer, take
     for given, wanted in zip(calls, expected, strict=True):
         for name, value in wanted.items():
             assert given.get(name) is (value if name in taken else None)
+
+
+def test_a_mask_of_a_call_that_goes_nowhere_is_told():
+    x, mask = keras.Input((3, 4)), keras.Input((3,), dtype="bool")
+    inner = keras.Model([x, mask], BatchNormalization(name="norm")(x, mask=mask))
+    a, b = keras.Input((3, 4)), keras.Input((3,), dtype="bool")
+    model = keras.Model([a, b], inner([a, b]))
+
+    def replaced(make_layer):
+        x = [np.ones((1, 3, 4)), np.array([[True, True, False]])]
+        return tfnorm.replace_batch_normalization(model, make_layer, samples=x)[1]
+
+    assert replaced(whitening()) < 1e-6
+    with pytest.warns(UserWarning, match="moving_variance, the mask of its call of 'norm'"):
+        assert replaced(lambda name, config: tfnorm.CenterScale(name=name)) == np.inf
 
 
 def test_masks_pass_by_the_new_layer():
@@ -454,6 +643,72 @@ def test_one_within_another_layer_is_refused_if_selected(make_layer):
     if not isinstance(model.layers[1], Subclassed):
         kept = tfnorm.replace_batch_normalization(model, whitening(), lambda name, config: False)
         assert layers_of(kept, BatchNormalization) == ["hidden"]
+
+
+@pytest.mark.parametrize(
+    ("options", "make_layer", "received"),
+    [
+        ({"axis": 1}, whitening(group_size=4), "axis=-1 for 'norm', which has axis=1"),
+        ({}, whitening(axis=1), "axis=1 for 'norm', which has axis=-1"),
+        ({"axis": 3}, whitening(axis=2), "axis=2 for 'norm', which has axis=3"),
+        (
+            {"axis": 1},
+            in_turn(bare, lambda config: tfnorm.CenterScale()),
+            "axis=-1 for 'norm', which has axis=1",
+        ),
+        ({}, whitening(center=False), "center=False for 'norm', which has center=True"),
+        ({"center": False}, whitening(), "center=True for 'norm', which has center=False"),
+        ({"scale": False}, whitening(), "scale=True for 'norm', which has scale=False"),
+        (
+            {},
+            lambda name, config: keras.layers.LayerNormalization(scale=False, name=name),
+            "scale=False for 'norm', which has scale=True",
+        ),
+        ({}, in_turn(bare), "center=False for 'norm', which has center=True"),
+        (
+            {},
+            in_turn(bare, lambda config: tfnorm.Coloring(use_bias=False)),
+            "center=False for 'norm', which has center=True",
+        ),
+        (
+            {},
+            in_turn(bare, lambda config: keras.layers.Dense(3), lambda c: tfnorm.CenterScale()),
+            "channels=3 for 'norm', which has channels=6",
+        ),
+        ({"renorm": True}, whitening(), "renorm=False for 'norm', which has renorm=True"),
+    ],
+)
+def test_a_layer_that_disagrees_is_refused(options, make_layer, received):
+    for shape in ((4, 6, 6), (6, 6, 6)):
+        x = keras.Input(shape)
+        model = keras.Model(x, BatchNormalization(**options, name="norm")(x))
+        with pytest.raises(ValueError, match=re.escape(f"Received: {received}")):
+            tfnorm.replace_batch_normalization(model, make_layer)
+
+
+def test_axes_from_the_front_and_from_the_back():
+    x = keras.Input((4, 6, 5))
+    model = randomized(keras.Model(x, BatchNormalization(axis=3, epsilon=EPSILON)(x)))
+    converted, difference = tfnorm.replace_batch_normalization(
+        model, whitening(axis=-1), samples=inputs_of(model)
+    )
+    assert difference < 2e-6
+    # How many axes there are is not known yet.
+    unbuilt = keras.Sequential([BatchNormalization(axis=1, name="norm")])
+    assert not tfnorm.replace_batch_normalization(unbuilt, whitening(axis=-1)).built
+    with pytest.raises(ValueError, match="Received: axis=2 for 'norm', which has axis=1"):
+        tfnorm.replace_batch_normalization(unbuilt, whitening(axis=2))
+
+
+def test_batch_renormalization_can_stay():
+    x = keras.Input((5,))
+    model = keras.Model(x, BatchNormalization(renorm=True, name="norm")(x))
+    for weight in model.get_layer("norm").weights:
+        weight.assign(np.random.default_rng(0).uniform(0.5, 1.5, size=5))
+    converted = tfnorm.replace_batch_normalization(model, same)
+    assert_unchanged(converted, snapshot(model))
+    kept = tfnorm.replace_batch_normalization(model, whitening(), select=lambda name, c: False)
+    assert_unchanged(kept, snapshot(model))
 
 
 def returns(layer, built=False):

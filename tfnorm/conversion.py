@@ -1,62 +1,104 @@
 """Another normalization in the place of BatchNormalization, in any Keras model."""
 
 import collections.abc
-import inspect
 import typing
+import warnings
 
 import keras
 import tensorflow as tf
 
-from tfnorm import copying, keras_internals
+from tfnorm import calls, copying, keras_internals
+from tfnorm.difference import relative_difference
+from tfnorm.layers.base import ChannelLayer
 from tfnorm.layers.batch_whitening import BatchWhitening
+from tfnorm.layers.coloring import Coloring
 
 # `(name, config)` of a BatchNormalization.
 MakeLayer = collections.abc.Callable[[str, dict[str, typing.Any]], keras.Layer]
 Select = collections.abc.Callable[[str, dict[str, typing.Any]], typing.Any]
 
+# Layers whose `axis` is that of the channels.
+OF_CHANNELS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization, ChannelLayer)
+
+
+@typing.overload
+def replace_batch_normalization(
+    model: keras.Model, make_layer: MakeLayer, select: Select | None = None, *, samples: None = None
+) -> keras.Model: ...
+
+
+@typing.overload
+def replace_batch_normalization(
+    model: keras.Model, make_layer: MakeLayer, select: Select | None = None, *, samples: typing.Any
+) -> tuple[keras.Model, float]: ...
+
 
 def replace_batch_normalization(
-    model: keras.Model, make_layer: MakeLayer, select: Select | None = None
-) -> keras.Model:
+    model: keras.Model,
+    make_layer: MakeLayer,
+    select: Select | None = None,
+    *,
+    samples: typing.Any = None,
+) -> keras.Model | tuple[keras.Model, float]:
     """Copies a model with other layers in the place of its BatchNormalization.
 
     ```python
-    whitened = tfnorm.replace_batch_normalization(
+    whitened, difference = tfnorm.replace_batch_normalization(
         keras.applications.ResNet50(),
-        lambda name, config: tfnorm.BatchWhitening(
-            "cd", group_size=16, epsilon=config["epsilon"], name=name
-        ),
+        lambda name, config: tfnorm.BatchWhitening("zca", group_size=16, **config),
+        samples=images[:64],
     )
     ```
 
-    All other weights are copied, and of a BatchNormalization's own (gamma, beta, moving_mean,
-    moving_variance) those that the new layer has by the same name and shape. To a `BatchWhitening`
-    the moving variances go as the diagonal of its moving covariance; with `estimate="matrix"` as
-    `(variance + epsilon)^-1/2` on the diagonal of its moving matrix. So with the same epsilon the
-    new model computes in inference, up to rounding, what the old one did: with `Unitization`, whose
-    alpha starts at 0, and with BatchWhitening by "cd" or "zca", or by any method if its estimate is
-    the matrix. From a covariance, "itn" whitens approximately, and "pca" puts the channels of a
-    group into the order of their variances.
+    All other weights are copied. Of a BatchNormalization's own (gamma, beta, moving_mean,
+    moving_variance) the new layer takes those that it has by the same name and shape:
+
+    * A `BatchWhitening` takes the moving variances as the diagonal of its moving covariance; with
+      `estimate="matrix"` as `(variance + epsilon)^-1/2` on the diagonal of its moving matrix.
+    * In a Sequential the first layer with moving statistics takes them, and gamma and beta go to
+      the first that has them from there on. A `Coloring` takes them as its diagonal and its bias.
+
+    A warning names the weights that go nowhere, layer by layer. What the new layer has besides, as
+    the alpha of `Unitization`, starts anew.
+
+    With the epsilon of the old layer, which is in its configuration, the new model computes in
+    inference, up to rounding, what the old one did: with `Unitization`, whose alpha starts at 0,
+    with `BatchWhitening` by "cd" or "zca", and by any method if its estimate is the matrix. From a
+    covariance, "itn" whitens approximately, and the less the more unequal the variances in a group
+    are, and "pca" puts the channels of a group into the order of their variances. `samples` tell.
 
     Args:
         model: a functional or Sequential model, which is not changed. Models within it are
             converted too. A layer of another kind is copied from its `get_config`, with its state.
         make_layer: `make_layer(name, config)` returns the new layer, or a Sequential of several,
-            for the BatchNormalization of that name and `get_config()`. Called once for a layer
-            that is shared; each new one is trainable if the old one was.
+            for the BatchNormalization of that name and `get_config()`, which `BatchWhitening` and
+            `Unitization` take as it is. Called once for a layer that is shared; each new one is
+            trainable if the old one was.
         select: `select(name, config)` says whether to replace one. None replaces all.
+        samples: what the model takes (an array, or a list or dict of arrays), or None.
 
     Returns:
         The new model, not compiled; of the class of `model` where that takes inputs and outputs, as
         `keras.Model` does. Where a BatchNormalization was called with `training` or `mask`, the new
-        layer is too, if its `call` has an argument of that name.
+        layer is too, if its `call` has an argument of that name (a `mask` that goes nowhere is
+        named in the warning).
+
+        With samples `(new, difference)`: and the largest `max |a - b| / max |a|` over the outputs a
+        of `model` and b of the new one on them in inference, inf where they carry different masks.
+
+    Raises:
+        ValueError: for a model of another kind; and for a new layer, by the name of the old one,
+            with another axis or number of channels, with `center` or `scale` where the old one has
+            none, or without where it has and nothing else takes beta or gamma; and for any but a
+            BatchNormalization in the place of one with `renorm=True`.
     """
     if not isinstance(model, keras.Model) or not copying.has_graph(model):
         raise ValueError(
             "`model` must be a functional or Sequential model: the layers of another are out of "
             f"reach. Received: model={model!r}"
         )
-    return _Conversion(make_layer, select or (lambda name, config: True)).copy(model)
+    new = _Conversion(make_layer, select or (lambda name, config: True)).copy(model)
+    return new if samples is None else (new, relative_difference(model, new, samples))
 
 
 class _Conversion(copying.ModelCopier):
@@ -67,6 +109,21 @@ class _Conversion(copying.ModelCopier):
         self._make_layer = make_layer
         self._select = select
         self._replaced = {}  # new layer: the BatchNormalization that it replaces
+        self._lost = {}  # name of a BatchNormalization: what is not carried over
+
+    def copy(self, model):
+        copy = super().copy(model)
+        given_masks = _layers_given_masks(model)
+        for new, old in self._replaced.items():
+            if old in given_masks and not calls.takes(new, "mask"):
+                self._lost.setdefault(old.name, []).append("the mask of its call")
+        if self._lost:
+            lost = "; ".join(f"{', '.join(what)} of {name!r}" for name, what in self._lost.items())
+            warnings.warn(
+                f"The layers in the place of BatchNormalization have no place for {lost}",
+                stacklevel=3,
+            )
+        return copy
 
     def new_layer(self, operation):
         if self._is_selected(operation):
@@ -84,18 +141,17 @@ class _Conversion(copying.ModelCopier):
     def hand_over(self, old, new):
         if new in self._replaced:
             copying.build_like(old, new)
-            _carry_over(old, new)
+            _check_channels(old, new)
+            lost = _carry_over(old, new)
+            if lost:
+                self._lost[old.name] = lost
         else:
             super().hand_over(old, new)
 
     def call(self, new, *args, **kwargs):
         if new not in self._replaced:
             return super().call(new, *args, **kwargs)
-        # Keras records arguments that nobody gave too, as mask=None.
-        call = inspect.signature(self._replaced[new].call).bind(*args, **kwargs)
-        (_, inputs), *given = call.arguments.items()
-        taken = inspect.signature(new.call).parameters
-        return new(inputs, **{name: value for name, value in given if name in taken})
+        return calls.call_in_place(new, calls.arguments(self._replaced[new], args, kwargs))
 
     def _is_selected(self, layer):
         is_normalization = isinstance(layer, keras.layers.BatchNormalization)
@@ -112,26 +168,125 @@ class _Conversion(copying.ModelCopier):
                 "`make_layer` must return a new layer in each call, one that is not built. "
                 f"Received: {new!r} for {layer.name!r}"
             )
+        _check_arguments(layer, new)
         self._replaced[new] = layer
         return new
 
 
-def _carry_over(old, new):
-    """Gives a new layer what it has in common with the BatchNormalization that it replaces."""
-    values = {weight.name: weight for weight in old.weights}
-    for weight in new.weights:
-        if weight.name in values and weight.shape == values[weight.name].shape:
-            weight.assign(values[weight.name])
+def _layers_given_masks(model):
+    """The layers of a model, or of models within it, of which a call is given a mask."""
+    graphs = map(keras_internals.graph_of, keras_internals.with_inner_layers(model))
+    return {
+        call.operation
+        for graph in graphs
+        if graph is not None
+        for call in keras_internals.recorded_calls(graph)
+        if isinstance(call.operation, keras.layers.BatchNormalization)
+        and calls.recorded_arguments(call).mask is not None
+    }
+
+
+def _check_arguments(old, new):
+    """Checks that a new layer, not built, has the arguments of the one that it replaces."""
+    layers = keras_internals.with_inner_layers(new)
+    for name in ("center", "scale"):
+        wanted = getattr(old, name)
+        given = [getattr(layer, name) for layer in layers if hasattr(layer, name)]
+        recovers = any(_recovers(layer, name) for layer in layers)
+        if given and any(given) != wanted and not (wanted and recovers):
+            _disagree(name, any(given), old, wanted)
+    for layer in layers:
+        if isinstance(layer, OF_CHANNELS) and not _is_one_axis(layer.axis, old):
+            _disagree("axis", layer.axis, old, old.axis)
+    if getattr(old, "renorm", False) and not getattr(new, "renorm", False):
+        _disagree("renorm", False, old, True)
+
+
+def _recovers(layer, name):
+    """Tells whether a layer can do what `center` or `scale` does without that argument."""
+    return isinstance(layer, Coloring) and (name == "scale" or layer.use_bias)
+
+
+def _is_one_axis(axis, old):
+    if axis == old.axis:
+        return True
+    if not old.built:
+        # Of an unknown number of axes.
+        return (axis < 0) != (old.axis < 0)
+    rank = old.input_spec.ndim
+    return axis % rank == old.axis % rank
+
+
+def _check_channels(old, new):
+    """Checks that a new layer, built, has as many channels as the one that it replaces."""
     for layer in keras_internals.with_inner_layers(new):
-        if isinstance(layer, BatchWhitening) and layer.built:
-            _set_moving_variances(layer, values["moving_variance"])
+        if isinstance(layer, OF_CHANNELS) and layer.built:
+            (channels,), (wanted,) = (one.input_spec.axes.values() for one in (layer, old))
+            if channels != wanted:
+                _disagree("channels", channels, old, wanted)
+
+
+def _disagree(name, value, old, wanted):
+    raise ValueError(
+        "The layer in the place of a BatchNormalization must have its axis, channels, center, "
+        f"scale and renorm. Received: {name}={value} for {old.name!r}, which has {name}={wanted}"
+    )
+
+
+def _carry_over(old, new) -> list[str]:
+    """Gives a new layer what it has in common with the BatchNormalization that it replaces.
+
+    Returns:
+        The names of the weights that go nowhere.
+    """
+    left = {weight.name: weight for weight in old.weights}
+    for layer in _from_statistics_on(_in_turn(new)):
+        for weight in sorted(layer.weights, key=lambda weight: weight.name == "beta"):
+            # A gamma that comes later would scale a beta that comes first.
+            too_early = weight.name == "beta" and "gamma" in left
+            if weight.name in left and weight.shape == left[weight.name].shape and not too_early:
+                weight.assign(left.pop(weight.name))
+        for one in keras_internals.with_inner_layers(layer):
+            if isinstance(one, BatchWhitening) and one.built and "moving_variance" in left:
+                _set_moving_variances(one, left.pop("moving_variance"))
+        if isinstance(layer, Coloring) and layer.built:
+            _set_scale_and_shift(layer, left)
+    return list(left)
+
+
+def _in_turn(layer):
+    """The layers of a Sequential, or of one within it, one by one; or the one that it is."""
+    if not copying.has_graph(layer):
+        return [layer]
+    return [one for inner in layer.layers for one in _in_turn(inner)]
+
+
+def _from_statistics_on(layers):
+    """The layers but for those before the first with moving statistics, if there is any."""
+    have = ["moving_mean" in [weight.name for weight in layer.weights] for layer in layers]
+    return layers[have.index(True) :] if any(have) else layers
 
 
 def _set_moving_variances(layer, variances):
     diagonal = layer.as_statistics(variances)
     if layer.estimate == "matrix":
         diagonal = tf.math.rsqrt(diagonal + layer.epsilon)
-    weights = layer.block_weights(f"moving_{layer.estimate}")
+    _set_diagonal(layer, f"moving_{layer.estimate}", diagonal)
+
+
+def _set_scale_and_shift(layer, left):
+    """Makes a coloring scale and shift by what is left of gamma and beta, and nothing else."""
+    scale = left.pop("gamma", None)
+    ones = tf.ones(layer.channel_shape)
+    _set_diagonal(layer, "kernel", ones if scale is None else tf.convert_to_tensor(scale))
+    if layer.use_bias:
+        shift = left.pop("beta", None)
+        layer.bias.assign(0.0 * ones if shift is None else shift)
+
+
+def _set_diagonal(layer, name, diagonal):
+    """Makes the matrices of all groups diagonal."""
+    weights = layer.block_weights(name)
     for block, weight in zip(layer.blocks(layer.group_size), weights, strict=True):
         part = diagonal[block.start : block.start + block.channels]
         weight.assign(tf.linalg.diag(tf.reshape(part, [block.groups, block.size])))

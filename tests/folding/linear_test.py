@@ -345,6 +345,11 @@ def test_with_and_without_scale_and_shift(make, affine):
     assert list(folded_kinds((4,), L.Dense(7, name="linear"), norm)) == ["linear"]
 
 
+def test_batch_renormalization():
+    norm = checked.BatchNormalization(renorm=True, renorm_clipping={"rmax": 2.0}, name="norm")
+    assert list(folded_kinds((4,), L.Dense(7, name="linear"), norm)) == ["linear"]
+
+
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("group_size", [None, 3])
 def test_coloring(group_size, use_bias):

@@ -206,7 +206,8 @@ class ScaleAndShift(ChannelLayer):
 class BatchStatistics(ScaleAndShift):
     """A layer that normalises by batch statistics in training and by moving ones in inference.
 
-    The arguments that it does not name are those of `ScaleAndShift`.
+    The arguments that it does not name are those of `ScaleAndShift`. Batch renormalization is
+    refused; it is an argument so that the configuration of a BatchNormalization makes such a layer.
     """
 
     moving_mean: keras.Variable
@@ -219,8 +220,13 @@ class BatchStatistics(ScaleAndShift):
         moving_mean_initializer: InitializerLike = "zeros",
         moving_variance_initializer: InitializerLike = "ones",
         synchronized: bool = False,
+        renorm: bool = False,
+        renorm_clipping: dict[str, float] | None = None,
+        renorm_momentum: float = 0.99,
         **kwargs: typing.Any,
     ) -> None:
+        if renorm:
+            raise ValueError(f"There is no batch renormalization here. Received: renorm={renorm}")
         super().__init__(axis=axis, **kwargs)
         self.momentum = check_momentum(momentum)
         self.epsilon = check_epsilon(epsilon)
