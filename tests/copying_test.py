@@ -123,6 +123,14 @@ def test_low_rank_updates_within_a_layer_that_does_not_know_of_them():
     np.testing.assert_allclose(copied(layer)(x, x), layer(x, x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("layer", [L.Dropout(0.5, seed=3), L.RandomFlip(), L.RandomRotation(0.5)])
+def test_a_copy_goes_on_with_the_same_random_numbers(layer):
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+    layer(x, training=True)
+    copy = copied(layer)
+    np.testing.assert_array_equal(copy(x, training=True), layer(x, training=True))
+
+
 @pytest.mark.parametrize("make", [L.StringLookup, L.TextVectorization])
 def test_a_lookup_that_was_never_adapted_can_be_adapted_as_a_copy(make):
     copy = copied(make())

@@ -1,5 +1,6 @@
 """Copies of layers and of models, with all that they know: weights, vocabularies, functions."""
 
+import operator
 import pathlib
 import tempfile
 import typing
@@ -53,7 +54,8 @@ def copy_state(source: keras.Layer, target: keras.Layer) -> None:
     """Gives a layer what another of its configuration knows, and builds it if need be.
 
     That is what saving the other would save: its weights, what it derives from them (as
-    `Normalization` does), and its assets, such as the vocabulary of a `StringLookup`.
+    `Normalization` does), its assets, such as the vocabulary of a `StringLookup`, and the states of
+    its random numbers.
     """
     build_like(source, target)
     for old_layer, new_layer in _pairs(source, target):
@@ -64,7 +66,7 @@ def copy_state(source: keras.Layer, target: keras.Layer) -> None:
             new_layer.lora_alpha = old_layer.lora_alpha  # a Dense is built with its rank for it
         if hasattr(old_layer, "save_assets"):
             _copy_assets(old_layer, new_layer)
-    _copy_weights(source, target)
+    _copy_variables(source, target)
 
 
 def _copy_assets(source, target):
@@ -82,14 +84,20 @@ def _files(folder):
     return {path.relative_to(folder): path.read_bytes() for path in paths}
 
 
-def _copy_weights(source, target):
-    """Copies weights as they are: a layer saves a kernel and its low-rank update (LoRA) as one."""
-    kinds, others = (
-        [(weight.name, weight.shape) for weight in layer.weights] for layer in (source, target)
-    )
-    if kinds == others:
-        for old_weight, new_weight in zip(source.weights, target.weights, strict=True):
-            new_weight.assign(old_weight)
+def _copy_variables(source, target):
+    """Copies weights as they are, and how far random numbers have come.
+
+    A layer saves a kernel and its low-rank update (LoRA) as one.
+    """
+    for of_layer in (operator.attrgetter("weights"), operator.attrgetter("variables")):
+        olds, news = of_layer(source), of_layer(target)
+        if list(map(_kind, olds)) == list(map(_kind, news)):
+            for old, new in zip(olds, news, strict=True):
+                new.assign(old)
+
+
+def _kind(variable):
+    return variable.name, variable.shape
 
 
 def _pairs(source, target):
