@@ -104,6 +104,107 @@ def test_a_training_function_is_the_layer_s_call(model):
     assert np.asarray(layer.moving_mean).any()
 
 
+LENGTHS = RNG.integers(1, 7, size=40)
+MASK = np.arange(6) < LENGTHS[:, np.newaxis]
+SEQUENCES = np.where(MASK[..., np.newaxis], RNG.normal(1.0, 2.0, size=(40, 6, 3)), 0)
+
+
+def masked_batch_norm(x):
+    """Batch normalization of rows (n, 6, 4), the last of which is a mask, 0 where that is."""
+    x, mask = x[..., :3], x[..., 3:] > 0
+    rows = x[mask[..., 0]]
+    return np.where(mask, (x - rows.mean(0)) / np.sqrt(rows.var(0) + 1e-3), 0)
+
+
+def given(x, norm):
+    mask = keras.Input((6,), dtype="bool")
+    return [x, mask], norm(x, mask=mask)
+
+
+# From an input and a normalization to a model's inputs and what the normalization returns.
+UNDER_A_MASK = {
+    "carried": lambda x, norm: (x, norm(keras.layers.Masking()(x))),
+    "given": given,
+    "when it runs": lambda x, norm: (
+        x,
+        norm(keras.Sequential([keras.Input((6, 3)), keras.layers.Masking()])(x)),
+    ),
+    "behind a wrapper": lambda x, norm: (
+        x,
+        norm(
+            tfnorm.SpectralNormalization(
+                keras.layers.Dense(3, kernel_initializer="identity", use_bias=False)
+            )(keras.layers.Masking()(x))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNDER_A_MASK)
+@pytest.mark.parametrize(
+    "norm",
+    [
+        keras.layers.BatchNormalization,
+        tfnorm.Unitization,
+        lambda **options: tfnorm.BatchWhitening("zca", group_size=1, **options),
+    ],
+)
+def test_under_a_mask(name, norm):
+    inputs, y = UNDER_A_MASK[name](keras.Input((6, 3)), norm(epsilon=1e-3, name="norm"))
+    model = keras.Model(inputs, keras.layers.LSTM(2)(y))
+    data = [SEQUENCES, MASK] if name == "given" else SEQUENCES
+    (row,) = layer_disturbances(model, data, 8, **FEW)
+    with_mask = np.concatenate([SEQUENCES, MASK[..., np.newaxis]], axis=-1)
+    expected = disturbance(masked_batch_norm, with_mask, 8, normalizer="sqrt", **FEW)
+    np.testing.assert_allclose(row.disturbance, expected, rtol=1e-4)
+
+
+def test_layers_that_take_no_mask():
+    x = keras.Input((6, 3))
+    y = keras.layers.LayerNormalization(name="norm")(keras.layers.Masking()(x))
+    (row,) = layer_disturbances(keras.Model(x, y), SEQUENCES, 8, **FEW)
+    assert row.disturbance == 0
+
+
+def test_a_mask_where_the_channels_are_first():
+    def disturbances(axis, data):
+        x, mask = keras.Input(data.shape[1:]), keras.Input((6,), dtype="bool")
+        model = keras.Model([x, mask], tfnorm.BatchWhitening(axis=axis)(x, mask=mask))
+        return layer_disturbances(model, [data, MASK], 8, **FEW)
+
+    (first,), (last,) = disturbances(1, SEQUENCES.transpose(0, 2, 1)), disturbances(-1, SEQUENCES)
+    np.testing.assert_allclose(first.disturbance, last.disturbance, rtol=1e-5)
+
+
+def test_several_inputs_by_name():
+    words, numbers = keras.Input((2,), dtype="string", name="words"), keras.Input((3,), name="n")
+    lookup = keras.layers.StringLookup(output_mode="multi_hot", vocabulary=["a", "b"])
+    y = keras.layers.BatchNormalization(name="one")(lookup(words))
+    z = keras.layers.BatchNormalization(name="two")(numbers)
+    model = keras.Model({"words": words, "n": numbers}, keras.layers.Concatenate()([y, z]))
+    data = {"words": np.array([["a", "b"], ["b", "c"]] * 20), "n": RNG.normal(size=(40, 3))}
+    one, two = layer_disturbances(model, data, 8, **FEW)
+    expected = disturbance(
+        lambda x: (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3),
+        data["n"], 8, normalizer="sqrt", **FEW,
+    )  # fmt: skip
+    np.testing.assert_allclose(two.disturbance, expected, rtol=1e-4)
+    assert (one.name, one.channels) == ("one", 3)
+
+
+def test_a_layer_that_another_model_has_too():
+    norm = keras.layers.BatchNormalization(name="norm")
+    elsewhere = keras.Input((3,))
+    norm(elsewhere)
+    x = keras.Input((3,))
+    data = RNG.normal(size=(40, 3))
+    (row,) = layer_disturbances(keras.Model(x, norm(x)), data, 8, **FEW)
+    (alone,) = layer_disturbances(
+        keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()]), data, 8, **FEW
+    )
+    assert row.disturbance == alone.disturbance > 0
+
+
 def test_a_conditional_model_of_two_inputs():
     norm = norm_factory("cd", recovery="coloring", num_classes=3)
     latent, labels = keras.Input((6,)), keras.Input((), dtype="int32")
@@ -129,6 +230,10 @@ def test_dtypes(policy):
 def test_errors(model):
     with pytest.raises(ValueError, match="Received: model=<BatchNorm"):
         layer_disturbances(keras.layers.BatchNormalization(), IMAGES, 8)
+    without_graph = keras.Sequential([keras.layers.Add(), keras.layers.BatchNormalization()])
+    without_graph([IMAGES, IMAGES])
+    with pytest.raises(ValueError, match="Received: model=<Sequential"):
+        layer_disturbances(without_graph, [IMAGES, IMAGES], 8)
     with pytest.raises(ValueError, match="the 40 samples of the data. Received: batch_size=41"):
         layer_disturbances(model, IMAGES, 41)
     with pytest.raises(ValueError, match="Received: layer='first'"):

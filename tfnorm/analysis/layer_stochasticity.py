@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfnorm import calls, keras_internals
 from tfnorm.analysis.layer_outputs import check_model
 from tfnorm.analysis.stochasticity import check_sampling, disturbance
+from tfnorm.layers.base import ChannelLayer
 from tfnorm.layers.sites import normalization_sites
 
 
@@ -31,7 +33,7 @@ class LayerDisturbance(typing.NamedTuple):
 
 def training_function(
     layer: keras.Layer,
-) -> collections.abc.Callable[[npt.ArrayLike], tf.Tensor]:
+) -> collections.abc.Callable[..., tf.Tensor]:
     """Makes a layer's function in training, without its effect on the layer's state.
 
     `disturbance` takes it for a single layer: the moving statistics stay as they are.
@@ -40,13 +42,16 @@ def training_function(
         layer: a Keras layer, built.
 
     Returns:
-        A function from a mini-batch to the layer's output for it.
+        A function from a mini-batch to the layer's output for it. It takes a mask as well, which
+        the layer is given if its call takes one.
     """
+    takes_mask = calls.takes(layer, "mask")
 
     @tf.function(autograph=False)
-    def call(x):
+    def call(x, mask=None):
         with keras.StatelessScope():
-            return layer(x, training=True)
+            options = {"mask": mask} if takes_mask else {}
+            return layer(x, training=True, **options)
 
     return call
 
@@ -70,7 +75,8 @@ def layer_disturbances(
 
     A layer that has no batch statistics has no disturbance: "gn", "ln", "unitization" with
     `normalize=False`, and one with `trainable=False`. A layer that is called twice counts with its
-    first input, and a mask is not passed on.
+    first input. Positions that a mask rules out count in no statistic, and among a sample's
+    elements as undisturbed.
 
     Layers are done one by one, each with a pass of all images through the model as far as that
     layer, `batch_size` at a time. So of one layer there are in memory its inputs for all images,
@@ -97,9 +103,10 @@ def layer_disturbances(
         if site.kind == "none":
             continue
         layer = model.get_layer(site.name)
+        entering = _entering(model, layer, arrays, batch_size)
         value = disturbance(
-            training_function(layer),
-            _inputs(model, layer, arrays, batch_size),
+            _normalize(layer, entering),
+            np.arange(len(entering.inputs), dtype=float)[:, np.newaxis],
             batch_size,
             samples=samples,
             batches=batches,
@@ -110,14 +117,60 @@ def layer_disturbances(
     return rows
 
 
-def _inputs(model: keras.Model, layer: keras.Layer, arrays: list, batch_size: int) -> np.ndarray:
-    """The layer's inputs in inference, (m, ...) float32, or float64 if they are."""
-    extract = keras.Model(model.inputs, layer.input)
-    parts = []
+class _Entering(typing.NamedTuple):
+    """What a layer takes for some samples.
+
+    Attributes:
+        inputs: (m, ...), float32, or float64 if they are.
+        mask: (m, ...) boolean, or None.
+    """
+
+    inputs: np.ndarray
+    mask: np.ndarray | None
+
+
+def _entering(model: keras.Model, layer: keras.Layer, arrays: list, batch_size: int) -> _Entering:
+    """What enters a layer in inference."""
+    graph = keras_internals.graph_of(model)
+    if graph is None:
+        raise ValueError(f"`model` must be built, for one input. Received: model={model!r}")
+    recorded = keras_internals.recorded_calls(graph)
+    given = calls.recorded_arguments(next(call for call in recorded if call.operation is layer))
+    mask = given.named.get("mask")
+    # A list of one output is returned as one.
+    extract = keras.Model(graph.inputs, [given.inputs] if mask is None else [given.inputs, mask])
+    parts, masks = [], []
     for start in range(0, len(arrays[0]), batch_size):
-        part = extract([x[start : start + batch_size] for x in arrays], training=False)
+        batch = [x[start : start + batch_size] for x in arrays]
+        part, *given_masks = keras.tree.flatten(extract(batch, training=False))
         parts.append(part if part.dtype == tf.float64 else tf.cast(part, tf.float32))
+        # Some masks are there when the model runs, and not before.
+        masks.extend(given_masks or [keras_internals.mask_of(part)])
     inputs = np.concatenate(parts)
     if not np.isfinite(inputs).all():
         raise ValueError(f"What enters a layer must be finite. Received: layer={layer.name!r}")
-    return inputs
+    return _Entering(inputs, None if masks[0] is None else np.concatenate(masks).astype(bool))
+
+
+def _normalize(
+    layer: keras.Layer, entering: _Entering
+) -> collections.abc.Callable[[np.ndarray], npt.ArrayLike]:
+    """Makes a layer's function in training, of the indices (batch_size, 1) of samples."""
+    function = training_function(layer)
+
+    def normalize(indices):
+        rows = indices[:, 0].astype(int)
+        if entering.mask is None:
+            return function(entering.inputs[rows])
+        mask = entering.mask[rows]
+        outputs = np.asarray(function(entering.inputs[rows], mask))
+        return np.where(_spread(mask, layer, outputs.ndim), outputs, 0)
+
+    return normalize
+
+
+def _spread(mask: np.ndarray, layer: keras.Layer, rank: int) -> np.ndarray:
+    """Gives a mask the axes of a layer's output, each of one element that it does not have."""
+    if isinstance(layer, ChannelLayer):
+        return np.expand_dims(mask, layer.axis)
+    return mask.reshape(mask.shape + (1,) * (rank - mask.ndim))
