@@ -57,7 +57,8 @@ def _is_alike(a, b, known):
         return a == b
     pair = id(a), id(b)
     if pair not in known:
-        known[pair] = _are_made_alike(*map(keras_internals.call_that_made, (a, b)), known)
+        call, other = map(keras_internals.call_that_made, (a, b))
+        known[pair] = _are_made_alike(call, other, known)
     return known[pair]
 
 

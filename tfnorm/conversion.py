@@ -148,7 +148,7 @@ class _Conversion(copying.ModelCopier):
         else:
             super().hand_over(old, new)
 
-    def call(self, new, *args, **kwargs):
+    def call(self, new: typing.Any, *args, **kwargs):
         if new not in self._replaced:
             return super().call(new, *args, **kwargs)
         return calls.call_in_place(new, calls.arguments(self._replaced[new], args, kwargs))
@@ -221,9 +221,13 @@ def _check_channels(old, new):
     """Checks that a new layer, built, has as many channels as the one that it replaces."""
     for layer in keras_internals.with_inner_layers(new):
         if isinstance(layer, OF_CHANNELS) and layer.built:
-            (channels,), (wanted,) = (one.input_spec.axes.values() for one in (layer, old))
-            if channels != wanted:
-                _disagree("channels", channels, old, wanted)
+            if _channels(layer) != _channels(old):
+                _disagree("channels", _channels(layer), old, _channels(old))
+
+
+def _channels(layer: typing.Any) -> int:
+    (channels,) = layer.input_spec.axes.values()
+    return channels
 
 
 def _disagree(name, value, old, wanted):
@@ -256,9 +260,8 @@ def _carry_over(old, new) -> list[str]:
 
 def _in_turn(layer):
     """The layers of a Sequential, or of one within it, one by one; or the one that it is."""
-    if not copying.has_graph(layer):
-        return [layer]
-    return [one for inner in layer.layers for one in _in_turn(inner)]
+    inner = layer.layers if isinstance(layer, keras.Model) else []
+    return [one for each in inner for one in _in_turn(each)] if inner else [layer]
 
 
 def _from_statistics_on(layers):
