@@ -288,6 +288,23 @@ def test_scale_and_shift_go_to_one_layer_each(make_layer):
     assert difference < 2e-6
 
 
+def test_a_scale_that_is_a_number():
+    x = keras.Input((5,))
+    model = randomized(keras.Model(x, BatchNormalization(scale=False)(x)))
+    make_layer = in_turn(
+        lambda config: tfnorm.BatchWhitening("cd", **config),
+        lambda config: keras.layers.Rescaling(1.0),
+    )
+    x = inputs_of(model)
+    assert tfnorm.replace_batch_normalization(model, make_layer, samples=x)[1] < 2e-6
+
+
+def test_a_recovery_within_a_wrapper_starts_anew_and_that_is_told():
+    make_layer = in_turn(bare, lambda config: tfnorm.SpectralNormalization(tfnorm.Coloring()))
+    with pytest.warns(UserWarning, match="no place for gamma, beta of 'norm'"):
+        tfnorm.replace_batch_normalization(small_model(), make_layer)
+
+
 def test_a_scale_that_comes_too_late_for_the_shift():
     make_layer = in_turn(
         lambda config: tfnorm.BatchWhitening("cd", **config | {"scale": False}),
@@ -439,6 +456,8 @@ def test_sequential_models_built_or_not():
         return [keras.layers.Dense(4), BatchNormalization(name="norm")]
 
     x = np.ones((2, 3), np.float32)
+    with pytest.raises(ValueError, match="Received: <Sequential name="):
+        tfnorm.replace_batch_normalization(keras.Sequential(layers()), whitening(), samples=x)
     unbuilt = tfnorm.replace_batch_normalization(keras.Sequential(layers()), whitening())
     assert not unbuilt.built and unbuilt(x).shape == (2, 4)
 
@@ -541,6 +560,26 @@ def test_masks_pass_by_the_new_layer():
     x = np.array([[1, 2, 0, 0], [3, 4, 1, 2]])
     converted = tfnorm.replace_batch_normalization(model, whitening())
     np.testing.assert_allclose(converted(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "masked",
+    [
+        lambda x: keras.layers.Masking()(x),
+        lambda x: keras.Sequential([keras.Input((4, 3)), keras.layers.Masking()])(x),
+        lambda x: tfnorm.SpectralNormalization(keras.layers.Dense(3))(keras.layers.Masking()(x)),
+    ],
+)
+@pytest.mark.parametrize(
+    "make_layer", [whitening(), in_turn(bare, lambda config: tfnorm.Coloring())]
+)
+def test_masks_pass_by_whatever_makes_them(make_layer, masked):
+    x = keras.Input((4, 3))
+    y = BatchNormalization(epsilon=EPSILON)(masked(x))
+    model = randomized(keras.Model(x, [y, keras.layers.LSTM(2)(y)]))
+    x = np.where(np.arange(4)[:, np.newaxis] < 2, inputs_of(model), 0)
+    assert keras_internals.mask_of(model(x)[0]) is not None
+    assert tfnorm.replace_batch_normalization(model, make_layer, samples=x)[1] < 1e-5
 
 
 def test_state_that_is_more_than_weights():

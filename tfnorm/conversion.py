@@ -87,15 +87,20 @@ def replace_batch_normalization(
         of `model` and b of the new one on them in inference, inf where they carry different masks.
 
     Raises:
-        ValueError: for a model of another kind; and for a new layer, by the name of the old one,
-            with another axis or number of channels, with `center` or `scale` where the old one has
-            none, or without where it has and nothing else takes beta or gamma; and for any but a
-            BatchNormalization in the place of one with `renorm=True`.
+        ValueError: for a model of another kind, or with samples for one that is not built; and for
+            a new layer, by the name of the old one: with another axis or number of channels; with
+            `center` or `scale` where the old one has none, or without where it has and nothing
+            else takes beta or gamma; and for any but a BatchNormalization with `renorm=True` in the
+            place of one.
     """
     if not isinstance(model, keras.Model) or not copying.has_graph(model):
         raise ValueError(
             "`model` must be a functional or Sequential model: the layers of another are out of "
             f"reach. Received: model={model!r}"
+        )
+    if samples is not None and not model.built:
+        raise ValueError(
+            f"`samples` are for a model that is built: another has no function. Received: {model!r}"
         )
     new = _Conversion(make_layer, select or (lambda name, config: True)).copy(model)
     return new if samples is None else (new, relative_difference(model, new, samples))
@@ -191,7 +196,9 @@ def _check_arguments(old, new):
     layers = keras_internals.with_inner_layers(new)
     for name in ("center", "scale"):
         wanted = getattr(old, name)
-        given = [getattr(layer, name) for layer in layers if hasattr(layer, name)]
+        # The scale of a Rescaling is a number.
+        every = [getattr(layer, name, None) for layer in layers]
+        given = [value for value in every if isinstance(value, bool)]
         recovers = any(_recovers(layer, name) for layer in layers)
         if given and any(given) != wanted and not (wanted and recovers):
             _disagree(name, any(given), old, wanted)
