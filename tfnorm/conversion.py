@@ -98,7 +98,7 @@ def replace_batch_normalization(
             "`model` must be a functional or Sequential model: the layers of another are out of "
             f"reach. Received: model={model!r}"
         )
-    if samples is not None and not model.built:
+    if samples is not None and not typing.cast(keras.Model, model).built:
         raise ValueError(
             f"`samples` are for a model that is built: another has no function. Received: {model!r}"
         )

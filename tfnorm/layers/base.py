@@ -225,7 +225,7 @@ class BatchStatistics(ScaleAndShift):
         renorm_momentum: float = 0.99,
         **kwargs: typing.Any,
     ) -> None:
-        if renorm:
+        if check_boolean("renorm", renorm):
             raise ValueError(f"There is no batch renormalization here. Received: renorm={renorm}")
         super().__init__(axis=axis, **kwargs)
         self.momentum = check_momentum(momentum)
