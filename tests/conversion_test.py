@@ -224,6 +224,23 @@ def test_a_difference_that_is_no_rounding_is_told(make_layer, trained):
     assert difference > 0.05
 
 
+@pytest.mark.parametrize("method", ["zca", "cd"])
+def test_variances_that_are_far_apart(method):
+    x = keras.Input((16,))
+    model = keras.Model(x, BatchNormalization(epsilon=1e-7, name="norm")(x))
+
+    def difference(ratio, **options):
+        variances = np.geomspace(1000.0, 1000.0 / ratio, 16)
+        model.get_layer("norm").moving_variance.assign(variances - 1e-7)
+        x = inputs_of(model) * np.sqrt(variances)
+        make_layer = configured(method, **options)
+        return tfnorm.replace_batch_normalization(model, make_layer, samples=x)[1]
+
+    assert difference(ratio=9e5) < 1e-5
+    assert difference(ratio=1e9) > 0.01
+    assert difference(ratio=1e9, estimate="matrix") < 1e-5
+
+
 # What the new layer takes over
 
 

@@ -63,9 +63,11 @@ def replace_batch_normalization(
 
     With the epsilon of the old layer, which is in its configuration, the new model computes in
     inference, up to rounding, what the old one did: with `Unitization`, whose alpha starts at 0,
-    with `BatchWhitening` by "cd" or "zca", and by any method if its estimate is the matrix. From a
-    covariance, "itn" whitens approximately, and the less the more unequal the variances in a group
-    are, and "pca" puts the channels of a group into the order of their variances. `samples` tell.
+    with `BatchWhitening` by any method if its estimate is the matrix, and by "cd" or "zca" from a
+    covariance if float32 resolves it: in each group the smallest variance, epsilon added, is more
+    than a millionth of the largest. From a covariance, "itn" whitens approximately, and the less
+    the more unequal the variances in a group are, and "pca" puts the channels of a group into the
+    order of their variances. `samples` tell.
 
     Args:
         model: a functional or Sequential model, which is not changed. Models within it are
