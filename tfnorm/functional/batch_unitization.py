@@ -5,6 +5,7 @@ Unitizing Layers' Outputs", CVPR 2020, and the authors' released layer.
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -79,10 +80,9 @@ def _compiles(x: tf.Tensor) -> bool:
 
     It compiles for each shape anew, and sequences may be of any length.
     """
-    if x.dtype != tf.float32 or None in x.shape[1:]:
-        return False
-    size = (x.shape[0] or _BATCH) * x.shape[1] * x.shape[2]
-    return size >= _MANY and has_compiler()
+    batch, *sizes = x.shape
+    elements = (batch or _BATCH) * math.prod(size or 0 for size in sizes)
+    return x.dtype == tf.float32 and elements >= _MANY and has_compiler()
 
 
 def _unitize(

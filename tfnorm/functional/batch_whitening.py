@@ -84,7 +84,7 @@ def batch_whitening(
             w, pullback = whitener.function(covariance, settings)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
-            bias = beta - _times(scaled, left)
+            bias = beta if left is None else beta - _times(scaled, left)
             y = layout.merge(layout.add(layout.apply(held, scaled), bias))
 
             def gradient(dy: tf.Tensor, *_: tf.Tensor | None):
@@ -97,7 +97,9 @@ def batch_whitening(
                 total_d_scaled, total_by_beta = sum_replicas([d_scaled, by_beta])
                 d = pullback(scale * total_d_scaled) / n
                 d_mean = tf.reduce_sum(scaled * (total_by_beta / n), 1)
-                d_bias = -tf.reshape(d_mean, [-1]) - _times(d, left)
+                d_bias = -tf.reshape(d_mean, [-1])
+                if left is not None:
+                    d_bias = d_bias - _times(d, left)
                 d_rows = layout.apply_transposed(split, scaled)
                 if weights is None:
                     d_rows = layout.add(d_rows, d_bias) + layout.apply(held, d)
@@ -220,12 +222,12 @@ def _moments(
     return held, left, covariance
 
 
-def _times(matrices: tf.Tensor, rows: tf.Tensor | None) -> tf.Tensor | float:
-    """Multiplies each group's row (groups, 1, size) by its matrix, to (channels,); None is 0.
+def _times(matrices: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Multiplies each group's row (groups, 1, size) by its matrix, to (channels,).
 
     One row by each matrix: as a product it would be all set-up.
     """
-    return 0.0 if rows is None else tf.reshape(tf.reduce_sum(matrices * rows, 2), [-1])
+    return tf.reshape(tf.reduce_sum(matrices * rows, 2), [-1])
 
 
 def _is_large(mean: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:

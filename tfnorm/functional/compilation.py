@@ -41,7 +41,7 @@ def is_compiling() -> bool:
         return True
     graph = tf.compat.v1.get_default_graph()
     while graph is not None:
-        context = graph._get_control_flow_context()  # pyright: ignore[reportAttributeAccessIssue]
+        context = graph._get_control_flow_context()
         while context is not None:
             if context.IsXLAContext():
                 return True

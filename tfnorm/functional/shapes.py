@@ -31,5 +31,5 @@ def first_divisor(n: int | tf.Tensor, candidates: Sequence[int]) -> int | tf.Ten
         return next((candidate for candidate in candidates if n % candidate == 0), n)
     divisor = n
     for candidate in reversed(candidates):
-        divisor = tf.where(tf.equal(n % candidate, 0), candidate, divisor)
+        divisor = tf.where(tf.equal(tf.math.floormod(n, candidate), 0), candidate, divisor)
     return divisor

@@ -236,8 +236,8 @@ def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tenso
 
 def _by_spectral(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
     finite, eigenvalues, u = _eigh(s, settings._replace(epsilon=0.0))
-    largest, top = eigenvalues[..., -1:, tf.newaxis], u[..., -1:]
-    return _where_finite(finite, largest), tf.matmul(top, top, transpose_b=True)
+    largest, top = (tf.gather(values, [known_size(s) - 1], axis=-1) for values in (eigenvalues, u))
+    return _where_finite(finite, _as_column(largest)), tf.matmul(top, top, transpose_b=True)
 
 
 class Scaling(typing.NamedTuple):
