@@ -175,7 +175,8 @@ def cd(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
         lambda: plain,
         lambda: tf.linalg.cholesky(_shifted(exact, shift)),
     )
-    w = tf.cast(tf.linalg.triangular_solve(factor, _identity_like(exact)), covariance.dtype)
+    factor = tf.cast(factor, covariance.dtype)
+    w = tf.linalg.triangular_solve(factor, _identity_like(covariance))
 
     def pullback(gradient: tf.Tensor) -> tf.Tensor:
         z = tf.linalg.band_part(tf.matmul(gradient, w, transpose_b=True), -1, 0)
