@@ -1,14 +1,18 @@
-"""The figures of docs/choosing.md: `python docs/choosing.py`, some minutes on two cores.
+"""The tables of docs/choosing.md, some minutes on two cores.
 
-Trains a perceptron on scikit-learn's digits with each whitening, and prints how it generalises and
-how much a sample's output depends on the batch that it is in.
+`python docs/choosing.py` trains a perceptron on scikit-learn's digits with each whitening, and
+prints how it generalises and how much a sample's output depends on the batch that it is in.
+`python docs/choosing.py steps` counts the steps that Newton's iteration needs.
 """
+
+import sys
 
 import keras
 import numpy as np
 from sklearn.datasets import load_digits
 
 import tfnorm
+from tfnorm.functional.whiteners import SCALINGS
 
 WIDTH, DEPTH, STEPS, BATCH_SIZES, SEEDS = 128, 3, 400, (32, 256), (0, 1, 2)
 ROWS = [("bn", None)] + [
@@ -55,7 +59,28 @@ def disturbance(method, size, batch_size, channels=64, batches=50):
     return np.linalg.norm(outputs - outputs.mean(0), axis=1).mean()
 
 
-def main():
+def steps_to_whiten(covariance, scaling, within=0.05):
+    """Steps until the deviation in each direction is within so much of 1."""
+    for steps in range(1, 50):
+        w = tfnorm.functional.whitening_matrix(
+            covariance, "itn", epsilon=0.0, iterations=steps, scaling=scaling
+        ).numpy()
+        deviations = np.sqrt(np.linalg.eigvalsh(w @ covariance @ w))
+        if np.abs(deviations - 1.0).max() <= within:
+            return steps
+    raise ValueError(f"Received: scaling={scaling!r}, which takes more than 50 steps")
+
+
+def print_steps(rows=1024):
+    print("| channels | " + " | ".join(SCALINGS) + " |\n" + "|---" * (1 + len(SCALINGS)) + "|")
+    for channels in (16, 32, 64, 128, 256, 512):
+        sample = np.random.default_rng(0).normal(size=(rows, channels))
+        covariance = np.cov(sample, rowvar=False, bias=True)
+        steps = [str(steps_to_whiten(covariance, scaling)) for scaling in SCALINGS]
+        print(f"| {channels} | " + " | ".join(steps) + " |", flush=True)
+
+
+def print_accuracies():
     print(
         "| method | group | "
         + " | ".join(f"B={b}: covariance | matrix | disturbance" for b in BATCH_SIZES)
@@ -76,4 +101,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    print_steps() if sys.argv[1:] == ["steps"] else print_accuracies()

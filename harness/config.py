@@ -168,7 +168,7 @@ class Normalization(Configuration):
     group_size: int | None = option(
         None,
         "Normalization",
-        "Channels in a group, for whitening and gn; none: all of a layer are one.",
+        "Channels in a group, for whitening and gn; none: all of a layer, as in the papers.",
         check=at_least(1),
     )
     iterations: int = option(
