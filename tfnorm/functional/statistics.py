@@ -41,12 +41,16 @@ def one_replica(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
 def all_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     """Sums a list of tensors over all replicas of the current tf.distribute strategy.
 
-    Outside `strategy.run` there is one replica, and nothing to sum.
+    All of them in one collective: between machines what counts is how many there are, not how much
+    is in them. Outside `strategy.run` there is one replica, and nothing to sum.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tensors
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+    packed = tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, packed)
+    parts = tf.split(sums, [tf.size(tensor) for tensor in tensors])
+    return [tf.reshape(part, tf.shape(tensor)) for part, tensor in zip(parts, tensors, strict=True)]
 
 
 def moving_average(
