@@ -52,6 +52,13 @@ setuptools.setup(
     extras_require={
         "experiments": EXPERIMENTS,
         # The tests cover the programs too. Pyright runs on Node.js, which [nodejs] brings.
-        "test": ["tfnorm[experiments]", "pyright[nodejs]", "pytest>=8.1", "pytest-xdist", "ruff"],
+        "test": [
+            "tfnorm[experiments]",
+            "hypothesis",
+            "pyright[nodejs]",
+            "pytest>=8.1",
+            "pytest-xdist",
+            "ruff",
+        ],
     },
 )
