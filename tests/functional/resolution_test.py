@@ -83,6 +83,21 @@ def test_singular_batches_are_finite():
             assert np.abs(w).max() <= 2 / np.sqrt(EPSILON)
 
 
+def test_rounding_may_leave_an_eigenvalue_more_negative_than_is_resolved():
+    """-2.1 eps ||S||_F was seen of 64 rows, -4.3 of 16,384: one shift is not always enough."""
+    resolution = np.finfo(np.float32).eps
+    rng = np.random.default_rng(6)
+    basis = np.linalg.qr(rng.normal(size=(16, 16)))[0]
+    for multiple in (2.5, 4.3, 20.0, 100.0):
+        values = np.append(-multiple * resolution * 1e5, np.full(15, 1e5 / np.sqrt(15)))
+        sigma = single((basis * values) @ basis.T)
+        w = matrix((sigma + sigma.T) / 2, "cd")
+        assert np.isfinite(w).all() and np.abs(w).max() <= 1 / np.sqrt(EPSILON)
+    # One sound matrix beside it is as it is alone.
+    both = np.stack([sigma, np.eye(16, dtype=np.float32)])
+    np.testing.assert_array_equal(matrix(both, "cd")[1], matrix(np.eye(16), "cd"))
+
+
 @pytest.mark.parametrize("scales", [(1.0, 1e5), (1e-6, 1e6)])
 @pytest.mark.parametrize("method", EXACT)
 def test_rounding_is_not_amplified(method, scales):
