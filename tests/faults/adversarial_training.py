@@ -4,10 +4,10 @@
 
 Each run is a perceptron of three whitened layers, by one method, group size and dtype policy, on
 batches of 64 rows whose channels are of rank 4, or duplicates, or repeated rows, and whose scale
-grows from 1 to 10,000 as the training goes on (1,000 under float16, which ends at 65,504). It prints a line a run: the steps, how many had a
-loss, a gradient or a moving statistic that was not finite, and the largest output of a whitening.
-Under a mixed float16 policy a gradient may overflow: the loss scale then halves and the step is left
-out, which is counted by itself.
+grows from 1 to 10,000 as the training goes on (1,000 under float16, which ends at 65,504). It
+prints a line a run: the steps; how many had a loss, a moving statistic or a whitened value that was
+not finite; and the largest of these values. Under a mixed float16 policy a gradient may overflow:
+the loss scale then halves and the step is left out, which is counted by itself.
 """
 
 import argparse
