@@ -16,7 +16,7 @@ from tfnorm.functional.whiteners import SCALINGS
 
 WIDTH, DEPTH, STEPS, BATCH_SIZES, SEEDS = 128, 3, 400, (32, 256), (0, 1, 2)
 ROWS = [("bn", None)] + [
-    (method, size) for method in ("pca", "zca", "cd", "itn") for size in (8, 32, None)
+    (method, size) for method in ("pca", "zca", "cd", "itn") for size in (8, 16, 32, None)
 ]
 
 
