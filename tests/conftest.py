@@ -1,10 +1,18 @@
 """What tests in many folders share."""
 
 import contextlib
+import pathlib
+import tempfile
 
+import hypothesis.configuration
 import pytest
 
 from tests.calls import Calls
+
+# What hypothesis remembers is not for the checkout.
+hypothesis.configuration.set_hypothesis_home_dir(
+    pathlib.Path(tempfile.gettempdir()) / "tfnorm-hypothesis"
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,21 @@
-"""Normalization layers for Keras 3 on TensorFlow: batch whitening and unitization."""
+"""Normalization layers for Keras 3 on TensorFlow, where BatchNormalization stands.
+
+    model.add(tfnorm.BatchWhitening())  # was keras.layers.BatchNormalization()
+
+* `BatchWhitening` decorrelates a layer's channels over the batch, `Unitization` scales each sample
+  by its norm: the methods of two CVPR 2020 papers, https://arxiv.org/abs/2003.12327 and Huang and
+  Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by Unitizing Layers'
+  Outputs".
+* `Coloring`, `CenterScale` and their forms for classes recover what a normalization took away;
+  `SpectralNormalization` divides a layer's kernel by its largest singular value.
+* `replace_batch_normalization` puts other layers in the place of a model's BatchNormalization, and
+  `fold_normalization` makes the same function without normalization layers.
+* `tfnorm.functional` is the arithmetic: tensors in, tensors out. `tfnorm.analysis` measures what a
+  normalization does to a model, `python -m tfnorm.benchmark` what it costs.
+"""
 
 from tfnorm import functional
+from tfnorm.backend import check_backend
 from tfnorm.conversion import replace_batch_normalization
 from tfnorm.folding import fold_normalization
 from tfnorm.layers import (
@@ -15,7 +30,9 @@ from tfnorm.layers import (
     Unitization,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+check_backend()
 
 __all__ = [
     "BatchWhitening",
