@@ -11,7 +11,7 @@ from classify.experiments import disturbed_methods
 from harness.config import Normalization
 from harness.norms import norm_factory
 from tfnorm import functional
-from tfnorm.benchmark import measuring
+from tfnorm.benchmark.candidates import candidates
 
 # In a process of its own; "same" is ZCA under another name.
 PROGRAM = """
@@ -80,7 +80,7 @@ def test_the_library_takes_it():
         functional.whitening_matrix(covariance, "same"),
         functional.whitening_matrix(covariance, "zca"),
     )
-    assert ("same", 6) in measuring.candidates(["same"], [None], 6)
+    assert ("same", 6) in candidates(["same"], [None], 6)
     site = norm_factory(Normalization("same", group_size=2))("site")
     assert site(tf.constant(x)).shape == x.shape
     config = dataclasses.replace(Normalization(), norm="same")

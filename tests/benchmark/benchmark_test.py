@@ -1,72 +1,167 @@
 """The benchmark's bookkeeping; its figures are nobody's test."""
 
+import json
+import types
+
 import keras
 import pytest
-import tensorflow as tf
 
 import tfnorm
 from tests import descriptors
 from tfnorm.benchmark import __main__ as program
-from tfnorm.benchmark import measuring
+from tfnorm.benchmark import machine, measuring, picture, table, torch_batch_norm
+from tfnorm.benchmark.candidates import candidates, layer_names
+from tfnorm.benchmark.fused import FusedBatchNormalization
+from tfnorm.benchmark.kinds import KINDS
 
 
-def test_candidates_are_the_baseline_and_each_method_by_group_size():
-    layers = measuring.candidates(["cd", "unitization"], [4, 16, None], channels=8)
-    assert list(layers) == [("bn", None), ("cd", 4), ("cd", 8), ("unitization", None)]
+def test_candidates_are_the_unit_keras_own_and_each_method_by_group_size():
+    layers = candidates(["cd", "unitization"], [4, 16, None], channels=8)
+    own = [("fused", None), ("bn", None)]
+    assert list(layers) == [*own, ("cd", 4), ("cd", 8), ("unitization", None)]
+    assert isinstance(layers["fused", None], FusedBatchNormalization)
     assert isinstance(layers["bn", None], keras.layers.BatchNormalization)
     assert layers["cd", 4].get_config()["group_size"] == 4
     assert isinstance(layers["unitization", None], tfnorm.Unitization)
 
 
 def test_every_layer_can_be_timed():
-    layers = measuring.candidates(measuring.layer_names(), [2, None], channels=4)
+    layers = candidates(layer_names(), [2], channels=4)
     made = {type(layer) for layer in layers.values()}
     assert descriptors.public_layers() <= made
-    rows = measuring.benchmark((3, 2, 2, 4), layers, rounds=1)
+    rows = measuring.benchmark((3, 2, 2, 4), layers, ["forward_backward", "inference"], rounds=1)
     assert [(row["layer"], row["group_size"]) for row in rows] == list(layers)
 
 
-def test_figures_are_ratios_to_the_baseline_in_the_same_round(monkeypatch):
-    seconds = [[2, 20], [6, 60], [3, 10], [12, 20]]
+class Torch:
+    """As much of torch as making its layer takes."""
+
+    __version__ = "1.2.3"
+    nn = types.SimpleNamespace(BatchNorm2d=lambda channels, **_: channels)
+
+    def __init__(self):
+        self.set_num_threads = lambda threads: setattr(self, "threads", threads)
+
+
+@pytest.mark.parametrize("error", [ImportError, OSError])
+def test_without_torch_there_is_no_row_of_it(monkeypatch, error):
+    def fail(name):
+        raise error(name)
+
+    monkeypatch.setattr(torch_batch_norm.importlib, "import_module", fail)
+    assert torch_batch_norm.find_torch() is None
+    assert ("torch", None) not in candidates([], [], 4, None)
+    assert program.head_line(machine.describe(None)).endswith(", no torch")
+
+
+def test_with_torch_there_is_a_row_of_it_by_as_many_threads(monkeypatch):
+    monkeypatch.setattr(
+        torch_batch_norm.importlib, "import_module", lambda name: {"torch": Torch()}[name]
+    )
+    monkeypatch.setattr(machine, "threads", lambda: 3)
+    torch = torch_batch_norm.find_torch()
+    assert torch.threads == 3
+    layers = candidates([], [], 4, torch)
+    layer = layers["torch", None]
+    layer.calls = lambda x, dy: dict.fromkeys(["forward", "inference"], lambda: None)
+    layer.kept_bytes = lambda x: 4 * 3 * 4 * 2
+    *_, row = measuring.benchmark((3, 4), layers, ["forward", "forward_backward"], rounds=1)
+    assert row["layer"] == "torch" and row["forward"] > 0.0 and row["kept"] == 2
+    assert row["forward_backward"] is row["forward_backward_range"] is None
+    assert program.head_line(machine.describe(torch)).endswith(", torch 1.2.3")
+
+
+def test_figures_are_ratios_to_the_unit_in_the_same_round(monkeypatch):
+    seconds = [[2, 20], [6, 60], [8, 10], [3, 10], [12, 20], [6, 40]]
     monkeypatch.setattr(
         measuring.timing, "interleaved", lambda calls, _: dict(zip(calls, seconds, strict=True))
     )
-    layers = {("bn", None): keras.layers.BatchNormalization(), ("m", None): tfnorm.CenterScale()}
-    bn, mine = measuring.benchmark((4, 3), layers, rounds=2)
-    assert (bn["forward"], bn["forward_backward"]) == (1, 1)
-    assert (bn["forward_ms"], bn["forward_backward_ms"]) == (11_000, 33_000)
+    layers = {("fused", None): FusedBatchNormalization(), ("m", None): tfnorm.CenterScale()}
+    # What jit is divided by is timed unasked.
+    fused, mine = measuring.benchmark((4, 3), layers, ["forward", "jit"], rounds=2)
+    assert (fused["forward"], fused["forward_ms"]) == (1, 11_000)
+    assert fused["jit"] == pytest.approx((8 / 6 + 10 / 60) / 2)
     assert mine["forward"] == pytest.approx((3 / 2 + 10 / 20) / 2)
-    assert mine["forward_backward"] == pytest.approx((12 / 6 + 20 / 60) / 2, abs=1e-3)
-    assert mine["shape"] == [4, 3]
+    assert mine["forward_range"] == pytest.approx([0.6, 1.4])
+    assert mine["jit"] == pytest.approx((6 / 12 + 40 / 20) / 2)
+    assert mine["shape"] == [4, 3] and "forward_backward" not in mine
 
 
-class Kept(keras.layers.Layer):
-    """y = x^3 by way of a square that is kept, and a reshaped one that is the same memory."""
-
-    def call(self, inputs, training=False):
-        square = tf.square(inputs)
-        flat = tf.reshape(square, [-1])
-        return tf.reshape(flat, tf.shape(inputs)) * inputs + 2.0 * tf.reshape(flat, inputs.shape)
-
-
-def test_kept_bytes_are_those_that_the_gradient_reads():
-    x = tf.ones([5, 8])
-    # The input, for the square's gradient, and the square, for the product's.
-    assert measuring.kept_bytes(Kept(), [x]) == 2 * 4 * 5 * 8
-    # Softmax's gradient reads its output alone.
-    assert measuring.kept_bytes(keras.layers.Softmax(), [x]) == 4 * 5 * 8
+def row(layer, group_size, time, shape=(4, 8)):
+    return {
+        "layer": layer,
+        "group_size": group_size,
+        "shape": list(shape),
+        "forward_backward": time,
+        "forward_backward_range": [time - 0.25, time + 0.5],
+        "forward_backward_ms": 10 * time,
+        "jit": None,
+        "kept": 1.0,
+    }
 
 
-@pytest.mark.parametrize("method", ["zca", "cd", "itn"])
-def test_small_groups_keep_little_more_than_the_input(method):
-    """At the size of the target the gradient captures at most 1.15 times the input."""
-    layer = tfnorm.BatchWhitening(method, group_size=16)
-    x = tf.zeros([64, 8, 8, 64])
-    layer(x)
-    assert measuring.kept_bytes(layer, [x]) < 1.15 * 4 * 64 * 8 * 8 * 64
+def test_a_line_has_ratio_and_range_and_of_the_unit_its_time():
+    kinds = ["forward_backward", "jit"]
+    head = table.head(kinds)
+    unit, mine = (table.line(each, kinds) for each in (row("fused", None, 1), row("cd", 8, 1.5)))
+    assert unit.split() == ["fused", "10.00", "ms", "1.00"]
+    assert mine.split() == ["cd", "8", "1.50", "(1.25-2.00)", "1.00"]
+    assert len(head) == len(unit) == len(mine)
+
+
+def test_the_picture_has_the_lines_of_fused_and_of_keras(monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    rows = [row("fused", None, 1.0), row("bn", None, 2.5), row("cd", 2, 1.5), row("cd", 8, 1.75)]
+    picture.draw_group_sizes("group_size.png", [*rows, *(r | {"shape": [2, 8]} for r in rows[2:])])
+    ((first, second),) = (figure.axes for figure in drawn)
+    lines = {line.get_label(): line for line in first.lines}
+    assert list(lines["cd"].get_xdata()) == [2, 8] and list(lines["cd"].get_ydata()) == [1.5, 1.75]
+    assert list(lines["fused kernel"].get_ydata()) == [1.0, 1.0]
+    assert list(lines["Keras' BatchNormalization"].get_ydata()) == [2.5, 2.5]
+    assert lines["Keras' BatchNormalization"].get_linestyle() == ":"
+    assert [line.get_label() for line in second.lines] == ["cd", "fused kernel"]
+    picture.draw_group_sizes("group_size.png", rows[:2])
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize(("load", "busy"), [(2.1, True), (2.0, False)])
+def test_a_load_above_half_the_cores_is_busy(monkeypatch, load, busy):
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (load, 9.0, 9.0))
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    assert machine.load_if_busy() == (load if busy else None)
 
 
 @pytest.mark.parametrize("texts", [["8", "x"], ["0"], [""]])
 def test_what_is_not_a_number_is_refused(texts):
     with pytest.raises(program.BadFlag, match=f"--shapes .* Received: {'x'.join(texts)}"):
         program.numbers("shapes", texts)
+
+
+@pytest.mark.parametrize("values", [["forward", "backward"], [""], []])
+def test_what_is_not_among_the_names_is_refused_with_them(values):
+    with pytest.raises(program.BadFlag, match=f"{', '.join(KINDS)}. Received: {','.join(values)}$"):
+        program.chosen("kinds", values, KINDS)
+
+
+def test_what_is_chosen_is_in_the_order_of_the_table():
+    assert program.chosen("kinds", ["jit", "forward"], KINDS) == ["forward", "jit"]
+
+
+RUN = "import sys; from tfnorm.benchmark import __main__ as program; program.run(sys.argv)"
+
+
+def test_the_report_has_the_table_and_the_machine(call, tmp_path):
+    flags = ["--layers=itn", "--shapes=6x4", "--group_sizes=2", "--rounds=1", f"--out={tmp_path}"]
+    code, out, error = call("-c", RUN, *flags, "--kinds=forward_backward")
+    assert (code, error) == (0, "")
+    head, *_ = out.splitlines()
+    assert head.startswith("In units of fused, tf.compat.v1.nn.fused_batch_norm alone, on ")
+    report = json.loads((tmp_path / "benchmark.json").read_text())
+    assert report["unit"] == "fused" and report["machine"]["keras"] == keras.__version__
+    (itn,) = (each for each in report["results"] if each["layer"] == "itn")
+    assert itn["forward_backward"] > 0.0 and len(itn["forward_backward_range"]) == 2
+    assert "inference" not in itn
+    assert (tmp_path / "group_size.png").stat().st_size > 0

@@ -1,1 +1,1 @@
-"""Times of layers against each other: `python -m tfnorm.benchmark`."""
+"""Times of layers against TensorFlow's fused kernel: `python -m tfnorm.benchmark`."""

@@ -3,36 +3,45 @@
 import os
 import typing
 
+from tfnorm.benchmark.candidates import KERAS
+
 
 def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typing.Any]]) -> None:
-    """Draws, for each input shape and method, the time over the group size, as PNG.
+    """Draws, for each input shape and method, forward + backward over the group size, as PNG.
 
     Args:
         path: the file; nothing is written where no row has a group size.
-        results: rows of `measuring.benchmark`.
+        results: rows of `measuring.benchmark`, with `forward_backward`.
     """
-    panels = {}
+    panels, keras_times = {}, {}
     for row in results:
+        shape, time = "x".join(map(str, row["shape"])), row["forward_backward"]
         if row["group_size"] is not None:
-            lines = panels.setdefault("x".join(map(str, row["shape"])), {})
-            lines.setdefault(row["layer"], []).append((row["group_size"], row["forward_backward"]))
+            lines = panels.setdefault(shape, {})
+            lines.setdefault(row["layer"], []).append((row["group_size"], time))
+        elif row["layer"] == KERAS:
+            keras_times[shape] = time
     if not panels:
         return
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3 * len(panels)), layout="constrained")
+    figure = Figure(figsize=(8, 3.4 * len(panels)), layout="constrained")
     for axes, (shape, lines) in zip(
         figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
     ):
         for label, points in lines.items():
             axes.plot(*zip(*points, strict=True), marker=".", label=label)
+        axes.axhline(1.0, color="black", label="fused kernel")
+        if shape in keras_times:
+            axes.axhline(
+                keras_times[shape], color="0.4", linestyle=":", label="Keras' BatchNormalization"
+            )
         sizes = sorted({size for points in lines.values() for size, _ in points})
-        axes.axhline(1.0, color="0.4", linestyle=":", label="BatchNormalization")
         axes.set_xscale("log", base=2)
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_title(f"{shape}, forward + backward")
         axes.set_xlabel("channels in a group")
-        axes.set_ylabel("times BatchNormalization's")
+        axes.set_ylabel("times the fused kernel's")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, format="png", dpi=100)

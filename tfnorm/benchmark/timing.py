@@ -1,11 +1,20 @@
 """Times calls against each other on a machine whose speed drifts."""
 
-import statistics
 import time
 import typing
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 _Name = typing.TypeVar("_Name")
+
+
+class Ratio(typing.NamedTuple):
+    """Ratios of times of the same round: their median, 10th and 90th percentile."""
+
+    median: float
+    low: float
+    high: float
 
 
 def interleaved(
@@ -32,6 +41,7 @@ def interleaved(
     return seconds
 
 
-def ratio(seconds: Sequence[float], baseline: Sequence[float]) -> float:
-    """Takes the median of the ratios of times of the same round."""
-    return statistics.median(a / b for a, b in zip(seconds, baseline, strict=True))
+def ratio(seconds: Sequence[float], unit: Sequence[float]) -> Ratio:
+    """Divides times by the unit's of the same round."""
+    ratios = np.divide(seconds, unit)
+    return Ratio(*(float(value) for value in np.percentile(ratios, [50, 10, 90])))

@@ -1,0 +1,27 @@
+"""The benchmark's table as text."""
+
+import typing
+from collections.abc import Iterable
+
+from tfnorm.benchmark.candidates import UNIT
+from tfnorm.benchmark.kinds import KINDS
+
+
+def head(kinds: Iterable[str]) -> str:
+    """The line of the columns' names."""
+    return f"  {'':<24}{''.join(f'{KINDS[kind].title:>20}' for kind in kinds)}{'kept':>7}"
+
+
+def line(row: dict[str, typing.Any], kinds: Iterable[str]) -> str:
+    """The line of a row of `measuring.benchmark`."""
+    title = f"{row['layer']} {row['group_size'] or ''}".strip()
+    return f"  {title:<24}{''.join(f'{_cell(row, kind):>20}' for kind in kinds)}{row['kept']:7.2f}"
+
+
+def _cell(row: dict[str, typing.Any], kind: str) -> str:
+    """Median and range of a ratio; of the unit, which is 1, its time."""
+    if row[kind] is None:
+        return ""
+    if row["layer"] == UNIT and not KINDS[kind].of_itself:
+        return f"{row[f'{kind}_ms']:.2f} ms"
+    return "{:.2f} ({:.2f}-{:.2f})".format(row[kind], *row[f"{kind}_range"])
