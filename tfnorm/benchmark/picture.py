@@ -24,6 +24,7 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
     if not panels:
         return
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(8, 3.4 * len(panels)), layout="constrained")
     for axes, (shape, lines) in zip(
@@ -38,10 +39,13 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
             )
         sizes = sorted({size for points in lines.values() for size, _ in points})
         axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=2, subs=[])
+        axes.yaxis.set_major_locator(LogLocator(base=2, subs=[1.0, 1.5], numticks=20))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_title(f"{shape}, forward + backward")
         axes.set_xlabel("channels in a group")
-        axes.set_ylabel("times the fused kernel's")
+        axes.set_ylabel("time, in the fused kernel's")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, format="png", dpi=100)

@@ -9,13 +9,13 @@ from tfnorm.benchmark.kinds import KINDS
 
 def head(kinds: Iterable[str]) -> str:
     """The line of the columns' names."""
-    return f"  {'':<24}{''.join(f'{KINDS[kind].title:>20}' for kind in kinds)}{'kept':>7}"
+    return f"  {'':<24}{''.join(f'{KINDS[kind].title:>21}' for kind in kinds)}{'kept':>7}"
 
 
 def line(row: dict[str, typing.Any], kinds: Iterable[str]) -> str:
     """The line of a row of `measuring.benchmark`."""
     title = f"{row['layer']} {row['group_size'] or ''}".strip()
-    return f"  {title:<24}{''.join(f'{_cell(row, kind):>20}' for kind in kinds)}{row['kept']:7.2f}"
+    return f"  {title:<24}{''.join(f'{_cell(row, kind):>21}' for kind in kinds)}{row['kept']:7.2f}"
 
 
 def _cell(row: dict[str, typing.Any], kind: str) -> str:
