@@ -106,6 +106,7 @@ def test_a_line_has_ratio_and_range_and_of_the_unit_its_time():
     unit, mine = (table.line(each, kinds) for each in (row("fused", None, 1), row("cd", 8, 1.5)))
     assert unit.split() == ["fused", "10.00", "ms", "1.00"]
     assert mine.split() == ["cd", "8", "1.50", "(1.25-2.00)", "1.00"]
+    assert "117.8 (117.5-118.2)" in table.line(row("cd", 8, 117.75), kinds)
     assert len(head) == len(unit) == len(mine)
 
 

@@ -24,4 +24,9 @@ def _cell(row: dict[str, typing.Any], kind: str) -> str:
         return ""
     if row["layer"] == UNIT and not KINDS[kind].of_itself:
         return f"{row[f'{kind}_ms']:.2f} ms"
-    return "{:.2f} ({:.2f}-{:.2f})".format(row[kind], *row[f"{kind}_range"])
+    median, low, high = map(_number, (row[kind], *row[f"{kind}_range"]))
+    return f"{median} ({low}-{high})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 10.0 else f"{value:.1f}"
