@@ -13,6 +13,7 @@ from classify.parts import open_split
 from classify.saved import best_network, run_config
 from classify.scalings import Scaling
 from classify.trainer import describe, measure
+from harness import saved_models
 from harness.errors import UserError
 from harness.files import write_whole
 from harness.run.actions import Progress
@@ -82,7 +83,7 @@ def _saved_model(path):
     # Loading warns of layers whose gradients are not there: nothing here needs any.
     absl.logging.set_verbosity(absl.logging.ERROR)
     try:
-        signature = tf.saved_model.load(str(path)).signatures["serving_default"]
+        signature = saved_models.load(path).signatures["serving_default"]
         inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
         if set(inputs) != {"images"} or "logits" not in outputs:
             raise KeyError(f"takes {sorted(inputs)}, gives {sorted(outputs)}")

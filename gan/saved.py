@@ -3,9 +3,8 @@
 import pathlib
 import typing
 
-import tensorflow as tf
-
 from gan.config import Config
+from harness import saved_models
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
 
@@ -49,7 +48,7 @@ def load_generator(path):
         )
     try:
         # The function does not keep the variables alive: its holder does.
-        holder = tf.saved_model.load(str(path))
+        holder = saved_models.load(path)
         serve = holder.signatures["serving_default"]
         inputs = serve.structured_input_signature[1]
         if not set(inputs) <= {"latent", "labels"}:

@@ -10,6 +10,7 @@ from gan.latents import evaluation_samples
 from gan.metrics import sources
 from gan.metrics.statistics import Statistics
 from gan.saved import load_generator, run_config
+from harness import saved_models
 from harness.datasets import image_kind, load_images
 from harness.errors import UserError
 
@@ -106,7 +107,7 @@ def _resized(source, image_size):
 # What --generated and --reference may be; the first that fits.
 SIDES = {
     "a run directory": Side(lambda spec: (pathlib.Path(spec) / "config.json").is_file(), open_run),
-    "a SavedModel": Side(lambda spec: tf.saved_model.contains_saved_model(spec), _saved_model),
+    "a SavedModel": Side(saved_models.is_one, _saved_model),
     "a folder of images": Side(lambda spec: pathlib.Path(spec).is_dir(), _folder),
     "an .npz file": Side(
         lambda spec: pathlib.Path(spec).is_file() and spec.endswith(".npz"),

@@ -1,35 +1,165 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and paths that are names."""
 
 import contextlib
+import errno
+import json
 import os
 import pathlib
+import re
 import shutil
+import tempfile
+
+from harness.errors import UserError
+
+# What a disk may say. TensorFlow's errors are of its own types, and have the text alone.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+# What is written aside has the number of its process in its name; it had it at the end once.
+_ASIDE = (re.compile(r"\.(?P<process>\d+)\..+", re.DOTALL), re.compile(r"\..+\.(?P<process>\d+)"))
 
 
 def write_whole(path, data):
     """Writes bytes or text to `path` aside and renames: a reader sees the old file or the new."""
+    if isinstance(data, str):
+        data = data.encode(errors="backslashreplace")  # names of files may be no text
+    with whole_file(path) as aside, writing(path, len(data)):
+        aside.write_bytes(data)
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Gives a path to write a file to that becomes `path` when it was written."""
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_bytes(data.encode() if isinstance(data, str) else data)
-        aside.replace(path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
+    with writing(path):
+        aside = _aside(path)
+        try:
+            yield aside
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager
 def whole_directory(path):
-    """Gives a directory to fill that becomes `path` when all of it was written."""
+    """Gives a directory to fill that becomes `path` when all of it was written.
+
+    What it gives is a `plain_name`, for TensorFlow to write to.
+    """
     path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    with writing(path):
+        aside = _aside(path)
+        aside.mkdir()
+        try:
+            with plain_name(aside) as name:
+                yield pathlib.Path(name)
+            shutil.rmtree(path, ignore_errors=True)
+            aside.replace(path)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+
+def read_object(path):
+    """The JSON object in a file, a dict; raises `ValueError` if there is none."""
     try:
-        yield aside
-        shutil.rmtree(path, ignore_errors=True)
-        aside.replace(path)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        value = json.loads(pathlib.Path(path).read_bytes())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    return value
+
+
+def is_aside(name):
+    """Whether a name is of what is written aside."""
+    return any(pattern.fullmatch(name) for pattern in _ASIDE)
+
+
+def sweep(folder):
+    """Removes what dead processes have left aside in a folder, if it is there.
+
+    A process of another machine counts as dead: the folder is to be this one's, as by a lock.
+    """
+    if os.path.isdir(folder):
+        _remove(pathlib.Path(folder).iterdir())
+
+
+@contextlib.contextmanager
+def writing(path, size=None):
+    """Makes an error of the disk a `UserError` that names the file that is being written.
+
+    Args:
+        path: the file, or directory.
+        size: bytes that it takes, if that is known.
+    """
+    try:
+        yield
+    except UserError:  # of a part of it, which that names
         raise
+    except Exception as error:
+        said = error.strerror or str(error) if isinstance(error, OSError) else _said(error)
+        if said is None:
+            raise
+        needed = "" if size is None else f" It takes {size:,} bytes."
+        raise UserError(f"{path} cannot be written: {said}.{needed}") from error
+
+
+@contextlib.contextmanager
+def plain_name(path):
+    """Gives a name of a file or directory that TensorFlow takes for a name.
+
+    Its functions take a path with [ ] * ? or a backslash for a pattern, reading what else fits or
+    nothing, and take none that is not UTF-8. Such a path gets a link in a temporary directory.
+    """
+    path = os.path.abspath(path)
+    if _is_plain(path):
+        yield path
+        return
+    folder = tempfile.mkdtemp(dir=None if _is_plain(tempfile.gettempdir()) else "/tmp")
+    try:
+        link = os.path.join(folder, "path")
+        os.symlink(path, link)
+        yield link
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_plain(path):
+    # What is not UTF-8 is in a str as surrogates.
+    return not re.search(r"[][*?\\\udc80-\udcff]", path)
+
+
+def _said(error):
+    return next((os.strerror(n) for n in _OF_THE_DISK if os.strerror(n) in str(error)), None)
+
+
+def _aside(path):
+    """A name beside `path` for what is to become it; what a dead process left there goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = re.escape(path.name)
+    own = re.compile(rf"\.(\d+\.{name}|{name}\.\d+)")
+    _remove(file for file in path.parent.iterdir() if own.fullmatch(file.name))
+    return path.with_name(f".{os.getpid()}.{path.name}")
+
+
+def _remove(files):
+    for file in files:
+        found = next(filter(None, (pattern.fullmatch(file.name) for pattern in _ASIDE)), None)
+        if found and not _lives(int(found["process"])):
+            if file.is_dir() and not file.is_symlink():
+                shutil.rmtree(file, ignore_errors=True)
+            else:
+                file.unlink(missing_ok=True)
+
+
+def _lives(process):
+    """Whether there is another process of this number."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import textwrap
 import typing
 
@@ -68,7 +69,8 @@ class _Parser(flags.ArgumentParser):
             return NONE
         if self.choices is not None and argument not in [str(choice) for choice in self.choices]:
             raise ValueError(f"must be one of {some(self.choices, argument)}")
-        return self.kind(argument)
+        # What begins with ~ is a path: a shell leaves it as it is behind an equals sign.
+        return os.path.expanduser(argument) if self.kind is str else self.kind(argument)
 
     def flag_type(self):
         return self.kind.__name__

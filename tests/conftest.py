@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import resource
 import tempfile
 
 import hypothesis.configuration
@@ -20,3 +21,19 @@ def call(tmp_path_factory):
     """Programs and code in processes of their own, which start at once: see `Calls`."""
     with contextlib.closing(Calls(tmp_path_factory.mktemp("calls"))) as calls:
         yield calls
+
+
+@pytest.fixture
+def small_files():
+    """In `with small_files(size):` a file cannot grow beyond a size in bytes, as on a full disk."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+    return limited

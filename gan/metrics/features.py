@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan.config import INCEPTION
+from harness import saved_models
 from harness.errors import UserError
 
 DIGITS = "digits"
@@ -125,7 +126,7 @@ def _download_inception():
 def _load(path, name):
     try:
         fingerprint = _fingerprint(path)
-        function = _function(tf.saved_model.load(str(path)))
+        function = _function(saved_models.load(path))
         for output in function(tf.zeros([2, 32, 32, 3])):
             if output is not None and (output.shape.rank != 2 or output.shape[0] != 2):
                 raise ValueError(f"of 2 images it gives an output of shape {output.shape}")

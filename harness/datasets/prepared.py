@@ -13,6 +13,7 @@ from harness.datasets.encoded import EncodedImages
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.errors import UserError
+from harness.files import plain_name
 
 _READ_BATCH = 500
 
@@ -40,11 +41,8 @@ class Prepared:
                 f"Dataset {name!r} is read by tensorflow-datasets, which does not import "
                 f"({error}); install it: pip install tensorflow-datasets importlib_resources"
             ) from error
-        # `tfds.builder` insists on the version that the installed package knows; this takes the
-        # newest that is there, and names without code.
-        find = tfds.core.read_only_builder.builder_from_files
         try:
-            return cls(name, data_dir, find(name, data_dir=str(data_dir)))
+            return cls(name, data_dir, _builder(name, data_dir))
         except Exception as error:  # A damaged description surfaces as one of many types.
             if isinstance(error, tfds.core.DatasetNotFoundError) or not is_there:
                 return None
@@ -66,11 +64,13 @@ class Prepared:
         labels = np.empty(count, np.int64)
         row = 0
         try:
-            for batch in _batches(self.builder, split, image_size if resized else None):
-                end = row + len(batch["label"])
-                images[row:end] = batch["image"]
-                labels[row:end] = batch["label"]
-                row = end
+            with plain_name(self.data_dir) as folder:
+                builder = _builder(self.name, folder)
+                for batch in _batches(builder, split, image_size if resized else None):
+                    end = row + len(batch["label"])
+                    images[row:end] = batch["image"]
+                    labels[row:end] = batch["label"]
+                    row = end
         except (tf.errors.OpError, ValueError, OSError) as error:
             raise _damaged(self.name, self.data_dir, self.builder.data_dir, error) from error
         classes = info.features["label"].num_classes
@@ -112,6 +112,14 @@ class Prepared:
 
     def _what(self, split):
         return f"Split {split!r} of dataset {self.name!r} in {self.data_dir}"
+
+
+def _builder(name, data_dir):
+    # `tfds.builder` insists on the version that the installed package knows; this takes the newest
+    # that is there, and names without code.
+    import tensorflow_datasets as tfds
+
+    return tfds.core.read_only_builder.builder_from_files(name, data_dir=str(data_dir))
 
 
 def described_kind(name, features=None):

@@ -30,6 +30,7 @@ class Config(Configuration):
     groups: int | None = option(16, "Network", "Channels.")
     kind: str = option("a", "Network", "Kind.", choices=("a", "b"))
     flat: bool = option(True, "Network", "Whether flat.")
+    where: str = option("x", "Data", "Folder.")
 
 def define():
     flags.define_flags(Other)
@@ -41,6 +42,7 @@ def main():
         raise Diverged("loss is nan,\\n at step 13")
     print(dataclasses.astuple(config))
 
+os.environ["HOME"] = "/home/me"
 # One process a call, without importing TensorFlow in each.
 for arguments in json.loads(sys.argv[1]):
     read, write = {}, {}
@@ -74,14 +76,16 @@ MISTAKES = {
     ("--steps=none",): "none",
 }
 OVERRIDES = {
-    (): "(10, 0.5, 16, 'a', True)",
+    (): "(10, 0.5, 16, 'a', True, 'x')",
+    ("--where=~/a[1]",): "(10, 0.5, 16, 'a', True, '/home/me/a[1]')",
+    ("--where=./~",): "(10, 0.5, 16, 'a', True, './~')",
     (
         "--rate=2",
         "--groups=none",
         "--kind=b",
         "--noflat",
         "--steps=3",
-    ): "(3, 2.0, None, 'b', False)",
+    ): "(3, 2.0, None, 'b', False, 'x')",
 }
 
 
