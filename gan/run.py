@@ -1,12 +1,11 @@
 """A run: from a configuration to a directory with all that came of it."""
 
-import tensorflow as tf
-
 from gan import parts
 from gan.export import export
 from gan.measuring import measure_samples, split_statistics
 from gan.metrics.evaluation import describe, training_distance
 from harness.datasets.batches import input_fn
+from harness.figures import pictures
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
 from harness.run import run
@@ -86,7 +85,10 @@ def _grids(folder, count=4):
     """Sample grids from the first to the last, at most `count`, and the steps that they are of."""
     files = sorted(folder.glob("*.png"))
     chosen = {round(i * (len(files) - 1) / (count - 1)) for i in range(count)} if files else ()
-    return [
-        (f"step {int(files[i].stem)}", tf.io.decode_png(files[i].read_bytes()).numpy())
-        for i in sorted(chosen)
-    ]
+    found = []
+    for file in (files[i] for i in sorted(chosen)):
+        try:
+            found.append((f"step {int(file.stem)}", pictures.read_png(file).numpy()))
+        except ValueError as error:
+            print(f"{error}: curves.png is without it.")
+    return found

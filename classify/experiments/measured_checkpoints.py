@@ -10,7 +10,9 @@ from classify.config import Config
 from classify.identity import check_data
 from classify.run import Run
 from classify.saved import run_config
+from harness.datasets.damage import reason
 from harness.errors import UserError
+from harness.run import checkpoints
 from harness.run.directory import History, RunDirectory
 
 
@@ -90,28 +92,31 @@ def measure(config, directory, free):
     parts, shift = run.parts, run.shift
     check_data(RunDirectory(config.run_dir, writes=False), parts)
     model = parts.trainer.model
-    saved = _checkpoints(config.run_dir)
+    saved = _saved(config.run_dir)
     period = config.shift_every or parts.epoch
     pairs = _pairs(config.run_dir, saved, period)
-    directory.begin(dataclasses.asdict(config), free)
-    history = History(directory)
-    done = max((row["step"] for row in history.rows()), default=0)
-    history.truncate(done)
-    was = 0
-    for step in pairs:
-        if step <= done:
-            continue
-        if step - period != was:
-            _restore(model, saved[step - period])
-            shift.follow()
-        _restore(model, saved[step])
-        values = shift()
-        was = step
-        batches = inputs.named_evaluation_batches(parts.test, parts.scaling, run.config.image_size)
-        values["test_accuracy"] = parts.trainer.evaluate(batches)["test_accuracy"]
-        history.record(step, values)
-        history.flush()
-        print(f"step {step}: {shift.describe(values)}", flush=True)
+    with directory.locked():
+        directory.begin(dataclasses.asdict(config), free)
+        history = History(directory)
+        done = max((row["step"] for row in history.rows()), default=0)
+        history.truncate(done)
+        was = 0
+        for step in pairs:
+            if step <= done:
+                continue
+            if step - period != was:
+                _restore(model, config.run_dir, step - period)
+                shift.follow()
+            _restore(model, config.run_dir, step)
+            values = shift()
+            was = step
+            batches = inputs.named_evaluation_batches(
+                parts.test, parts.scaling, run.config.image_size
+            )
+            values["test_accuracy"] = parts.trainer.evaluate(batches)["test_accuracy"]
+            history.record(step, values)
+            history.flush()
+            print(f"step {step}: {shift.describe(values)}", flush=True)
     return run.config
 
 
@@ -127,21 +132,22 @@ def _pairs(run_dir, saved, period):
     return steps
 
 
-def _checkpoints(run_dir):
-    """The paths of a run's checkpoints, a dict by step, in order."""
+def _saved(run_dir):
+    """The steps of a run's checkpoints, ascending."""
     folder = RunDirectory(run_dir) / "checkpoints"
-    known = tf.train.get_checkpoint_state(str(folder))
-    steps = (path.rpartition("-")[2] for path in known.all_model_checkpoint_paths) if known else ()
-    # The paths are those of then: the directory may have been moved since.
-    paths = {int(step): str(folder / f"ckpt-{step}") for step in steps}
-    if not paths:
+    steps = checkpoints.steps(folder)
+    if not steps:
         raise UserError(f"There are no checkpoints in {folder}.")
-    return dict(sorted(paths.items()))
+    return steps
 
 
-def _restore(model, path):
+def _restore(model, run_dir, step):
+    folder = RunDirectory(run_dir) / "checkpoints"
+    said = checkpoints.damage(folder, step)
+    if said is not None:
+        raise UserError(f"The checkpoint {folder}/ckpt-{step} is not whole: {said}.")
+    status = checkpoints.read(tf.train.Checkpoint(model=model), folder, step)
     try:
-        status = tf.train.Checkpoint(model=model).restore(path)
         status.expect_partial().assert_existing_objects_matched()
-    except (tf.errors.OpError, ValueError, AssertionError) as error:
-        raise UserError(f"The checkpoint {path} cannot be read: {error}") from error
+    except AssertionError as error:
+        raise UserError(f"{folder}/ckpt-{step} is of another network: {reason(error)}") from error

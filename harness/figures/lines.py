@@ -20,7 +20,7 @@ def write_curves(path, rows, panels, logarithmic=(), pictures=()):
     points = {
         title: {
             name.replace("_", " "): [
-                (row["step"], row[name]) for row in rows if row.get(name) is not None
+                (row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)
             ]
             for name in names
         }

@@ -32,3 +32,11 @@ def image_grid(images, columns=None, gap=2):
 def write_png(path, pixels):
     """Writes uint8 (height, width, 1 or 3) as PNG."""
     write_whole(path, tf.io.encode_png(pixels).numpy())
+
+
+def read_png(path):
+    """Reads uint8 (height, width, channels); raises `ValueError` if it is no such file."""
+    try:
+        return tf.io.decode_png(path.read_bytes())
+    except tf.errors.OpError as error:
+        raise ValueError(f"{path} is damaged") from error

@@ -1,16 +1,17 @@
 """What a training loop does beside its steps: functions of the step and its logs."""
 
+import contextlib
 import math
 import shutil
 import sys
-import tempfile
 import time
 
 import tensorflow as tf
 import tqdm
 
-from harness.errors import Diverged, UserError
+from harness.errors import Diverged
 from harness.figures import pictures
+from harness.files import plain_name, writing
 
 
 def every(period, last_step, action):
@@ -136,39 +137,48 @@ class Progress:
 
 
 class Board:
-    """TensorBoard events in a directory; nowhere if not the chief."""
+    """TensorBoard events in a directory, from `restart` on; nowhere if not the chief."""
 
     def __init__(self, directory, writes=True):
         self._directory = directory
+        self._writes = writes
         self._writer = tf.summary.create_noop_writer()
-        if writes:
-            self._writer = tf.summary.create_file_writer(str(directory))
+        self._name = contextlib.ExitStack()
 
     def restart(self, rows, samples=None):
         """Writes the events anew, from the history's rows and the pictures in `samples`, if any.
 
         TensorBoard shows what is in the files: a run that goes on would show steps twice.
         """
-        self._writer.close()
+        if not self._writes:
+            return
         shutil.rmtree(self._directory, ignore_errors=True)
-        self._writer = tf.summary.create_file_writer(str(self._directory))
+        with writing(self._directory):
+            self._directory.mkdir(parents=True)
+            self._writer = tf.summary.create_file_writer(
+                self._name.enter_context(plain_name(self._directory))
+            )
         for row in rows:
             self.scalars(row["step"], {k: v for k, v in row.items() if isinstance(v, float)})
             picture = samples and samples / f"{row['step']:07d}.png"
             if picture and picture.exists():
-                self.image(row["step"], "samples", tf.io.decode_png(picture.read_bytes()))
+                try:
+                    self.image(row["step"], "samples", pictures.read_png(picture))
+                except ValueError as error:
+                    print(f"{error}: TensorBoard is without it.")
 
     def scalars(self, step, values):
-        with self._writer.as_default(step):
+        with writing(self._directory), self._writer.as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
     def image(self, step, name, pixels):
-        with self._writer.as_default(step):
+        with writing(self._directory), self._writer.as_default(step):
             tf.summary.image(name, pixels[tf.newaxis])
 
     def flush(self):
-        self._writer.flush()
+        with writing(self._directory):
+            self._writer.flush()
 
 
 class Samples:
@@ -214,43 +224,3 @@ class Evaluate:
         numbers = {key: value for key, value in result.items() if isinstance(value, float)}
         self._board.scalars(step, numbers)
         self._screen.say(f"step {step}: {self._describe(result)}")
-
-
-class Checkpoints:
-    """The whole state of a run in `checkpoints/`, at its last few saves.
-
-    Args:
-        run: the `RunDirectory`.
-        history, board: written out before a checkpoint is, so that none is ahead of them.
-        keep: number of checkpoints that are kept; None: all.
-        **state: what to keep, by name: models, optimizers.
-    """
-
-    def __init__(self, run, history, board, keep=2, **state):
-        self._history = history
-        self._board = board
-        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        checkpoint = tf.train.Checkpoint(step=self._step, **state)
-        self._saved = tf.train.CheckpointManager(checkpoint, str(run / "checkpoints"), keep)
-        self._own = self._saved
-        if not run.writes:
-            # Every worker has to take part in saving; what the others write is for nobody.
-            self._aside = tempfile.TemporaryDirectory()
-            self._own = tf.train.CheckpointManager(checkpoint, self._aside.name, 1)
-
-    def restore(self):
-        """Goes back to the last checkpoint, if there is one, and returns its step, else 0."""
-        try:
-            self._saved.restore_or_initialize()
-        except (tf.errors.OpError, ValueError) as error:
-            raise UserError(
-                f"The checkpoint {self._saved.latest_checkpoint} cannot be read: {error} Delete "
-                "checkpoints/ to start the run again from step 0."
-            ) from error
-        return int(self._step.numpy())
-
-    def __call__(self, step, logs=None):
-        self._history.flush()
-        self._board.flush()
-        self._step.assign(step)
-        self._own.save(checkpoint_number=step)

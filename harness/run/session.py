@@ -4,6 +4,7 @@ import time
 
 from harness.errors import Diverged
 from harness.run import actions, loop, timing
+from harness.run.checkpoints import Checkpoints
 from harness.run.directory import History
 from harness.run.strategies import agreement, check_same_step
 
@@ -33,14 +34,12 @@ class Session:
         self._last = last
         self.history = History(directory)
         self.board = actions.Board(directory / "events", directory.writes)
-        self._checkpoints = actions.Checkpoints(
+        self._checkpoints = Checkpoints(
             directory, self.history, self.board, keep, **trainer.state, **state
         )
         self.first = self._checkpoints.restore()
         check_same_step(trainer.strategy, self.first)
         self.history.truncate(self.first if self.first else -1)
-        if directory.writes:
-            self.board.restart(self.history.rows(), directory / "samples")
         self.screen = actions.Screen(self.first, last, quiet=not directory.writes)
 
     def evaluation(self, measure, describe):
@@ -74,6 +73,7 @@ class Session:
                 )
             self._checkpoints(step)
 
+        self.board.restart(self.history.rows(), self._directory / "samples")
         screen.say(f"Writing to {self._directory.path}, from step {first} of {last}.")
         told = []
         if self._directory.writes:
