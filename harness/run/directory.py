@@ -1,11 +1,13 @@
 """The directory of a run: its configuration and its history."""
 
+import contextlib
 import json
 import os
 import pathlib
 
 from harness.errors import UserError
-from harness.files import write_whole
+from harness.files import is_aside, read_object, sweep, write_whole, writing
+from harness.run import lock
 
 
 class RunDirectory:
@@ -41,10 +43,34 @@ class RunDirectory:
         """Writes `config.json`, after `check`."""
         self.check(config, free)
         if self.writes:
-            try:
-                write_whole(self / "config.json", json.dumps(config, indent=2) + "\n")
-            except OSError as error:
-                raise self._unusable(error) from error
+            write_whole(self / "config.json", json.dumps(config, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps the directory to this process, and sweeps up what dead ones have left in it.
+
+        It makes the directory; one in which nothing was written is gone afterwards.
+
+        Raises:
+            UserError: another process has it.
+        """
+        if not self.writes:
+            yield
+            return
+        new = [path for path in (self.path, *self.path.absolute().parents) if not path.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            with lock.held(self / lock.NAME):
+                for folder in (self.path, self / "samples"):
+                    sweep(folder)
+                yield
+        finally:
+            with contextlib.suppress(OSError):  # It is not empty: the run has begun.
+                for path in new:
+                    path.rmdir()
 
     def config(self):
         """The configuration of the run that is there, a dict."""
@@ -60,10 +86,13 @@ class RunDirectory:
         file = self / "config.json"
         try:
             if file.exists():
-                return dict(json.loads(file.read_text()))
+                return read_object(file)
             foreign = self.path.exists() and (not self.path.is_dir() or any(self._contents()))
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{file} is damaged: {error}. Use another --run_dir.") from error
+        except ValueError as error:
+            raise UserError(
+                f"{file} is damaged: {error}. Put it back from a copy, or use another --run_dir; "
+                "nothing was changed."
+            ) from error
         except OSError as error:
             raise self._unusable(error) from error
         if foreign:
@@ -74,8 +103,9 @@ class RunDirectory:
         return None
 
     def _contents(self):
-        """What is in the directory, but for what a killed `write_whole` left aside."""
-        return [path for path in self.path.iterdir() if not path.name.startswith(".config.json.")]
+        """What is in the directory, but for what a killed process may leave before it begins."""
+        names = (path.name for path in self.path.iterdir())
+        return [name for name in names if name != lock.NAME and not is_aside(name)]
 
     def _compare(self, known, config, free):
         differences = [
@@ -103,22 +133,27 @@ class History:
         self._row = {}
 
     def rows(self):
-        """The rows so far, a list of dicts; a last line that was cut off is not one."""
-        if not self.path.exists():
-            return []
-        rows = []
-        for line in self.path.read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-        return rows
+        """The rows so far, a list of dicts: the lines that are whole, by their `step`."""
+        return self._read()[0]
 
     def truncate(self, step):
-        """Forgets what was written after `step`, the step that the run goes on from."""
-        if self._writes and self.path.exists():
-            rows = [row for row in self.rows() if row["step"] <= step]
-            write_whole(self.path, "".join(json.dumps(row) + "\n" for row in rows))
+        """Forgets what was written after `step`, the step that the run goes on from.
+
+        Lines that cannot be read go to `metrics.damaged.jsonl`, but for a last one that was cut
+        off: it was being written, and its step is taken again.
+        """
+        if not self._writes or not self.path.exists():
+            return
+        rows, damaged = self._read()
+        if damaged:
+            aside = self.path.with_name("metrics.damaged.jsonl")
+            lines = b"".join(line + b"\n" for _, line in damaged)
+            _append(aside, lines)
+            numbers = ", ".join(str(number) for number, _ in damaged[:5])
+            more = ", ..." if len(damaged) > 5 else ""
+            print(f"{self.path} is damaged: line {numbers}{more} went to {aside.name}.")
+        kept = [row for row in rows if row["step"] <= step]
+        write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def record(self, step, values):
         """Adds values, a dict, to the row of `step`."""
@@ -129,6 +164,37 @@ class History:
     def flush(self):
         """Appends the row to the file."""
         if self._row and self._writes:
-            with open(self.path, "a") as file:
-                file.write(json.dumps(self._row) + "\n")
+            _append(self.path, json.dumps(self._row).encode() + b"\n")
         self._row = {}
+
+    def _read(self):
+        """The rows, and what is none, pairs of the number of a line and the line."""
+        if not self.path.exists():
+            return [], []
+        rows, damaged = {}, []
+        *lines, cut_off = self.path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, 1):
+            row = _row(line)
+            if row is None or row["step"] in rows:
+                damaged.append((number, line))
+            else:
+                rows[row["step"]] = row
+        last = _row(cut_off)  # as of an editor that ends no line
+        if last is not None:
+            rows.setdefault(last["step"], last)
+        return [rows[step] for step in sorted(rows)], damaged
+
+
+def _row(line):
+    """The row in a line, a dict, or None."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    step = row.get("step") if isinstance(row, dict) else None
+    return row if type(step) is int and step >= 0 else None
+
+
+def _append(path, data):
+    with writing(path, len(data)), open(path, "ab") as file:
+        file.write(data)

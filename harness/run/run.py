@@ -51,14 +51,16 @@ class Run(abc.ABC):
             print(f"The run in {directory.path} is complete, see {self.products[-1]}/.")
             return
         self.prepare()
-        directory.begin(config.settings(), config.free())
-        self.begin()
-        self.session = Session(
-            directory, self.parts.trainer, self.steps, self.keep, **self.kept_state()
-        )
-        self.session.run(self.batches(), self.actions(), config.log_every, config.checkpoint_every)
-        if directory.writes:
-            self.finish()
+        with directory.locked():
+            self.session = Session(
+                directory, self.parts.trainer, self.steps, self.keep, **self.kept_state()
+            )
+            batches, actions = self.batches(), self.actions()
+            directory.begin(config.settings(), config.free())
+            self.begin()
+            self.session.run(batches, actions, config.log_every, config.checkpoint_every)
+            if directory.writes:
+                self.finish()
 
     @property
     def steps(self):

@@ -105,8 +105,42 @@ def test_a_row_has_its_step_first_and_the_last_of_what_was_recorded(history):
     assert line == '{"step": 1, "loss": 2.0, "distance": 5.0, "score": 3.0}'
 
 
-def test_what_comes_after_a_damaged_line_is_not_history(history):
-    history.path.write_text('{"step": 1, "loss": 1.0}\n{"step": 2, "lo\n{"step": 3, "loss": 3.0}\n')
-    assert history.rows() == [{"step": 1, "loss": 1.0}]
-    history.truncate(3)
+def test_lines_that_are_no_rows_are_put_aside_and_the_others_are_history(history, capsys):
+    """None of it is dropped in silence."""
+    bad = [b'{"step": 2, "lo', b"\xff\xfe", b'{"loss": 1.0}', b"[3]", b'{"step": "4"}', b""]
+    bad += [b"null", b'{"step": 1, "loss": 9.0}', b"[" * 100_000, b'{"step": true}']
+    good = [b'{"step": 1, "loss": 1.0}', b'{"step": 3, "loss": 3.0}', b'{"step": 5, "loss": 5.0}']
+    lines = [good[0], *bad, good[1], good[2], b'{"step": 6, "lo']
+    history.path.write_bytes(b"\n".join(lines))
+    assert [row["step"] for row in history.rows()] == [1, 3, 5]
+    history.truncate(4)
+    assert history.path.read_bytes() == b"\n".join(good[:2]) + b"\n"
+    aside = history.path.with_name("metrics.damaged.jsonl")
+    assert aside.read_bytes() == b"\n".join(bad) + b"\n"
+    said = f"{history.path} is damaged: line 2, 3, 4, 5, 6, ... went to metrics.damaged.jsonl.\n"
+    assert capsys.readouterr().out == said
+    history.truncate(4)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_full_disk_is_told_with_the_file(history, small_files):
+    history.record(1, {"loss": 1.0})
+    history.flush()
+    history.record(2, {"loss": 2.0})
+    with (
+        small_files(30),
+        pytest.raises(UserError, match="metrics.jsonl cannot be written: .*bytes"),
+    ):
+        history.flush()
+    history.truncate(1)
     assert history.path.read_text() == '{"step": 1, "loss": 1.0}\n'
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff", b"[]", b'[["steps", 10]]', b"3", b"[" * 100_000]
+)
+def test_a_damaged_configuration_is_one_line(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match="config.json is damaged: .*nothing was changed"):
+        RunDirectory(tmp_path).check(CONFIG)
+    assert (tmp_path / "config.json").read_bytes() == content
