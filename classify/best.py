@@ -1,8 +1,10 @@
 """The network of a run's best evaluation."""
 
 import math
+import zipfile
 
 from harness.errors import Diverged
+from harness.files import whole_file
 
 
 class Best:
@@ -16,10 +18,12 @@ class Best:
 
     def __init__(self, model, directory, history):
         self._model = model
-        self._directory = directory
-        self._accuracy = max(
-            (row.get("test_accuracy", -1.0) for row in history.rows()), default=-1.0
-        )
+        measured = (row.get("test_accuracy") for row in history.rows())
+        self._accuracy = max((value for value in measured if isinstance(value, float)), default=-1)
+        self._file = directory / "best.keras"
+        if self._accuracy >= 0 and directory.writes and not _is_whole(self._file):
+            print(f"{self._file} is damaged or gone: it will be the best network from here on.")
+            self._accuracy = -1
 
     def __call__(self, result):
         """Returns an evaluation's result; raises `Diverged` if its loss is not finite."""
@@ -30,7 +34,15 @@ class Best:
             )
         if result["test_accuracy"] > self._accuracy:
             self._accuracy = result["test_accuracy"]
-            aside = self._directory / ".best.keras"
-            self._model.save(aside)
-            aside.replace(self._directory / "best.keras")
+            with whole_file(self._file) as aside:
+                self._model.save(aside)
         return result
+
+
+def _is_whole(path):
+    """Whether a file is a zip archive, as Keras writes it, whose checksums are right."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # Damaged files surface as one of many types.
+        return False

@@ -3,8 +3,9 @@
 import json
 import zlib
 
+from classify.scalings import Scaling
 from harness.errors import UserError
-from harness.files import write_whole
+from harness.files import read_object, write_whole
 
 
 def identity(parts):
@@ -17,7 +18,7 @@ def identity(parts):
 
 
 def check_data(directory, parts):
-    """Keeps what the images are, and how they are scaled; refuses other images than at first.
+    """Refuses other images than those that a run began with.
 
     Args:
         directory: the `RunDirectory`.
@@ -26,24 +27,43 @@ def check_data(directory, parts):
     Raises:
         UserError: the images are others.
     """
-    file = directory / "data.json"
-    now = identity(parts)
-    if not file.exists():
-        if directory.writes:
-            parts.scaling.save(directory / "scaling.npz")
-            write_whole(file, json.dumps(now, indent=2) + "\n")
-        return
-    try:
-        then = dict(json.loads(file.read_text()))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{file} is damaged: {error}. Use another --run_dir.") from error
+    then = _kept(directory)
     differences = [
         f"{name}: {then.get(name)} then, {value} now"
-        for name, value in now.items()
-        if then.get(name) != value
+        for name, value in identity(parts).items()
+        if then is not None and then.get(name) != value
     ]
     if differences:
         raise UserError(
             f"{directory.path} holds a run on other images ({'; '.join(differences)}). Use another "
             "--run_dir, or the --data_dir of then."
         )
+
+
+def keep_data(directory, parts):
+    """Keeps what the images are, and how they are scaled, where that is not there, or damaged."""
+    if not directory.writes:
+        return
+    scaling = directory / "scaling.npz"
+    try:
+        Scaling.load(scaling)
+    except UserError as error:
+        if scaling.exists():
+            print(f"{error}: it is written again.")
+        parts.scaling.save(scaling)
+    file = directory / "data.json"
+    if _kept(directory) is None:
+        if file.exists():
+            print(
+                f"{file} is damaged, and written again. Whether the images are those that the run "
+                "began with is not known."
+            )
+        write_whole(file, json.dumps(identity(parts), indent=2) + "\n")
+
+
+def _kept(directory):
+    """What the images of the run are, a dict; None: that is not there, or damaged."""
+    try:
+        return read_object(directory / "data.json")
+    except (FileNotFoundError, ValueError):
+        return None

@@ -4,7 +4,7 @@ from classify import inputs, parts
 from classify.best import Best
 from classify.covariate_shift import CovariateShift
 from classify.export import export, export_folded
-from classify.identity import check_data
+from classify.identity import check_data, keep_data
 from classify.trainer import Trainer, describe
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
@@ -37,6 +37,8 @@ class Run(run.Run):
         """Sets `parts`, a `Parts`, and `shift`; raises `UserError`."""
         self.seed()
         self.parts = parts.prepare(self.config, self.strategy, self.trainer_class)
+        if self.directory is not None:
+            check_data(self.directory, self.parts)
         if self.config.shift_estimators is not None:
             self.shift = CovariateShift(self.config, self.parts)
 
@@ -46,8 +48,8 @@ class Run(run.Run):
         self.show(parts.make_trainer(self.config, self.strategy))
 
     def begin(self):
-        """Checks the images, and shows what comes of the configuration."""
-        check_data(self.directory, self.parts)
+        """Keeps what the images are, and shows what comes of the configuration."""
+        keep_data(self.directory, self.parts)
         super().begin()
         if self.directory.writes:
             training, test, epoch = self.parts.training, self.parts.test, self.parts.epoch

@@ -39,6 +39,6 @@ def best_network(run_dir):
     path = best_path(run_dir)
     try:
         model = keras.models.load_model(path)
-    except (ValueError, OSError, TypeError) as error:
+    except Exception as error:  # Damaged files surface as one of many types.
         raise UserError(f"{path} cannot be read: {reason(error)}") from error
     return model, Scaling.load(path.with_name("scaling.npz"))

@@ -2,11 +2,11 @@
 
 import dataclasses
 import io
-import zipfile
 
 import numpy as np
 import tensorflow as tf
 
+from harness.datasets.damage import reason
 from harness.errors import UserError
 from harness.files import write_whole
 
@@ -59,13 +59,20 @@ class Scaling:
         """Reads the scaling that `save` wrote to `path`.
 
         Raises:
-            UserError: if the file is damaged.
+            UserError: if the file is damaged, or not there.
         """
         try:
             with np.load(path) as arrays:
-                return cls(arrays["mean"], arrays["divisor"])
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"Damaged data: {path} is not an input scaling ({error})") from error
+                scaling = cls(arrays["mean"], arrays["divisor"])
+            for values in (scaling.mean, scaling.divisor):
+                if values.dtype != np.float32 or not np.isfinite(values).all():
+                    raise ValueError("it must be of finite float32 numbers")
+            if not scaling.divisor.all():
+                raise ValueError("it divides by 0")
+        except Exception as error:  # Damaged files surface as one of many types.
+            said = reason(error) or type(error).__name__
+            raise UserError(f"Damaged data: {path} is not an input scaling ({said})") from error
+        return scaling
 
 
 def make_scaling(name, images=None):

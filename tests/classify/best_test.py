@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from classify.best import Best
-from harness.errors import Diverged
+from harness.errors import Diverged, UserError
 from harness.run.directory import History, RunDirectory
 
 
@@ -52,6 +52,36 @@ def test_a_run_that_goes_on_knows_the_best_so_far(evaluate):
     assert kept(evaluate) == 1
     evaluate(best, 3, 0.625)
     assert kept(evaluate) == 3
+
+
+@pytest.mark.parametrize("harm", ["flipped", "halved", "gone"])
+def test_a_run_whose_best_network_is_damaged_keeps_the_best_from_there_on(evaluate, capsys, harm):
+    evaluate(evaluate.make(), 1, 0.5)
+    history = History(evaluate.directory)
+    history.record(1, {"test_accuracy": 0.5})
+    history.record(2, {"test_accuracy": "0.9"})
+    history.flush()
+    evaluate.make()
+    assert capsys.readouterr().out == ""
+    file = evaluate.directory / "best.keras"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.unlink()
+    if harm != "gone":
+        file.write_bytes(content if harm == "flipped" else content[: len(content) // 2])
+    best = evaluate.make()
+    assert f"{file} is damaged or gone" in capsys.readouterr().out
+    evaluate(best, 2, 0.25)
+    assert kept(evaluate) == 2
+
+
+def test_a_full_disk_leaves_the_best_so_far(evaluate, small_files):
+    best = evaluate.make()
+    evaluate(best, 1, 0.5)
+    with small_files(500), pytest.raises(UserError, match="best.keras cannot be written: File too"):
+        evaluate(best, 2, 0.75)
+    assert kept(evaluate) == 1
+    assert [path.name for path in evaluate.directory.path.iterdir()] == ["best.keras"]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from classify.identity import check_data, identity
+from classify.identity import check_data, identity, keep_data
 from classify.scalings import Scaling, make_scaling
 from harness.datasets import Images
 from harness.errors import UserError
@@ -45,10 +45,13 @@ def test_what_identifies_images():
 def test_the_first_start_keeps_them_and_the_next_compares(tmp_path):
     directory = RunDirectory(tmp_path)
     check_data(directory, PARTS)
+    assert list(tmp_path.iterdir()) == []
+    keep_data(directory, PARTS)
     assert json.loads((tmp_path / "data.json").read_text()) == identity(PARTS)
     np.testing.assert_array_equal(Scaling.load(tmp_path / "scaling.npz").mean, PARTS.scaling.mean)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     check_data(directory, PARTS)
+    keep_data(directory, PARTS)
     others = {
         "train_labels_crc32": {"training": images("train", [1, 0, 2, 1])},
         "test_images: 2 then, 3 now": {"test": images("test", [2, 0, 0])},
@@ -64,12 +67,20 @@ def test_the_first_start_keeps_them_and_the_next_compares(tmp_path):
 
 
 def test_one_of_several_processes_writes(tmp_path):
-    check_data(RunDirectory(tmp_path, writes=False), PARTS)
+    keep_data(RunDirectory(tmp_path, writes=False), PARTS)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("content", ["{", "3", ""])
-def test_a_damaged_file_is_named(tmp_path, content):
-    (tmp_path / "data.json").write_text(content)
-    with pytest.raises(UserError, match="data.json is damaged"):
-        check_data(RunDirectory(tmp_path), PARTS)
+@pytest.mark.parametrize("content", [b"{", b"3", b"", b"\xff"])
+@pytest.mark.parametrize("name", ["data.json", "scaling.npz"])
+def test_a_damaged_file_is_written_again_and_that_is_said(tmp_path, capsys, name, content):
+    directory = RunDirectory(tmp_path)
+    keep_data(directory, PARTS)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / name).write_bytes(content)
+    check_data(directory, PARTS)
+    assert capsys.readouterr().out == ""
+    keep_data(directory, PARTS)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert str(tmp_path / name) in line and "written again" in line
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
