@@ -1,7 +1,9 @@
 """Runs a program: its flags, and one line for a user's mistake."""
 
+import io
 import logging
 import os
+import signal
 import sys
 
 import absl.logging
@@ -13,6 +15,8 @@ from harness.errors import Diverged, UserError
 
 # The level of TensorFlow's C++ library that tells nothing but what ends the process.
 _SILENT = "3"
+# The number of what standard error leads to, also where it leads nowhere for a while.
+_shown = 2
 
 
 def run(main, usage, define):
@@ -25,11 +29,14 @@ def run(main, usage, define):
             imported, as there may be another.
     """
     _open_what_is_closed()
+    open_output()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell's `&` has it
+        signal.signal(signal.SIGINT, interrupt)
     define()
 
     def parse(argv):
         if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv[1:]):
-            _show(flags.help_text(usage))
+            print(flags.help_text(usage))
             sys.exit(0)
         try:
             rest = absl_flags.FLAGS(argv)
@@ -46,10 +53,13 @@ def run(main, usage, define):
             _leave(str(error))
         except OSError as error:  # no space, no permission, a name too long
             _leave(str(error))
-        except KeyboardInterrupt:
-            _leave("Interrupted.")
 
-    app.run(guarded, flags_parser=parse)
+    try:
+        app.run(guarded, flags_parser=parse)
+    except KeyboardInterrupt:
+        _leave("Interrupted.")
+    finally:
+        _leave_on_interrupt()
 
 
 def load_tensorflow():
@@ -68,14 +78,16 @@ def load_tensorflow():
 
 
 def _import_in_silence():
+    global _shown
     sys.stderr.flush()
-    shown = os.dup(2)
+    shown = _shown = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         import tensorflow  # noqa: F401
     finally:
         os.dup2(shown, 2)
+        _shown = 2
         os.close(shown)
         os.close(nowhere)
 
@@ -90,15 +102,56 @@ def _open_what_is_closed():
             os.fstat(number)
         except OSError:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
-            setattr(sys, name, open(number, "r" if number == 0 else "w"))
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))
 
 
-def _show(text):
-    """Prints a text of which a reader, as `head`, may want the beginning only."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Output(io.FileIO):
+    """A file whose reader, as `head`, may want the beginning only: the rest leads nowhere then."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return len(data)
+
+
+def open_output():
+    """Makes of the standard streams what no reader and no encoding ends a program by.
+
+    What an encoding, as ascii or cp932, does not have is shown as an escape.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        was = getattr(sys, name)
+        was.flush()
+        output = io.TextIOWrapper(
+            io.BufferedWriter(_Output(number, "w", closefd=False)),
+            encoding=was.encoding,
+            errors="backslashreplace",
+            line_buffering=number == 2 or was.line_buffering or was.write_through,
+        )
+        setattr(sys, name, output)
+
+
+def interrupt(number, frame):
+    """What Ctrl-C does: it raises KeyboardInterrupt, or ends the process within an import.
+
+    What is half imported shows errors of its own, and there is nothing to save yet.
+    """
+    while frame is not None:
+        if frame.f_globals.get("__name__") in ("importlib._bootstrap", "_frozen_importlib"):
+            os.write(_shown, b"error: Interrupted.\n")
+            os._exit(1)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _leave_on_interrupt():
+    """From here on Ctrl-C ends the process at once: TensorFlow takes seconds to be taken down."""
+    if signal.getsignal(signal.SIGINT) is interrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _leave(message):

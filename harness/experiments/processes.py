@@ -9,7 +9,7 @@ import sys
 import threading
 
 from harness.errors import Diverged, UserError
-from harness.program import load_tensorflow
+from harness.program import interrupt, load_tensorflow, open_output
 from harness.run.directory import RunDirectory
 
 
@@ -59,11 +59,12 @@ def in_own_process(carry_out, config, path, log, interruption):
 def _work(carry_out, config, path, log, sender):
     """What the process does: it sends how it ended, ("done", "diverged", ...) and a message."""
     os.setpgrp()  # Ctrl-C is for the process that hands it on
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, interrupt)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     with open(log, "a") as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)
+    open_output()
     sys.stdout.reconfigure(line_buffering=True)
     try:
         load_tensorflow()

@@ -28,7 +28,8 @@ def run(take_step, batches, actions, first_step, last_step, on_interrupt, agree=
             for action in actions:
                 action(step + 1, logs)
             if agree(interrupted) and step + 1 < last_step:
-                on_interrupt(step + 1)
+                with _held_back():
+                    on_interrupt(step + 1)
                 raise UserError(
                     f"Interrupted at step {step + 1} of {last_step}, which is saved. "
                     "The same command goes on from there."
@@ -39,16 +40,28 @@ def run(take_step, batches, actions, first_step, last_step, on_interrupt, agree=
 def _interruptible():
     """A list that is empty until Ctrl-C or SIGTERM comes; the second one is the usual one."""
     came = []
-    usual = {}
 
     def on_signal(number, frame):
         came.append(number)
         signal.signal(number, usual[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        usual[number] = signal.signal(number, on_signal)
-    try:
+    with _handled_by(on_signal) as usual:
         yield came
+
+
+def _held_back():
+    """Lets no signal interrupt: who waits for a long step may press Ctrl-C more than twice."""
+    return _handled_by(lambda number, frame: None)
+
+
+@contextlib.contextmanager
+def _handled_by(handler):
+    """Sets a handler of Ctrl-C and SIGTERM, and gives the handlers until then, a dict."""
+    usual = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            usual[number] = signal.signal(number, handler)
+        yield usual
     finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
+        for number, before in usual.items():
+            signal.signal(number, before)

@@ -1,8 +1,11 @@
 """Flags from a configuration, and a user's mistakes as one line."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -146,6 +149,104 @@ def test_a_closed_standard_error_leads_nowhere(tmp_path):
         [sys.executable, "-c", CLOSED], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert (run.returncode, run.stdout.split()[-1]) == (0, "True")
+
+
+SPEAKS = """
+import sys
+from harness import program
+
+def main():
+    for number in range(2000):
+        print(f"Fréchet distance {number}", sys.argv[1:])
+    print("done", file=sys.stderr)
+
+program.run(main, "Says much.", lambda: program.absl_flags.DEFINE_string("out", "", ""))
+"""
+
+
+def start(code, *arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_a_reader_that_wants_the_beginning_only_does_not_end_a_program():
+    process = start(SPEAKS)
+    assert process.stdout.readline() == b"Fr\xc3\xa9chet distance 0 []\n"
+    process.stdout.close()
+    assert process.stderr.read() == b"done\n" and process.wait() == 0
+    process = start(SPEAKS, "--help")
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "encoding, said",
+    {"ascii": b"Fr\\xe9chet", "cp932": b"Fr\\xe9chet", "latin-1": b"Fr\xe9chet"}.items(),
+)
+def test_an_encoding_without_a_letter_does_not_end_a_program(encoding, said):
+    process = start(
+        SPEAKS, os.fsdecode(b"--out=\xff"), env=os.environ | {"PYTHONIOENCODING": encoding}
+    )
+    out, error = process.communicate()
+    assert (process.returncode, error) == (0, b"done\n")
+    assert out.startswith(said + b" distance 0 ['--out=\\udcff']\n")
+
+
+SLOW = """
+from harness import program
+
+def main():
+    program.load_tensorflow()
+    from gan.run import Run
+
+print("up", flush=True)
+program.run(main, "Imports.", lambda: None)
+"""
+# As libraries do with what happens while they try an import.
+SWALLOWS = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    os.getpid()
+except BaseException as error:
+    raise ImportError("this is not installed") from error
+"""
+
+
+def default_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_ctrl_c_within_an_import_is_one_line(tmp_path):
+    (tmp_path / "swallows.py").write_text(SWALLOWS)
+    code = f"import sys\nsys.path.append({str(tmp_path)!r})\n{SLOW}"
+    code = code.replace("    program.load_tensorflow()", "    import swallows")
+    process = start(code, preexec_fn=default_ctrl_c)
+    out, error = process.communicate()
+    assert (process.returncode, out, error) == (1, b"up\n", b"error: Interrupted.\n")
+
+
+@pytest.mark.parametrize("seconds", [1, 2])
+def test_ctrl_c_while_tensorflow_is_loaded_is_one_line(seconds):
+    process = start(SLOW, preexec_fn=default_ctrl_c)
+    process.stdout.readline()
+    time.sleep(seconds)  # imports take about four
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate()
+    if process.returncode not in (0, -signal.SIGINT):  # it had come to its end
+        assert (process.returncode, out, error) == (1, b"", b"error: Interrupted.\n")
+
+
+def test_ctrl_c_that_is_ignored_stays_so():
+    process = start(SLOW, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate() == (b"", b"") and process.returncode == 0
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -71,6 +71,25 @@ def test_a_second_signal_is_not_held_back():
         loop.run(take_step, itertools.repeat(None), [], 0, 10, never)
 
 
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_the_step_is_being_saved_do_not_keep_it_from_that(number):
+    saved = []
+
+    def take_step(step, batch):
+        os.kill(os.getpid(), number)
+        return {}
+
+    def save(step):
+        for _ in range(3):
+            os.kill(os.getpid(), number)
+        saved.append(step)
+
+    with pytest.raises(UserError, match="Interrupted at step 1 of 10, which is saved"):
+        loop.run(take_step, itertools.repeat(None), [], 0, 10, save)
+    assert saved == [1]
+
+
 def test_every_comes_at_its_period_and_at_the_last_step():
     seen = []
     action = actions.every(3, 8, lambda step, logs: seen.append(step))
