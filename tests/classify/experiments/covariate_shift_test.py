@@ -136,7 +136,9 @@ def test_mistakes(trained, tmp_path):
     assert not (tmp_path / "new").exists()
     (job,) = jobs(**options(copy))
     (copy / "checkpoints" / "ckpt-10.index").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="ckpt-10 cannot be read"):
+    with pytest.raises(
+        UserError, match="ckpt-10 is not whole: ckpt-10.index is not what was written"
+    ):
         covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "damaged"))
     assert not (tmp_path / "damaged" / "shift.json").exists()
     data = json.loads((copy / "data.json").read_text())

@@ -108,3 +108,31 @@ def test_what_is_random_follows_from_the_seed(tmp_path):
         one.prepare()
         numbers.append(one.trainer.random)
     assert numbers[0] == numbers[1] != numbers[2]
+
+
+class Late(Run):
+    """Finds a mistake after all was prepared."""
+
+    def batches(self):
+        raise UserError("mine")
+
+
+def test_a_mistake_that_is_found_late_leaves_no_directory(tmp_path):
+    with pytest.raises(UserError, match="mine"):
+        Late(Config(), tmp_path / "a" / "run").train()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UserError, match="mine"):
+        Late(Config(), tmp_path / "run").train()
+    Run(Config(seed=9), tmp_path / "run").train()
+
+
+def test_a_second_run_in_a_directory_is_refused(tmp_path):
+    first, second = (Run(Config(), tmp_path / "run") for _ in range(2))
+    first.finish = second.train
+    with pytest.raises(UserError, match="is in use: another process"):
+        first.train()
+    assert second.done == ["prepare"]
+    third = Run(Config(), tmp_path / "run")
+    third.train()
+    assert third.session.first == 3 and not (tmp_path / "run" / ".lock").exists()

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from harness.errors import Diverged, UserError
+from harness.files import plain_name
 from harness.run.directory import RunDirectory
 from harness.run.session import Session
 
@@ -68,8 +69,9 @@ def checkpoints(path):
 def events(path):
     """(step, name) of each number for TensorBoard, ascending."""
     (file,) = (path / "events").iterdir()
-    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
-    found = map(tf.compat.v1.Event.FromString, records)
+    with plain_name(file) as name:
+        records = tf.data.TFRecordDataset(name).as_numpy_iterator()
+        found = [tf.compat.v1.Event.FromString(record) for record in records]
     return sorted((event.step, value.tag) for event in found for value in event.summary.value)
 
 
@@ -139,3 +141,41 @@ def test_a_process_that_does_not_write_only_takes_the_steps(tmp_path, capsys):
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
     assert checkpoints(tmp_path / "run") == []
     assert capsys.readouterr().out == ""
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_afterwards(tmp_path, small_files, capsys):
+    """Of the events: what is written of a step is in them before its checkpoint."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(whole, Trainer())
+    with (
+        small_files(400),
+        pytest.raises(UserError, match="events cannot be written: File too large"),
+    ):
+        train(cut, Trainer())
+    train(cut, Trainer())
+    assert rows(cut) == rows(whole)
+    assert events(cut) == events(whole)
+
+
+def test_a_damaged_picture_or_event_file_does_not_end_a_run(tmp_path, capsys):
+    with pytest.raises(UserError, match="Interrupted"):
+        train(tmp_path, Trainer(interrupted_at=10))
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "0000005.png").write_bytes(b"\x89PNG\xff")
+    (file,) = (tmp_path / "events").iterdir()
+    file.write_bytes(b"\xff" * 10)
+    capsys.readouterr()
+    assert train(tmp_path, Trainer()).first == 10
+    said = f"{tmp_path}/samples/0000005.png is damaged: TensorBoard is without it."
+    assert capsys.readouterr().out.splitlines()[0] == said
+    assert max(events(tmp_path))[0] == 12
+
+
+@pytest.mark.parametrize("name", ["seed[1]", "nu\udcff"])
+def test_a_run_is_in_a_folder_of_any_name(tmp_path, name):
+    train(tmp_path / "seed1", Trainer())
+    with pytest.raises(UserError, match="Interrupted"):
+        train(tmp_path / name, Trainer(interrupted_at=7))
+    assert train(tmp_path / name, Trainer()).first == 7
+    assert events(tmp_path / name) == events(tmp_path / "seed1")
+    assert checkpoints(tmp_path / "seed1") == [8, 12]
