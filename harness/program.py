@@ -1,5 +1,6 @@
 """Runs a program: its flags, and one line for a user's mistake."""
 
+import contextlib
 import io
 import logging
 import os
@@ -32,6 +33,7 @@ def run(main, usage, define):
     open_output()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell's `&` has it
         signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = _on_unraisable
     define()
 
     def parse(argv):
@@ -142,10 +144,27 @@ def interrupt(number, frame):
     """
     while frame is not None:
         if frame.f_globals.get("__name__") in ("importlib._bootstrap", "_frozen_importlib"):
-            os.write(_shown, b"error: Interrupted.\n")
-            os._exit(1)
+            _end_interrupted()
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _on_unraisable(unraisable):
+    """What Python does with an exception that a finalizer must not raise: it prints and drops it.
+
+    Ctrl-C may come while one runs, and is not dropped.
+    """
+    if unraisable.exc_type is KeyboardInterrupt:
+        _end_interrupted()
+    sys.__unraisablehook__(unraisable)
+
+
+def _end_interrupted():
+    """Ends the process; what is not finished beside its files, the next start sweeps up."""
+    with contextlib.suppress(Exception):  # It may have come while this was written.
+        sys.stdout.flush()
+    os.write(_shown, b"error: Interrupted.\n")
+    os._exit(1)
 
 
 def _leave_on_interrupt():

@@ -195,8 +195,9 @@ def _read(path):
 def _write(path, mean, covariance):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as file:
+        with tempfile.TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as aside:
+            file = pathlib.Path(aside, path.name)
             np.savez(file, mean=mean, covariance=covariance)
-        os.replace(file.name, path)
+            file.replace(path)
     except OSError as error:  # A run goes on without the file: it only saves time.
         logging.getLogger(__name__).warning("Statistics are not kept in %s: %s", path, error)

@@ -18,6 +18,7 @@ RESNET = (*QUICK, "--model=resnet_cifar")
 GN = (*QUICK, "--norm=gn", "--group_size=none")
 MNIST = ("--preset=mnist_mlp_bn", "--run_dir=X")
 GIVEN = ("--dataset=folder", "--data_dir=F/animals", "--test_split=val")
+LONG = "name" * 100
 TRAIN = {
     (): "--preset is required: one of the ",
     ("--preset=best",): "that --help lists",
@@ -69,6 +70,8 @@ TRAIN = {
     # Directories.
     ("--preset=quickstart", "--run_dir=README.md"): "README.md",
     ("--preset=quickstart", "--run_dir=classify"): "not empty",
+    ("--preset=quickstart", f"--run_dir=F/{LONG}"): "File name too long",
+    (*MNIST, f"--data_dir=F/{LONG}"): "File name too long",
     ("--preset=quickstart", "--run_dir=F/run", "--width=32"): "width: 64 there, 32 now",
 }
 EVALUATE = {
@@ -81,6 +84,7 @@ EVALUATE = {
     ("--run_dir=F/run", "--which=folded"): "without --fold",
     ("--run_dir=F/run", "--which=best"): "best.keras cannot be read",
     ("--run_dir=F/run", "--which=worst"): "must be one of last, folded, best",
+    (f"--saved_model=F/{LONG}", "--dataset=digits"): "must be a SavedModel",
     ("--saved_model=F/animals",): "must be a SavedModel of serving_default(images) -> logits",
     ("--saved_model=F/ten", *GIVEN, "--image_size=4"): "Received: 10 and 3",
     ("--saved_model=F/ten", *GIVEN, "--image_size=5"): "Received: images of shape (5, 5, 3)",

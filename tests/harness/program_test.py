@@ -231,6 +231,30 @@ def test_ctrl_c_within_an_import_is_one_line(tmp_path):
     assert (process.returncode, out, error) == (1, b"up\n", b"error: Interrupted.\n")
 
 
+FINALIZES = """
+import os, signal
+from harness import program
+
+class Model:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.getpid()
+
+def main():
+    print("begun")
+    Model()
+    print("not reached")
+
+program.run(main, "Drops a model.", lambda: None)
+"""
+
+
+def test_ctrl_c_within_a_finalizer_is_one_line():
+    process = start(FINALIZES, preexec_fn=default_ctrl_c)
+    out, error = process.communicate()
+    assert (process.returncode, out, error) == (1, b"begun\n", b"error: Interrupted.\n")
+
+
 @pytest.mark.parametrize("seconds", [1, 2])
 def test_ctrl_c_while_tensorflow_is_loaded_is_one_line(seconds):
     process = start(SLOW, preexec_fn=default_ctrl_c)

@@ -113,6 +113,15 @@ def test_a_folder_that_cannot_be_written_is_no_failure(images, tmp_path, caplog)
     assert "are not kept" in caplog.text
 
 
+def test_a_full_disk_is_no_failure_and_nothing_stays_of_the_file(
+    images, tmp_path, caplog, small_files
+):
+    with small_files(300):
+        _check(reference_statistics(images, 20, _Pixels().network, tmp_path), images.images)
+    assert "are not kept" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_progress_and_bad_count(images, tmp_path):
     seen = []
     reference_statistics(
