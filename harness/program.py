@@ -33,7 +33,6 @@ def run(main, usage, define):
     open_output()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell's `&` has it
         signal.signal(signal.SIGINT, interrupt)
-        sys.unraisablehook = _on_unraisable
     define()
 
     def parse(argv):
@@ -138,29 +137,11 @@ def open_output():
 
 
 def interrupt(number, frame):
-    """What Ctrl-C does: it raises KeyboardInterrupt, or ends the process within an import.
+    """What Ctrl-C does where nothing waits to be saved: it ends the process at once, in one line.
 
-    What is half imported shows errors of its own, and there is nothing to save yet.
+    An exception would not do. Imports and finalizers drop it, and TensorFlow, where it traces a
+    function, makes another of it. What is not finished beside its files, the next start sweeps up.
     """
-    while frame is not None:
-        if frame.f_globals.get("__name__") in ("importlib._bootstrap", "_frozen_importlib"):
-            _end_interrupted()
-        frame = frame.f_back
-    raise KeyboardInterrupt
-
-
-def _on_unraisable(unraisable):
-    """What Python does with an exception that a finalizer must not raise: it prints and drops it.
-
-    Ctrl-C may come while one runs, and is not dropped.
-    """
-    if unraisable.exc_type is KeyboardInterrupt:
-        _end_interrupted()
-    sys.__unraisablehook__(unraisable)
-
-
-def _end_interrupted():
-    """Ends the process; what is not finished beside its files, the next start sweeps up."""
     with contextlib.suppress(Exception):  # It may have come while this was written.
         sys.stdout.flush()
     os.write(_shown, b"error: Interrupted.\n")
