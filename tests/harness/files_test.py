@@ -9,9 +9,7 @@ import tensorflow as tf
 
 from harness.errors import UserError
 from harness.files import plain_name, whole_directory, write_whole
-
-PLAIN = ["two words", "ünï", "{1}", "50%25", "~x"]
-NAMES = ["seed[1]", "a*", "what?", "back\\slash", "nu\udcff", *PLAIN]
+from tests.file_names import NAMES, PLAIN
 
 
 def test_a_directory_is_there_as_a_whole_or_not_at_all(tmp_path):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from harness import saved_models
 from harness.files import whole_directory
-from tests.harness.files_test import NAMES
+from tests.file_names import NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,9 +7,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from harness.datasets import load_images, stream_images
+from tests.file_names import NAMES
 from tests.harness.datasets import idx_files_test
 from tests.harness.datasets.checked import store
-from tests.harness.files_test import NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ from harness.run import run
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(config.Run):
+class Config(config.Normalization, config.Run):
     steps: int = config.again(config.Run, "steps", 3)
 
 
