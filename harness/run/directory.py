@@ -139,9 +139,10 @@ class History:
     def truncate(self, step):
         """Forgets what was written after `step`, the step that the run goes on from.
 
-        Lines that cannot be read go to `metrics.damaged.jsonl`, but for a last one that was cut
-        off: it was being written, and its step is taken again.
+        Lines that cannot be read, as a last one that was cut off, go to `metrics.damaged.jsonl`.
         """
+        if self._writes and step > 0 and not self.rows():
+            print(f"{self.path} has no rows: what was measured before step {step} is lost.")
         if not self._writes or not self.path.exists():
             return
         rows, damaged = self._read()
@@ -172,16 +173,13 @@ class History:
         if not self.path.exists():
             return [], []
         rows, damaged = {}, []
-        *lines, cut_off = self.path.read_bytes().split(b"\n")
-        for number, line in enumerate(lines, 1):
+        *lines, rest = self.path.read_bytes().split(b"\n")
+        for number, line in enumerate([*lines, rest] if rest else lines, 1):
             row = _row(line)
             if row is None or row["step"] in rows:
                 damaged.append((number, line))
             else:
                 rows[row["step"]] = row
-        last = _row(cut_off)  # as of an editor that ends no line
-        if last is not None:
-            rows.setdefault(last["step"], last)
         return [rows[step] for step in sorted(rows)], damaged
 
 

@@ -110,17 +110,21 @@ def test_lines_that_are_no_rows_are_put_aside_and_the_others_are_history(history
     bad = [b'{"step": 2, "lo', b"\xff\xfe", b'{"loss": 1.0}', b"[3]", b'{"step": "4"}', b""]
     bad += [b"null", b'{"step": 1, "loss": 9.0}', b"[" * 100_000, b'{"step": true}']
     good = [b'{"step": 1, "loss": 1.0}', b'{"step": 3, "loss": 3.0}', b'{"step": 5, "loss": 5.0}']
-    lines = [good[0], *bad, good[1], good[2], b'{"step": 6, "lo']
-    history.path.write_bytes(b"\n".join(lines))
+    cut_off = b'{"step": 6, "lo'
+    history.path.write_bytes(b"\n".join([good[0], *bad, good[1], good[2], cut_off]))
     assert [row["step"] for row in history.rows()] == [1, 3, 5]
     history.truncate(4)
     assert history.path.read_bytes() == b"\n".join(good[:2]) + b"\n"
     aside = history.path.with_name("metrics.damaged.jsonl")
-    assert aside.read_bytes() == b"\n".join(bad) + b"\n"
+    assert aside.read_bytes() == b"\n".join([*bad, cut_off]) + b"\n"
     said = f"{history.path} is damaged: line 2, 3, 4, 5, 6, ... went to metrics.damaged.jsonl.\n"
     assert capsys.readouterr().out == said
     history.truncate(4)
     assert capsys.readouterr().out == ""
+    history.path.write_bytes(b"")
+    history.truncate(4)
+    said = f"{history.path} has no rows: what was measured before step 4 is lost.\n"
+    assert capsys.readouterr().out == said
 
 
 def test_a_full_disk_is_told_with_the_file(history, small_files):
