@@ -1,6 +1,7 @@
 """Every layer's SavedModel, in one process that has TensorFlow and no tfnorm."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -40,8 +41,12 @@ def model_of(row):
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory):
-    """Of each row, the model's outputs here and those in the other process."""
+def exported(tmp_path_factory):
+    """Of each row, the model's outputs here and in the other process; and what that complains of.
+
+    Of all that TensorFlow tells of itself (`I0000`, `WARNING: All log messages`), warnings of
+    Python, of TensorFlow's and of absl's loggers.
+    """
     folder = tmp_path_factory.mktemp("exported")
     expected = {}
     for row in descriptors.ROWS:
@@ -57,13 +62,19 @@ def outputs(tmp_path_factory):
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
-    return {
+    outputs = {
         name: (value, np.load(folder / f"{name}_output.npy")) for name, value in expected.items()
     }
+    return outputs, re.findall(r"WARNING:\w+:.*|.*Warning:.*", run.stderr)
 
 
 @pytest.mark.parametrize("row", descriptors.ROWS, ids=lambda row: row.name)
-def test_saved_model_without_tfnorm(row, outputs):
-    expected, reloaded = outputs[row.name]
+def test_saved_model_without_tfnorm(row, exported):
+    expected, reloaded = exported[0][row.name]
     assert reloaded.shape == expected.shape
     np.testing.assert_allclose(reloaded, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_saved_models_load_without_a_warning(exported):
+    """As of a gradient's own gradient, which TensorFlow does not save."""
+    assert exported[1] == []

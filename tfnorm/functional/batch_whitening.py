@@ -8,7 +8,7 @@ from tfnorm.functional import groups, layouts, statistics
 from tfnorm.functional.gradients import custom_gradient
 from tfnorm.functional.shapes import known_size, size
 from tfnorm.functional.whiteners import Device, Settings
-from tfnorm.functional.whitening import find_scaling, find_whitener, whitening_matrix
+from tfnorm.functional.whitening import find_scaling, find_whitener
 
 # The square of a mean, in units of the mean square, from which on rows are centred before they are
 # multiplied: by half the mean is a deviation. And how many rows the mean square is estimated by.
@@ -170,10 +170,9 @@ def moving_matrices(
     scaling: str = "trace",
 ) -> list[tf.Tensor]:
     """Computes the whitening matrices of each block's moving covariances (groups, size, size)."""
-    return [
-        tf.stop_gradient(whitening_matrix(covariance, method, epsilon, iterations, device, scaling))
-        for covariance in covariances
-    ]
+    function = find_whitener(method).function
+    settings = Settings(epsilon, iterations, scaling, device, derivatives=0)
+    return [tf.stop_gradient(function(covariance, settings)[0]) for covariance in covariances]
 
 
 def initial_statistics(variances: tf.Tensor, estimate: str) -> tf.Tensor:

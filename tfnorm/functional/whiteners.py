@@ -35,12 +35,17 @@ class Settings(typing.NamedTuple):
         iterations: Newton steps.
         scaling: of `SCALINGS`, what Newton's iteration divides the covariance by.
         device: where eigenvectors are computed: see `whitening_matrix`.
+        derivatives: of ZCA's matrix, one after another, as many as may be asked for; a gradient
+            penalty takes two. With 0 the matrix is a number that nothing is to be differentiated
+            through: a SavedModel of it holds no gradient of a gradient, which TensorFlow does not
+            save, and warns of when it loads.
     """
 
     epsilon: float = 1e-3
     iterations: int = 5
     scaling: str = "trace"
     device: Device | None = None
+    derivatives: int = 4
 
 
 # The rounding of a covariance and of its decomposition, in units of eps ||S||_F: with 1 of them
@@ -53,8 +58,6 @@ _SOUND = 0.1
 _SHIFTS = (1.0, 8.0, 64.0)
 # Entries of an eigenvector that differ by less, relatively, are as large as each other.
 _SAME_SIZE = 1e-3
-# Of ZCA's matrix, one after another; a gradient penalty takes two.
-_DERIVATIVES = 3
 
 
 def pca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
@@ -94,11 +97,13 @@ def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
 
     def connected(covariance: tf.Tensor, derivatives: int) -> tf.Tensor:
         """W as a function of the covariance, as far as so many derivatives see."""
+        if not derivatives:
+            return value
 
         @custom_gradient
         def matrix(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
             def gradient(dw: tf.Tensor) -> tf.Tensor:
-                w = connected(covariance, derivatives - 1) if derivatives else value
+                w = connected(covariance, derivatives - 1)
                 return 0.5 * adjoint(w, dw)
 
             return value, gradient
@@ -107,7 +112,7 @@ def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
 
     # Derivatives must not go through eigenvectors. In forward mode a gradient is asked for before
     # there is a W: so each makes its own.
-    w = connected(covariance, _DERIVATIVES)
+    w = connected(covariance, settings.derivatives)
     return w, lambda gradient: adjoint(w, gradient)
 
 
