@@ -14,16 +14,10 @@ def export(model, scaling, path):
         scaling: `scalings.Scaling` from images in [0, 255] to what the model takes, which becomes
             part of what is written.
         path: the directory, which then has a SavedModel that needs TensorFlow only: `images`
-            float32 (n, height, width, channels) in [0, 255] to `logits` float32 (n, classes).
+            float32 (n, height, width, channels) in [0, 255] to `logits` float32 (n, classes). It
+            whitens by matrices, which are computed here.
     """
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        "serve",
-        lambda images: {"logits": model(scaling(images), training=False)},
-        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], name="images")],
-    )
-    archive.write_out(str(path), verbose=False)
+    _write(fold_normalization(model, matrices_only=True)[0], scaling, path)
 
 
 def export_folded(model, scaling, path, images):
@@ -38,5 +32,16 @@ def export_folded(model, scaling, path, images):
         largest logit.
     """
     folded, difference = fold_normalization(model, images)
-    export(folded, scaling, path)
+    _write(folded, scaling, path)
     return folded, difference
+
+
+def _write(model, scaling, path):
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serve",
+        lambda images: {"logits": model(scaling(images), training=False)},
+        input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], name="images")],
+    )
+    archive.write_out(str(path), verbose=False)

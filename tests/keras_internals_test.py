@@ -228,3 +228,21 @@ def test_trusted_configurations_hold_code_within_the_context_alone():
     assert float(layer(tf.constant(3.0))) == 6
     with pytest.raises(ValueError, match="safe_mode"):
         L.Lambda.from_config(dict(config))
+
+
+def test_weights_may_change():
+    layer = L.Dense(3)
+    layer.build((None, 4))
+    del layer.bias
+    assert [weight.name for weight in layer.weights] == ["kernel"]
+
+    def add(name):
+        layer.add_weight(name=name, shape=(), initializer="zeros", trainable=False)
+
+    with pytest.raises(ValueError):
+        add("before")
+    with keras_internals.weights_may_change(layer):
+        add("within")
+    assert [weight.name for weight in layer.weights] == ["kernel", "within"]
+    with pytest.raises(ValueError):
+        add("after")

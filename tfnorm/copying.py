@@ -145,13 +145,17 @@ class ModelCopier:
         copy = self._copy(model)
         pairs = [pair for pair in self._copies.items() if isinstance(pair[0], keras.Layer)]
         for old, new in pairs:
-            if not has_graph(old):
+            if not self.takes_apart(old):
                 self.hand_over(old, new)
         # Models first: setting a model's flag sets those of its layers.
         for old, new in reversed(pairs):
             if new.trainable != old.trainable:
                 new.trainable = old.trainable
         return copy
+
+    def takes_apart(self, operation: keras.Operation) -> bool:
+        """Tells whether something is a model whose layers are copied each for itself."""
+        return has_graph(operation)
 
     def new_layer(self, operation: keras.Operation) -> keras.Operation:
         """Makes what stands in the place of a layer, or another operation, that is no model."""
@@ -171,9 +175,10 @@ class ModelCopier:
         return self._copies[operation]
 
     def _copier_of(self, operation):
-        if isinstance(operation, keras.Sequential):
-            return self._copy_sequential
-        return self._copy_functional if has_graph(operation) else self.new_layer
+        if not self.takes_apart(operation):
+            return self.new_layer
+        is_sequential = isinstance(operation, keras.Sequential)
+        return self._copy_sequential if is_sequential else self._copy_functional
 
     def _copy_sequential(self, model):
         # One that was never called has no inputs yet.

@@ -5,6 +5,7 @@ Keras models in tests/keras_internals_test.py, so that a new Keras that changes 
 test of that name.
 """
 
+import collections.abc
 import contextlib
 import inspect
 import typing
@@ -120,6 +121,19 @@ def hand_over_rematerialization(layer: keras.Layer, wrapper: keras.Layer) -> Non
             return
         mode = mode._replace(mode="full")
     layer._remat_mode, wrapper._remat_mode = None, mode
+
+
+@contextlib.contextmanager
+def weights_may_change(layer: keras.Layer) -> collections.abc.Iterator[None]:
+    """A context in which a layer that is built may be given weights, which Keras refuses else.
+
+    It may always lose one: `del layer.name` for the weight that is this attribute.
+    """
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()
 
 
 def with_inner_layers(layer: keras.Layer) -> list[keras.Layer]:

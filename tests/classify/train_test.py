@@ -173,9 +173,10 @@ def test_the_models_are_served_by_tensorflow_alone(folder, whole):
     accuracy = (logits.argmax(1) == labels[1437:]).mean()
     assert accuracy == pytest.approx(rows(run)[-1]["test_accuracy"], abs=1e-9)
     np.testing.assert_allclose(folded, logits, atol=1e-4 * np.abs(logits).max())
-    # Newton's iteration is in the one, and is not in the other.
+    # The one whitens by matrices, and the other does not whiten.
     graphs = [(run / name / "saved_model.pb").read_bytes() for name in ("model", "model_folded")]
-    assert [b"BatchMatMul" in graph for graph in graphs] == [True, False]
+    assert [b"moving_matrix" in graph for graph in graphs] == [True, False]
+    assert not any(b"moving_covariance" in graph for graph in graphs)
 
 
 def test_evaluate_measures_what_was_measured(folder, call, whole):

@@ -8,11 +8,12 @@ from tfnorm import copying, keras_internals
 from tfnorm.calls import arguments, call_in_place
 from tfnorm.difference import relative_difference
 from tfnorm.folding.graph import is_functional
+from tfnorm.folding.matrices import copy_with_matrices, keep_matrices
 from tfnorm.folding.planning import plan
 
 
 def fold_normalization(
-    model: keras.Model, samples: typing.Any = None
+    model: keras.Model, samples: typing.Any = None, *, matrices_only: bool = False
 ) -> tuple[keras.Model, float | None]:
     """Folds a model's normalization into its Dense layers and convolutions, for inference.
 
@@ -33,30 +34,47 @@ def fold_normalization(
     other layers stay, and so does what is called with `training=True`, and a normalization that is
     called with a `mask` which its inputs do not carry.
 
+    A `BatchWhitening` that stays, wherever it is (a subclass excepted), becomes one with
+    `estimate="matrix"`, its matrices those of the moving covariances: they are computed here once,
+    and not in every inference call. With `matrices_only=True` nothing else is changed.
+
     ```python
     folded, difference = tfnorm.fold_normalization(model, images[:64])
     folded.export("model")
     ```
 
     Args:
-        model: a functional or Sequential model, built. It is not changed.
+        model: a functional or Sequential model, built, without a `call` of its own; with
+            `matrices_only` any that is built, and that its `get_config` makes again. It is not
+            changed.
         samples: what the model takes (an array, or a list or dict of arrays), or None.
+        matrices_only: whether all layers stay, with the same names and weights but for the
+            matrices. The new model computes the same numbers in inference (as a graph those of
+            "itn" but for rounding), at the price of `estimate="matrix"`. It can be trained on, and
+            then its moving averages are those of the matrices.
 
     Returns:
-        `(folded, difference)`: a functional model with weights of its own, to be used in inference
-        only; and the largest `max |a - b| / max |a|` over the outputs a of `model` and b of
-        `folded` on `samples`, masked positions too, and inf where the outputs carry different
-        masks; None without samples.
+        `(folded, difference)`: a functional model (with `matrices_only` one of the kind of `model`)
+        with weights of its own, not compiled, to be used in inference only unless `matrices_only`;
+        and the largest `max |a - b| / max |a|` over the outputs a of `model` and b of `folded` on
+        `samples`, masked positions too, and inf where the outputs carry different masks; None
+        without samples.
 
     Raises:
         ValueError: for a model of another kind, or one that is not built.
     """
-    if not is_functional(model):
-        raise ValueError(
-            "`model` must be a functional or Sequential Keras model, built, without a `call` of "
-            f"its own. Received: model={model!r}"
-        )
-    folded = _folded(model, unmasked_inputs=False)
+    if matrices_only:
+        if not isinstance(model, keras.Model) or not model.built:
+            raise ValueError(f"`model` must be a Keras model, built. Received: model={model!r}")
+        folded = copy_with_matrices(model)
+    else:
+        if not is_functional(model):
+            raise ValueError(
+                "`model` must be a functional or Sequential Keras model, built, without a `call` "
+                f"of its own. Received: model={model!r}"
+            )
+        folded = _folded(model, unmasked_inputs=False)
+        keep_matrices(folded)
     return folded, None if samples is None else relative_difference(model, folded, samples)
 
 

@@ -53,7 +53,9 @@ class BatchWhitening(base.BatchStatistics):
             right fewer steps do: the trace of white channels is their number, and after five steps
             256 of them have a deviation of 0.45, 16 of 0.97.
         estimate: what the moving average follows for inference: the "covariance", from which W is
-            computed in each inference call, or the whitening "matrix" itself.
+            computed in each inference call, or the whitening "matrix" itself. Of a trained model
+            `fold_normalization(model, matrices_only=True)` makes one that has W computed, for many
+            calls and for exports.
         axis: the channels' axis, usually -1 or 1.
         momentum: weight of the old value in the moving averages, in [0, 1].
         epsilon: added to the covariance's diagonal where it is used, not where it is stored. By
