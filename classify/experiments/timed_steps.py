@@ -50,8 +50,8 @@ def time_steps(config, directory, product):
             "norm": norm,
             "variant": variant,
             "seconds": statistics.median(own),
-            "ratio": timing.ratio(own, bn),
-            "share": 1.0 - timing.ratio(bare, own),
+            "ratio": timing.ratio(own, bn).median,
+            "share": 1.0 - timing.ratio(bare, own).median,
         }
         for (norm, variant), own in seconds.items()
     ]

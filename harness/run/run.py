@@ -1,6 +1,7 @@
 """A run: from a configuration to a directory with all that came of it."""
 
 import abc
+import warnings
 
 import keras
 import tensorflow as tf
@@ -86,6 +87,8 @@ class Run(abc.ABC):
         """Prints the configuration, and each network's size and normalizations."""
         for name, value in self.config.settings().items():
             print(f"{name}: {value}")
+        # Said here of all layers at once: a layer need not say it in the first step.
+        warnings.filterwarnings("ignore", ".* whitens groups of", UserWarning)
         replicas = 1 if self.config.synchronized else self.strategy.num_replicas_in_sync
         print(describe_networks(trainer.models, self.config.batch_size // replicas))
 
