@@ -19,6 +19,8 @@ FLAGS = [
     "--eval_every=3",
 ]
 CLASSES = ("ant", "bee", "cow")
+# Of 4 images of these layers' 2x2 positions, or one.
+FEW_ROWS = [*(f"stage_{i}_block_{j}_norm_1" for i in (3, 4) for j in (1, 2)), "last_norm"]
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +55,16 @@ def test_a_network_for_imagenet_trains_on_a_folder_of_images(trained):
     assert [row["step"] for row in rows if "test_accuracy" in row] == [0, 3]
     assert all(np.isfinite(row["loss"]) for row in rows[1:])
     # ARC_C: the stem, one site in each of eight blocks, and one before the dense layer.
-    sites = [line for line in out.splitlines() if line.startswith("  ")]
+    shown = [line for line in out.splitlines() if line.startswith("  ")]
+    warnings = [line for line in shown if line.startswith("  warning: ")]
+    sites = [line for line in shown if line not in warnings]
     whitened = [line.split(":")[0].strip() for line in sites if ": itn, " in line]
     blocks = [f"stage_{i}_block_{j}_norm_1" for i in (1, 2, 3, 4) for j in (1, 2)]
     assert whitened == ["stem_norm", *blocks, "last_norm"]
     # Two to a block, three shortcuts, and these two.
     assert len(sites) == 2 * 8 + 3 + 2
+    # Once each, and of the last layers only: 4 images have few positions there.
+    assert [line.split()[1] for line in warnings] == FEW_ROWS
 
 
 def test_evaluate_measures_what_was_measured(folder, call, trained):

@@ -45,17 +45,18 @@ def test_layout_against_numpy(layout, dtype, rtol, size, n, channels=64):
     bias, weights = rng.normal(size=channels).astype(dtype), rng.normal(size=n).astype(dtype)
     slices = reference.group_slices(channels, size)
     held = layout.split(tf.constant(a))
-    np.testing.assert_array_equal(layout.merge(held), a)
+    np.testing.assert_array_equal(layout.merge([held]), a)
     gram = layout.gram(held, layout.split(tf.constant(b)))
     np.testing.assert_allclose(gram, [a[:, s].T @ b[:, s] for s in slices], rtol=rtol)
-    np.testing.assert_allclose(layout.merge(layout.add(held, bias)), a + bias, rtol=rtol)
-    weighed = layout.merge(layout.weigh(held, tf.constant(weights)))
+    np.testing.assert_allclose(layout.merge([held], bias), a + bias, rtol=rtol)
+    np.testing.assert_allclose(layout.merge([held, 2 * held], bias), 3 * a + bias, rtol=rtol)
+    weighed = layout.merge([layout.weigh(held, tf.constant(weights))])
     np.testing.assert_allclose(weighed, a * weights[:, None], rtol=rtol)
     for multiply, expected in (
         (layout.apply, [a[:, s] @ m.T for s, m in zip(slices, matrices, strict=True)]),
         (layout.apply_transposed, [a[:, s] @ m for s, m in zip(slices, matrices, strict=True)]),
     ):
-        rows = layout.merge(multiply(held, tf.constant(matrices)))
+        rows = layout.merge([multiply(held, tf.constant(matrices))])
         np.testing.assert_allclose(rows, np.concatenate(expected, axis=1), rtol=rtol)
 
 

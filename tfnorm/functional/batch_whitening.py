@@ -85,7 +85,7 @@ def batch_whitening(
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w
             bias = beta if left is None else beta - _times(scaled, left)
-            y = layout.merge(layout.add(layout.apply(held, scaled), bias))
+            y = layout.merge([layout.apply(held, scaled)], bias)
 
             def gradient(dy: tf.Tensor, *_: tf.Tensor | None):
                 d_beta = statistics.column_sums(dy)
@@ -101,12 +101,11 @@ def batch_whitening(
                 if left is not None:
                     d_bias = d_bias - _times(d, left)
                 d_rows = layout.apply_transposed(split, scaled)
+                d_statistics = layout.apply(held, d)
                 if weights is None:
-                    d_rows = layout.add(d_rows, d_bias) + layout.apply(held, d)
-                else:
-                    d_statistics = layout.add(layout.apply(held, d), d_bias)
-                    d_rows = d_rows + layout.weigh(d_statistics, weights)
-                return layout.merge(d_rows), d_gamma, d_beta
+                    return layout.merge([d_rows, d_statistics], d_bias), d_gamma, d_beta
+                d_statistics = layout.merge([d_statistics], d_bias) * weights[:, tf.newaxis]
+                return layout.merge([d_rows]) + d_statistics, d_gamma, d_beta
 
             # Not finite where no row counts.
             mean_if_any = mean / tf.minimum(counted, 1.0)
@@ -156,7 +155,7 @@ def apply_whitening(
         bias = -_times(matrix, left)
         if beta is not None:
             bias = beta[block.span] + bias
-        parts.append(layout.merge(layout.add(layout.apply(layout.split(part), matrix), bias)))
+        parts.append(layout.merge([layout.apply(layout.split(part), matrix)], bias))
     return groups.join(parts)
 
 
@@ -203,13 +202,13 @@ def _moments(
     is large for the deviations. There, and where rows are weighed or of several replicas, the rows
     are centred first. The mean is (groups, 1, size), None if there is none.
     """
-    held, left = layout.split(rows), None
+    left = None
 
     def centred() -> tuple[tf.Tensor, tf.Tensor]:
-        return layout.add(held, -mean), tf.zeros_like(mean)
+        return layout.split(tf.nn.bias_add(rows, -mean)), tf.zeros_like(mean)
 
     if layout.takes_raw_rows and weights is None and sum_replicas is statistics.one_replica:
-        held, shift = tf.cond(_is_large(mean, rows), centred, lambda: (held, mean))
+        held, shift = tf.cond(_is_large(mean, rows), centred, lambda: (layout.split(rows), mean))
         left = tf.reshape(shift, [block.groups, 1, block.size])
     else:
         held, _ = centred()

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import typing
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -36,12 +37,11 @@ class Layout(typing.Protocol):
         """Holds rows (n, channels) in the layout."""
         ...
 
-    def merge(self, held: tf.Tensor) -> tf.Tensor:
-        """Undoes `split`: rows (n, channels)."""
-        ...
+    def merge(self, parts: Sequence[tf.Tensor], bias: tf.Tensor | None = None) -> tf.Tensor:
+        """Undoes `split`: rows (n, channels), of the sum of what is held and a bias to each row.
 
-    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Adds a bias to each row: right after a product TensorFlow does both at once."""
+        Right after a product TensorFlow adds the bias to the first, and the second, as it goes.
+        """
         ...
 
     def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -77,13 +77,9 @@ class DenseLayout:
         """Returns the rows."""
         return rows
 
-    def merge(self, held: tf.Tensor) -> tf.Tensor:
-        """Returns the rows."""
-        return held
-
-    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Adds a bias (C,) to (n, C)."""
-        return tf.nn.bias_add(held, bias)
+    def merge(self, parts: Sequence[tf.Tensor], bias: tf.Tensor | None = None) -> tf.Tensor:
+        """Sums parts (n, C) and a bias (C,)."""
+        return _sum(_biased(parts[0], bias), *parts[1:])
 
     def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Multiplies (n, C) by (n,)."""
@@ -118,13 +114,10 @@ class BatchedLayout:
         """Transposes (n, C) to (groups, n, size)."""
         return tf.transpose(tf.reshape(rows, [-1, self.block.groups, self.block.size]), [1, 0, 2])
 
-    def merge(self, held: tf.Tensor) -> tf.Tensor:
-        """Transposes (groups, n, size) to (n, C)."""
-        return tf.reshape(tf.transpose(held, [1, 0, 2]), [-1, self.block.channels])
-
-    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Adds a bias (C,) to (groups, n, size)."""
-        return held + tf.reshape(bias, [self.block.groups, 1, self.block.size])
+    def merge(self, parts: Sequence[tf.Tensor], bias: tf.Tensor | None = None) -> tf.Tensor:
+        """Sums parts (groups, n, size), transposes them to (n, C), and adds a bias (C,)."""
+        rows = tf.reshape(tf.transpose(_sum(*parts), [1, 0, 2]), [-1, self.block.channels])
+        return _biased(rows, bias)
 
     def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Multiplies (groups, n, size) by (n,)."""
@@ -174,13 +167,10 @@ class ConvolutionLayout:
         height = first_divisor(n // width, (_SIDE, 1))
         return tf.reshape(rows, [n // width // height, height, width, self.block.channels])
 
-    def merge(self, held: tf.Tensor) -> tf.Tensor:
-        """Views (images, height, width, C) as (n, C)."""
+    def merge(self, parts: Sequence[tf.Tensor], bias: tf.Tensor | None = None) -> tf.Tensor:
+        """Sums parts (images, height, width, C) and a bias (C,), and views them as (n, C)."""
+        held = _sum(_biased(parts[0], bias), *parts[1:])
         return tf.reshape(held, [-1, self.block.channels])
-
-    def add(self, held: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """Adds a bias (C,) to (images, height, width, C)."""
-        return tf.nn.bias_add(held, bias)
 
     def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Multiplies (images, height, width, C) by (n,)."""
@@ -224,6 +214,14 @@ class ConvolutionLayout:
     def _one_image(self, held: tf.Tensor) -> tf.Tensor:
         """Images above each other, which the filter's gradient is fastest at."""
         return tf.reshape(held, [1, -1, size(held, 2), self.block.channels])
+
+
+def _biased(held: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    return held if bias is None else tf.nn.bias_add(held, bias)
+
+
+def _sum(first: tf.Tensor, *others: tf.Tensor) -> tf.Tensor:
+    return sum(others, first)
 
 
 def _diagonal_blocks(matrices: tf.Tensor, count: int) -> tf.Tensor:
