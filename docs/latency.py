@@ -1,10 +1,11 @@
 """The table of exports in docs/speed.md: `python docs/latency.py`, some minutes on two cores.
 
 A VGG-19 for images of 32x32 with each normalization is exported as it is, with whitening matrices,
-and folded. The SavedModels are loaded and called in turns; printed are medians of the time over that of
-the network with BatchNormalization in the same round.
+and folded. The SavedModels are loaded and called in turns; printed are medians of the time over that
+of the network with BatchNormalization in the same round.
 """
 
+import functools
 import pathlib
 import tempfile
 
@@ -69,7 +70,9 @@ def main():
             keras.backend.clear_session()
         for batch_size in BATCH_SIZES:
             images = tf.random.uniform([batch_size, 32, 32, 3], seed=0)
-            calls = {name: lambda f=f, x=images: f(x) for name, f in functions.items()}
+            calls = {
+                name: functools.partial(function, images) for name, function in functions.items()
+            }
             seconds = timing.interleaved(calls, ROUNDS)
             unit = seconds["bn all", "covariances"]
             print(f"batches of {batch_size}, bn {np.median(unit) * 1e3:.1f} ms")
