@@ -20,7 +20,8 @@ needs_grouped_convolution = pytest.mark.skipif(
 @pytest.fixture(params=LAYOUTS)
 def any_layout(request, monkeypatch):
     """Each layout for every block, whichever is the faster."""
-    monkeypatch.setattr(layouts, "fastest_layout", lambda block, *_: request.param(block))
+    for name in ("fastest_layout", "fastest_application"):
+        monkeypatch.setattr(layouts, name, lambda block, *_: request.param(block))
 
 
 @pytest.mark.parametrize(
@@ -212,3 +213,21 @@ def test_whitening_by_given_statistics(channels, group_size):
     np.testing.assert_allclose(dx, reference.apply(gamma * dy, 0.0, scaled), atol=1e-11)
     plain = apply_whitening(tf.constant(x), mean, whitening, None, None, group_size=group_size)
     np.testing.assert_allclose(plain, reference.apply(x, mean, by_group), atol=1e-11)
+
+
+@needs_grouped_convolution
+@pytest.mark.parametrize(
+    "channels, size, dtype, layout",
+    [
+        (256, 256, "float32", layouts.DenseLayout),
+        (512, 512, "float32", layouts.BatchedLayout),
+        (64, 16, "float32", layouts.DenseLayout),
+        (256, 16, "float32", layouts.ConvolutionLayout),
+        (512, 64, "float32", layouts.ConvolutionLayout),
+        (256, 16, "float64", layouts.BatchedLayout),
+        (120, 12, "float32", layouts.BatchedLayout),
+    ],
+)
+def test_few_rows_of_inference_are_not_transposed(channels, size, dtype, layout):
+    block = groups.Block(0, channels // size, size)
+    assert type(layouts.fastest_application(block, tf.zeros([16, channels], dtype))) is layout

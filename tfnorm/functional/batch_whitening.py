@@ -148,7 +148,7 @@ def apply_whitening(
     parts = []
     for block, matrix in zip(groups.blocks(known_size(rows), group_size), matrices, strict=True):
         part = rows if block.channels == rows.shape[-1] else rows[:, block.span]
-        layout = layouts.fastest_layout(block, part, expected_rows)
+        layout = layouts.fastest_application(block, part, expected_rows)
         if gamma is not None:
             matrix = tf.reshape(gamma[block.span], [block.groups, block.size, 1]) * matrix
         left = tf.reshape(mean[block.span], [block.groups, 1, block.size])

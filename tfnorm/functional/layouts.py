@@ -20,6 +20,8 @@ _TERMS = 8192
 _PARTS = 4
 # Elements of the rows from which on they were measured to be faster than a transpose.
 _MANY = 1_000_000
+# Channels of a single group from which on a batched product was measured to be faster.
+_LARGE = 512
 
 
 class Layout(typing.Protocol):
@@ -197,18 +199,16 @@ class ConvolutionLayout:
 
     def apply(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies each row by its group's matrix M, as r -> M r: (images, h, w, C) each way."""
-        return self._convolve(held, tf.linalg.matrix_transpose(matrices))
+        return self._convolve(held, matrices, [2, 0, 1])
 
     def apply_transposed(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies as `apply` does, r -> M^T r."""
-        return self._convolve(held, matrices)
+        return self._convolve(held, matrices, [1, 0, 2])
 
-    def _convolve(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-        """Convolves by matrices, input channels before output channels."""
+    def _convolve(self, held: tf.Tensor, matrices: tf.Tensor, order: list[int]) -> tf.Tensor:
+        """Convolves by matrices; `order`: of their axes the input's, the groups', the output's."""
         kernel = _block_diagonals(matrices, self._size // self.block.size)
-        kernel = tf.reshape(
-            tf.transpose(kernel, [1, 0, 2]), [1, 1, self._size, self.block.channels]
-        )
+        kernel = tf.reshape(tf.transpose(kernel, order), [1, 1, self._size, self.block.channels])
         return tf.nn.conv2d(held, kernel, strides=1, padding="VALID")
 
     def _one_image(self, held: tf.Tensor) -> tf.Tensor:
@@ -286,3 +286,22 @@ def fastest_layout(block: Block, rows: tf.Tensor, expected_rows: int | None = No
             return ConvolutionLayout(block, n)
     dense = block.groups == 1 or (block.channels <= 64 and block.size >= 32)
     return DenseLayout(block) if dense else BatchedLayout(block)
+
+
+def fastest_application(block: Block, rows: tf.Tensor, expected_rows: int | None = None) -> Layout:
+    """Chooses the layout that was measured to be the fastest on CPU where rows are only multiplied.
+
+    As in inference, where rows may be few: a transpose of them takes as long as that of many.
+
+    Args:
+        block, rows, expected_rows: see `fastest_layout`.
+    """
+    if block.groups == 1:
+        # TensorFlow's product of few rows with a large transposed matrix is slow, unless batched.
+        return DenseLayout(block) if block.size < _LARGE else BatchedLayout(block)
+    if block.channels <= 64:
+        return DenseLayout(block)
+    if rows.dtype == tf.float32 and ConvolutionLayout.takes(block) and not is_compiling():
+        if has_grouped_convolution():
+            return ConvolutionLayout(block)
+    return fastest_layout(block, rows, expected_rows)
