@@ -1,8 +1,8 @@
 """The table of exports in docs/speed.md: `python docs/latency.py`, some minutes on two cores.
 
 A VGG-19 for images of 32x32 with each normalization is exported as it is, with whitening matrices,
-and folded. The SavedModels are loaded and called in turns; printed are medians of the time over that
-of the network with BatchNormalization in the same round.
+and folded. The SavedModels are loaded and called in turns; printed are medians of the time over
+that of the network with BatchNormalization in the same round.
 """
 
 import functools
