@@ -6,11 +6,13 @@ import pytest
 from tests.faults import adversarial_training
 
 
-@pytest.mark.parametrize("policy", adversarial_training.POLICIES)
-@pytest.mark.parametrize("method", ["cd", "itn"])
+@pytest.mark.parametrize(
+    "method, policy",
+    [*(("cd", policy) for policy in adversarial_training.POLICIES), ("itn", "float32")],
+)
 def test_nothing_is_lost_to_hostile_batches(method, policy):
-    outcome = adversarial_training.train(method, 16, policy, steps=120)
-    assert outcome.steps == 120
+    outcome = adversarial_training.train(method, 16, policy, steps=60)
+    assert outcome.steps == 60
     assert outcome.not_finite == 0
     # A float16 loss scale starts too high, and halves.
     assert outcome.left_out <= (8 if policy == "mixed_float16" else 0)
