@@ -50,9 +50,11 @@ def test_gradient_of_a_batch_and_of_its_gradient(scaling):
     rng = np.random.default_rng(1)
     dy, v = rng.normal(size=(2, *x.shape))
 
+    @tf.function
     def y(x):
         return batch_whitening(x, None, None, method="itn", group_size=4, scaling=scaling)[0]
 
+    @tf.function
     def first(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
