@@ -75,7 +75,7 @@ def measure_saved_model(path, config, out):
 
 def _best(run_dir, path):
     model, scaling = best_network(run_dir)
-    classify = tf.function(lambda images: model(scaling(images), training=False))
+    classify = tf.function(lambda images: model(scaling(images), training=False), autograph=False)
     return Classifier(str(path), classify, tf.TensorShape(model.input_shape))
 
 

@@ -77,11 +77,11 @@ class Trainer:
         """Measures the network as it is for inference: see `measure`."""
         return measure(self._logits, batches)
 
-    @tf.function
+    @tf.function(autograph=False)
     def _logits(self, images):
         return self.model(images, training=False)
 
-    @tf.function
+    @tf.function(autograph=False)
     def _step(self, images, labels):
         logs = self.strategy.run(self._replica_step, (images, labels))
         return {

@@ -86,7 +86,7 @@ def export(network, path):
     # Keras's own export stores every variable twice.
     module = tf.Module()
     module.weights = [weight.value for weight in network.weights]
-    module.serve = tf.function(serve, input_signature=[images])
+    module.serve = tf.function(serve, input_signature=[images], autograph=False)
     tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 

@@ -108,7 +108,7 @@ class Trainer:
             inputs.append(tf.range(count) % self.num_classes)
         return self._generate(*inputs).numpy()
 
-    @tf.function
+    @tf.function(autograph=False)
     def _step(self, step, images, labels):
         losses = self.strategy.run(self._replica_step, (step, images, labels))
         if self.average is not None:
@@ -201,7 +201,7 @@ class Trainer:
     def _latent_size(self):
         return networks.LATENT_SIZE
 
-    @tf.function
+    @tf.function(autograph=False)
     def _generate(self, *inputs):
         return self.sampler(_one_or_list(inputs), training=False)
 

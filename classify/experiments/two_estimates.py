@@ -72,7 +72,7 @@ class TwoEstimatesTrainer(Trainer):
         accuracies = measure(self._by_matrix, batches)
         return super().evaluate(batches) | {f"matrix_{k}": v for k, v in accuracies.items()}
 
-    @tf.function
+    @tf.function(autograph=False)
     def _by_matrix(self, images):
         with _by_matrices(self.model):
             return self.model(images, training=False)

@@ -71,7 +71,7 @@ def _calls(config, norm, device):
     shape = [1, config.batch_size, size, size, KIND.channels]
     batch = {"images": tf.random.stateless_uniform(shape, [0, 1], -1.0, 1.0)}
 
-    @tf.function
+    @tf.function(autograph=False)
     def generate():
         return trainer.generator(latent, training=True)
 

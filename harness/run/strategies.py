@@ -76,7 +76,7 @@ def _has_processes(strategy):
 def _sum(strategy):
     """Makes `f(number) -> float`, the sum over replicas; all processes have to call it."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def sum_over_replicas(value):
         return strategy.reduce(
             tf.distribute.ReduceOp.SUM, strategy.run(tf.identity, (value,)), None

@@ -264,7 +264,7 @@ def test_shapes_are_taken_or_refused_in_words(rank, axis, channels):
             layer.build(shape)
 
 
-@examples
+@settings(examples, max_examples=8)  # each is traced
 @given(batch=batches(), method=st.sampled_from(sorted(WHITENERS)))
 @pytest.mark.filterwarnings("ignore:.*statistics of")
 def test_a_graph_computes_what_eager_mode_does(batch, method):

@@ -83,8 +83,10 @@ class Critic:
         optimizer.build(self.model.trainable_variables)
         self._variables = [*self.model.variables, *optimizer.variables]
         self._initial = [variable.numpy() for variable in self._variables]
-        self._step = tf.function(functools.partial(take_step, self.model, optimizer))
-        self._call = tf.function(self.model, reduce_retracing=True)
+        self._step = tf.function(
+            functools.partial(take_step, self.model, optimizer), autograph=False
+        )
+        self._call = tf.function(self.model, reduce_retracing=True, autograph=False)
 
     def reset(self) -> None:
         """Goes back to the state before the first step."""

@@ -42,7 +42,9 @@ def kept_bytes(layer: keras.Layer, inputs: Sequence[tf.Tensor]) -> int:
         return tape.gradient(y, [x, *trainable_variables(layer)], output_gradients=[dy])
 
     y = layer(*inputs)
-    graph = tf.function(step).get_concrete_function(tf.zeros_like(y), *inputs).graph
+    graph = (
+        tf.function(step, autograph=False).get_concrete_function(tf.zeros_like(y), *inputs).graph
+    )
     forward.remove(graph.inputs[0].op.name)
     library = {each.signature.name: each for each in graph.as_graph_def().library.function}
     sizes = {

@@ -36,7 +36,9 @@ def forward(layer: keras.Layer, inputs: Inputs, dy: tf.Tensor) -> Call:
     def call(*inputs: tf.Tensor) -> tf.Tensor:
         return layer(*inputs, training=True)
 
-    return functools.partial(tf.function(call).get_concrete_function(*inputs), *inputs)
+    return functools.partial(
+        tf.function(call, autograph=False).get_concrete_function(*inputs), *inputs
+    )
 
 
 def forward_backward(layer: keras.Layer, inputs: Inputs, dy: tf.Tensor, jit: bool = False) -> Call:
@@ -53,7 +55,7 @@ def forward_backward(layer: keras.Layer, inputs: Inputs, dy: tf.Tensor, jit: boo
             y = layer(x, *labels, training=True)
         return y, tape.gradient(y, [x, *trainable_variables(layer)], output_gradients=[dy])
 
-    function = tf.function(call, jit_compile=jit or None)
+    function = tf.function(call, jit_compile=jit or None, autograph=False)
     return functools.partial(function.get_concrete_function(dy, *inputs), dy, *inputs)
 
 
