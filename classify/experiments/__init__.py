@@ -1,9 +1,10 @@
-"""The papers' experiments with classifiers, in the order of `--help`."""
+"""The papers' experiments with classifiers, and ours, in the order of `--help`."""
 
 from classify.experiments import (
     covariate_shift,
     disturbance,
     estimation,
+    gain,
     imagenet,
     known_distances,
     micro_batch,
@@ -20,4 +21,5 @@ EXPERIMENTS = [
     covariate_shift.EXPERIMENT,
     known_distances.EXPERIMENT,
     disturbance.EXPERIMENT,
+    gain.EXPERIMENT,
 ]

@@ -1,0 +1,201 @@
+"""What a normalization gains: each at several learning rates, batch sizes and seeds.
+
+Ours, of no paper: a classifier that is small enough to be trained some hundred times, so that each
+normalization is seen at its own best learning rate, and beside the spread over seeds.
+"""
+
+import dataclasses
+import math
+import statistics
+
+from classify import presets
+from classify.config import Config
+from classify.experiments import flags, trained
+from classify.experiments.trained import accuracy
+from harness.errors import UserError
+from harness.experiments.experiment import Experiment, Flag, Job
+from harness.figures.lines import write_lines
+from harness.norm_names import norm_text, parse_norm, whitenings
+from harness.run.directory import History
+
+# A ResNet-8 on the first 20,000 images of CIFAR-10, and a perceptron on MNIST.
+TASKS = {
+    "cifar10": Config(
+        input_scaling="channel_std",
+        augmentation="crop_flip",
+        depth=8,
+        train_size=20_000,
+        batch_size=64,
+        epochs=20.0,
+        schedule="cosine",
+        weight_decay=5e-4,
+        log_every=100,
+    ),
+    "mnist": dataclasses.replace(
+        presets.MLP, recovery="scale_shift", train_size=20_000, batch_size=256, epochs=10.0
+    ),
+}
+NORMS = ("bn", "gn-8", "unitization", "itn-16", "itn-64", "zca-16", "cd-16")
+RATES = {"cifar10": (0.03, 0.1, 0.3), "mnist": (0.1, 0.3, 1.0)}
+SEEDS = 3
+# Accuracies whose first epoch is told, in percent.
+MARKS = {"cifar10": (60, 70), "mnist": (95, 97)}
+
+
+def jobs(request):
+    """One for each seed, learning rate, batch size and norm: a whole table of each seed first."""
+    task = request.task or "cifar10"
+    base = request.override(TASKS[task])
+    sizes = _numbers("batch_sizes", request.batch_sizes, int) or [base.batch_size]
+    rates = _numbers("rates", request.rates, float) or RATES[task]
+    seeds = SEEDS if request.seeds is None else request.seeds
+    jobs = []
+    for seed in range(base.seed, base.seed + seeds):
+        for rate in rates:
+            for size in sizes:
+                for name in dict.fromkeys(request.norms or NORMS):
+                    config = dataclasses.replace(
+                        _with_norm(base, name), seed=seed, learning_rate=rate, batch_size=size
+                    )
+                    config = request.override(config)
+                    jobs.append(Job(f"{name}_batch_{size}_rate_{rate:g}_seed_{seed}", config))
+    return jobs
+
+
+def report(outcomes, out):
+    """Each normalization at its best rate; at all rates; accuracy over epochs at the best."""
+    task = "mnist" if outcomes[0].job.config.model == "mlp" else "cifar10"
+    kinds = {}
+    for outcome in outcomes:
+        config = outcome.job.config
+        kind = (config.batch_size, norm_text(config.norm, config.group_size))
+        by_rate = kinds.setdefault(kind, {})
+        by_rate.setdefault(config.learning_rate, []).append(outcome)
+    best = {
+        kind: max(by_rate, key=lambda rate: _mean(by_rate[rate]) or -math.inf)
+        for kind, by_rate in kinds.items()
+    }
+    out.write(
+        table=(
+            "At the learning rate whose mean accuracy is best: accuracy on the test split at the "
+            "end, over seeds, and the first epoch at whose end it has reached so much, in the "
+            "median of the seeds.",
+            [
+                _row(kind, best[kind], kinds[kind][best[kind]])
+                | {
+                    f"epochs to {mark} %": _epochs_to(kinds[kind][best[kind]], mark)
+                    for mark in MARKS[task]
+                }
+                for kind in kinds
+            ],
+        ),
+        rates=(
+            "All learning rates.",
+            [
+                _row(kind, rate, outcomes)
+                for kind, by_rate in kinds.items()
+                for rate, outcomes in sorted(by_rate.items())
+            ],
+        ),
+    )
+    panels = {}
+    for size, name in kinds:
+        lines = panels.setdefault(f"batches of {size}: mean over seeds at the best rate", {})
+        rate = best[size, name]
+        lines[f"{name}, {rate:g}"] = _curve(kinds[size, name][rate])
+    write_lines(out / "figure.png", panels, "epoch", "test accuracy, %")
+
+
+def _numbers(flag, texts, kind):
+    """The numbers in a list of texts."""
+    numbers = []
+    for text in texts or ():
+        try:
+            number = kind(text)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            what = "integers" if kind is int else "numbers"
+            raise UserError(f"--{flag} must be positive {what}, with commas. Received: {text}")
+        numbers.append(number)
+    return list(dict.fromkeys(numbers))
+
+
+def _with_norm(config, name):
+    """The configuration with a norm, whose epsilon is the papers'."""
+    norm = parse_norm(name)
+    if norm["norm"] in ("bn", *whitenings()):
+        return presets.whitened(config, **norm)
+    return dataclasses.replace(config, norm_momentum=0.9, **norm)
+
+
+def _row(kind, rate, outcomes):
+    size, name = kind
+    there = [value for value in map(accuracy, outcomes) if value is not None]
+    return {
+        "norm": name,
+        "batch": size,
+        "learning rate": rate,
+        "mean accuracy, %": statistics.mean(there) if there else None,
+        "standard deviation": statistics.stdev(there) if len(there) > 1 else None,
+        "least, %": min(there, default=None),
+        "greatest, %": max(there, default=None),
+        "runs": len(outcomes),
+        "diverged": len(outcomes) - len(there),
+    }
+
+
+def _mean(outcomes):
+    """The mean accuracy; a run that has diverged has answered nothing, and counts as 0."""
+    return statistics.mean(accuracy(outcome) or 0.0 for outcome in outcomes)
+
+
+def _accuracies(outcome):
+    """Points (epoch, accuracy in percent) of a run, in order."""
+    config, rows = outcome.job.config, History(outcome.directory).rows()
+    rows = [row for row in rows if row["step"] and "test_accuracy" in row]
+    steps = rows[-1]["step"] if rows else 1
+    epochs = config.epochs if config.steps is None else None
+    return [
+        (row["step"] * epochs / steps if epochs else row["step"], 100 * row["test_accuracy"])
+        for row in rows
+    ]
+
+
+def _epochs_to(outcomes, mark):
+    """The median over runs of the first epoch that reaches the mark; None: most do not."""
+    firsts = sorted(
+        next((epoch for epoch, value in _accuracies(outcome) if value >= mark), math.inf)
+        if outcome.state == "complete"
+        else math.inf
+        for outcome in outcomes
+    )
+    median = statistics.median_low(firsts)
+    return median if median < math.inf else None
+
+
+def _curve(outcomes):
+    """The mean over the runs that did not diverge."""
+    runs = [_accuracies(outcome) for outcome in outcomes if outcome.state == "complete"]
+    return [
+        (points[0][0], statistics.mean(value for _, value in points))
+        for points in zip(*runs, strict=True)
+    ]
+
+
+EXPERIMENT = Experiment(
+    name="gain",
+    summary="normalizations by learning rate, batch size and seed: what each gains",
+    flags=(
+        flags.NORMS,
+        Flag("task", "What is learnt; left out: cifar10.", choices=tuple(TASKS)),
+        Flag("rates", "Learning rates at the start.", is_list=True),
+        Flag("batch_sizes", "Images in a batch.", is_list=True),
+        Flag("seeds", "Number of seeds, from --seed on.", int, least=1),
+    ),
+    fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),
+    jobs=jobs,
+    report=report,
+    is_papers=lambda request: False,
+    **trained.TRAINS,
+)

@@ -1,0 +1,74 @@
+"""The experiment that asks what a normalization gains: its runs, and the best rate's row."""
+
+import csv
+
+import pytest
+import tensorflow as tf
+
+from classify.experiments import gain
+from harness.errors import UserError
+from harness.experiments.report import Report
+from tests.classify.experiments.outcomes import trained
+
+
+def jobs(**options):
+    return gain.jobs(gain.EXPERIMENT.request(**options))
+
+
+def test_every_norm_is_at_every_rate_with_every_seed():
+    found = {
+        (job.config.norm, job.config.group_size, job.config.learning_rate, job.config.seed)
+        for job in jobs()
+    }
+    assert len(found) == len(jobs()) == 7 * 3 * 3
+    assert {job.config.train_size for job in jobs()} == {20_000}
+    assert {job.config.dataset for job in jobs(task="mnist")} == {"mnist"}
+
+
+def test_the_flags_choose():
+    some = jobs(
+        norms=["bn", "itn-16"], rates=["0.1"], batch_sizes=["2", "8"], seeds=1,
+        overrides={"seed": 7, "epsilon": 0.5},
+    )  # fmt: skip
+    assert [job.name for job in some] == [
+        "bn_batch_2_rate_0.1_seed_7",
+        "itn-16_batch_2_rate_0.1_seed_7",
+        "bn_batch_8_rate_0.1_seed_7",
+        "itn-16_batch_8_rate_0.1_seed_7",
+    ]
+    assert {job.config.epsilon for job in some} == {0.5}
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"rates": ["0"]}, "--rates must be positive numbers, with commas. Received: 0"),
+        ({"rates": ["inf"]}, "Received: inf"),
+        ({"batch_sizes": ["2.5"]}, "--batch_sizes must be positive integers.* Received: 2.5"),
+    ],
+)
+def test_what_is_no_number_is_refused(options, said):
+    with pytest.raises(UserError, match=said):
+        jobs(**options)
+
+
+def test_the_best_rate_is_that_of_the_mean_and_a_diverged_run_counts(tmp_path):
+    # At the rate 0.3 one seed is the best of all, and the other has diverged.
+    shares = {(0.1, 0): [0.55, 0.62], (0.1, 1): [0.61, 0.66], (0.3, 0): [0.1, 0.9]}
+    outcomes = []
+    for job in jobs(norms=["bn"], rates=["0.1", "0.3"], seeds=2, overrides={"epochs": 4.0}):
+        values = shares.get((job.config.learning_rate, job.config.seed))
+        rows = values and [
+            {"step": 10 * (i + 1), "test_accuracy": value} for i, value in enumerate(values)
+        ]
+        outcomes.append(trained(tmp_path, job, rows))
+    gain.report(outcomes, Report(tmp_path, "gain", []))
+    (row,) = csv.DictReader((tmp_path / "table.csv").open())
+    assert row["learning rate"] == "0.1"
+    assert float(row["mean accuracy, %"]) == pytest.approx(64.0)
+    assert float(row["standard deviation"]) == pytest.approx(2**1.5)
+    # Reached at the end of 4 epochs, and after 2 of them.
+    assert (row["epochs to 60 %"], row["epochs to 70 %"]) == ("2.0", "")
+    rates = list(csv.DictReader((tmp_path / "rates.csv").open()))
+    assert [(row["runs"], row["diverged"]) for row in rates] == [("2", "0"), ("2", "1")]
+    assert tf.io.decode_png((tmp_path / "figure.png").read_bytes()).shape[1] == 800
