@@ -83,6 +83,8 @@ ROWS = [
         "unitization_of_raw_input",
         _layer(tfnorm.Unitization, normalize=False, alpha_initializer="random_normal"),
     ),
+    Row("group_whitening", _layer(tfnorm.GroupWhitening, groups=2), (4, 5, 6)),
+    Row("group_whitening_by_channel", _layer(tfnorm.GroupWhitening, groups=-1, method="zca")),
     Row("center_scale", _layer(tfnorm.CenterScale, gamma_initializer="random_normal")),
     Row("coloring", _layer(tfnorm.Coloring, group_size=2)),
     *(

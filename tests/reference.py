@@ -95,6 +95,30 @@ def whiten(x, gamma=1.0, beta=0.0, **options):
     return apply(x, x.mean(0), matrices(x, **options), gamma, beta)
 
 
+def group_whiten(x, groups, method, epsilon=1e-3, iterations=5, weights=None, like=None):
+    """Huang et al., CVPR 2021, (5) to (7): x (samples, pixels, channels), each sample by itself.
+
+    PCA's rows are turned to those of `like`, a y as this function returns, if given.
+    """
+    result = np.empty_like(x)
+    for i, sample in enumerate(x):
+        # (groups, columns), a column for each pixel and channel of a group.
+        width = x.shape[2] // groups
+        values = sample.reshape(-1, groups, width).transpose(1, 0, 2).reshape(groups, -1)
+        counted = np.ones(len(sample)) if weights is None else weights[i]
+        counted = np.repeat(counted, width)
+        n = max(counted.sum(), 1.0)
+        centred = values - (values @ counted)[:, None] / n
+        sigma = (centred * counted) @ centred.T / n + epsilon * np.eye(groups)
+        y = WHITENERS[method](sigma, iterations) @ centred
+        y = y.reshape(groups, -1, width).transpose(1, 0, 2).reshape(sample.shape)
+        if like is not None:
+            along = (y * like[i]).reshape(-1, groups, width).sum((0, 2))
+            y = y * np.repeat(np.where(along < 0, -1.0, 1.0), width)
+        result[i] = y
+    return result
+
+
 def unitize(x, alpha, gamma=1.0, beta=0.0, epsilon=1e-3, mean=None, variance=None):
     """The released layer's formula with the biased variance: x (samples, pixels, channels)."""
     mean = x.mean((0, 1)) if mean is None else mean

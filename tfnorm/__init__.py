@@ -6,6 +6,7 @@
   by its norm: the methods of two CVPR 2020 papers, https://arxiv.org/abs/2003.12327 and Huang and
   Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by Unitizing Layers'
   Outputs".
+* `GroupWhitening` decorrelates groups of channels within each sample, for batches of any size.
 * `Coloring`, `CenterScale` and their forms for classes recover what a normalization took away;
   `SpectralNormalization` divides a layer's kernel by its largest singular value.
 * `replace_batch_normalization` puts other layers in the place of a model's BatchNormalization, and
@@ -25,6 +26,7 @@ from tfnorm.layers import (
     ConditionalCenterScale,
     ConditionalColoring,
     FactorizedColoring,
+    GroupWhitening,
     SpectralNormalization,
     UnitInterval,
     Unitization,
@@ -41,6 +43,7 @@ __all__ = [
     "ConditionalCenterScale",
     "ConditionalColoring",
     "FactorizedColoring",
+    "GroupWhitening",
     "SpectralNormalization",
     "UnitInterval",
     "Unitization",

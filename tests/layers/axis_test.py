@@ -86,11 +86,13 @@ def test_the_same_axis_counted_from_the_front(row):
 
 
 @pytest.mark.parametrize(
-    "row", [r for r in ROWS if "unitization" not in r.name], ids=lambda r: r.name
+    "row",
+    [r for r in ROWS if "unitization" not in r.name and "group_whitening" not in r.name],
+    ids=lambda r: r.name,
 )
 @every_rank
 def test_positions_are_samples(row, spatial):
-    """All but unitization treat each position as a row of its own."""
+    """All but what is of a sample treat each position as a row of its own."""
     x = row.inputs(spatial=spatial).astype(np.float64)
     dy = np.random.default_rng(5).normal(size=x.shape)
     layers = pair(row)

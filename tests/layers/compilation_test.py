@@ -63,7 +63,7 @@ def test_layers_that_decompose_keep_their_model_out_of_xla():
         f"whitening_{method}_{estimate}"
         for method in ("pca", "zca", "cd")
         for estimate in ("covariance", "matrix")
-    }
+    } | {"group_whitening_by_channel"}
     model = keras.Sequential([keras.Input((5,)), BatchWhitening("zca")])
     model.compile("sgd", "mse", jit_compile="auto")
     assert not model.jit_compile

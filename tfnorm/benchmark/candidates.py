@@ -27,6 +27,7 @@ OTHERS: dict[str, Callable[[int], keras.Layer]] = {
     "conditional_coloring": lambda channels: tfnorm.ConditionalColoring(CLASSES),
     "factorized_coloring": lambda channels: tfnorm.FactorizedColoring(CLASSES, rank=4),
     "spectral_coloring": lambda channels: tfnorm.SpectralNormalization(tfnorm.Coloring()),
+    "gw": lambda channels: tfnorm.GroupWhitening(math.gcd(16, channels)),
     "gn": lambda channels: keras.layers.GroupNormalization(math.gcd(16, channels)),
     "ln": lambda channels: keras.layers.LayerNormalization(),
 }

@@ -2,6 +2,7 @@
 
 from tfnorm.functional.batch_unitization import apply_unitization, batch_unitization
 from tfnorm.functional.batch_whitening import apply_whitening, batch_whitening, moving_matrices
+from tfnorm.functional.group_whitening import group_whitening
 from tfnorm.functional.spectral import spectral_norm
 from tfnorm.functional.unitization import (
     practical_unitization,
@@ -19,6 +20,7 @@ __all__ = [
     "apply_whitening",
     "batch_unitization",
     "batch_whitening",
+    "group_whitening",
     "moving_matrices",
     "practical_unitization",
     "scalar_unitization",

@@ -37,8 +37,9 @@ class Settings(typing.NamedTuple):
         device: where eigenvectors are computed: see `whitening_matrix`.
         derivatives: of ZCA's matrix, one after another, as many as may be asked for; a gradient
             penalty takes two. With 0 the matrix is a number that nothing is to be differentiated
-            through: a SavedModel of it holds no gradient of a gradient, which TensorFlow does not
-            save, and warns of when it loads.
+            through, with 1 its gradient is, and refuses to be differentiated: a SavedModel of these
+            holds no gradient of a gradient, which TensorFlow does not save, and warns of when it
+            loads.
     """
 
     epsilon: float = 1e-3
@@ -56,6 +57,7 @@ _SOUND = 0.1
 # What Cholesky's shift is in turn, in units of what the dtype resolves: rounding of up to 4 eps
 # ||S||_F was seen, of 16,384 rows.
 _SHIFTS = (1.0, 8.0, 64.0)
+_ONE_DERIVATIVE = "Second derivatives of whitening by ZCA must be asked for with training=True."
 # Entries of an eigenvector that differ by less, relatively, are as large as each other.
 _SAME_SIZE = 1e-3
 
@@ -93,7 +95,12 @@ def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
     value = _where_finite(finite, tf.matmul(u / _as_row(roots), u, transpose_b=True))
 
     def adjoint(w: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-        return _zca_adjoint(w, gradient + _transpose(gradient), u, roots)
+        q = gradient + _transpose(gradient)
+        if settings.derivatives < 2:
+            return tf.raw_ops.PreventGradient(
+                input=_in_basis(u, q, _adjoint_factor(roots)), message=_ONE_DERIVATIVE
+            )
+        return _zca_adjoint(w, q, u, roots)
 
     def connected(covariance: tf.Tensor, derivatives: int) -> tf.Tensor:
         """W as a function of the covariance, as far as so many derivatives see."""
@@ -121,9 +128,8 @@ def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> 
 
     @custom_gradient
     def adjoint(w: tf.Tensor, q: tf.Tensor):
-        row, column = _as_column(roots), _as_row(roots)
         # Stopped, or forward mode would take the operations' derivative for the gradient's.
-        value = _in_basis(u, tf.stop_gradient(q), -1.0 / (row * column * (row + column)))
+        value = _in_basis(u, tf.stop_gradient(q), _adjoint_factor(roots))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             square, x = tf.matmul(w, w), _lyapunov(w, q, u, roots)
@@ -135,6 +141,11 @@ def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> 
         return value, gradient
 
     return adjoint(w, q)
+
+
+def _adjoint_factor(roots: tf.Tensor) -> tf.Tensor:
+    row, column = _as_column(roots), _as_row(roots)
+    return -1.0 / (row * column * (row + column))
 
 
 def _lyapunov(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from tfnorm.layers.center_scale import CenterScale
 from tfnorm.layers.coloring import Coloring
 from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
 from tfnorm.layers.factorized_coloring import FactorizedColoring
+from tfnorm.layers.group_whitening import GroupWhitening
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unit_interval import UnitInterval
 from tfnorm.layers.unitization import Unitization
@@ -16,6 +17,7 @@ __all__ = [
     "ConditionalCenterScale",
     "ConditionalColoring",
     "FactorizedColoring",
+    "GroupWhitening",
     "SpectralNormalization",
     "UnitInterval",
     "Unitization",

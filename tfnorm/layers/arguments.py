@@ -69,6 +69,16 @@ def check_group_size(group_size: int | None) -> int | None:
     return int(group_size)
 
 
+def check_groups(groups: int) -> int:
+    """Returns a number of groups, a positive int, or -1: a group for each channel."""
+    if not _is_integer(groups) or (groups < 1 and groups != -1):
+        raise ValueError(
+            "`groups` must be a positive integer, or -1 for a group for each channel. "
+            f"Received: groups={groups!r}"
+        )
+    return int(groups)
+
+
 def check_momentum(momentum: float) -> float:
     """Returns a momentum as a float in [0, 1]."""
     if not _is_number(momentum) or not 0 <= momentum <= 1:

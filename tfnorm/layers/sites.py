@@ -10,6 +10,7 @@ from tfnorm.layers.batch_whitening import BatchWhitening
 from tfnorm.layers.coloring import Coloring
 from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
 from tfnorm.layers.factorized_coloring import FactorizedColoring
+from tfnorm.layers.group_whitening import GroupWhitening
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unitization import Unitization
 
@@ -80,6 +81,9 @@ def _normalization(layer: keras.layers.Layer) -> Site | None:
     elif isinstance(layer, keras.layers.GroupNormalization):
         channels = _input_size(layer, layer.axis)
         kind, size = "gn", channels // layer.groups
+    elif isinstance(layer, GroupWhitening):
+        channels = _input_size(layer, layer.axis)
+        kind, size = "gw", channels // (channels if layer.groups == -1 else layer.groups)
     elif isinstance(layer, keras.layers.LayerNormalization):
         channels, kind, size = _input_size(layer, -1), "ln", None
     else:
