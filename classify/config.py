@@ -111,7 +111,7 @@ class Config(Run, Normalization, Data):
     groups: int | None = option(
         None,
         "Normalization",
-        "Number of groups, for gn, in place of a group size.",
+        "Number of groups, for gn and gw, in place of a group size.",
         check=at_least(1),
     )
     epsilon: float = again(

@@ -168,11 +168,12 @@ class Normalization(Configuration):
     group_size: int | None = option(
         None,
         "Normalization",
-        "Channels in a group, for whitening and gn; none: all of a layer, as in the papers.",
+        "Channels in a group, for whitening, gn and gw; none: all of a layer, as in the papers; of "
+        "gw 32 groups.",
         check=at_least(1),
     )
     iterations: int = option(
-        5, "Normalization", "Steps of Newton's iteration, for itn.", check=at_least(1)
+        5, "Normalization", "Steps of Newton's iteration, for itn and gw.", check=at_least(1)
     )
     estimate: str = option(
         "covariance",

@@ -25,7 +25,7 @@ def recoveries():
 
 def grouped():
     """The names of those that work in groups of channels of a given size."""
-    return (*whitenings(), "gn")
+    return (*whitenings(), "gn", "gw")
 
 
 def parse_norm(text):

@@ -5,6 +5,7 @@ A network does not know which normalizations there are. It takes a factory `norm
 """
 
 import collections.abc
+import math
 import typing
 
 import keras
@@ -17,6 +18,7 @@ from tfnorm.layers import (
     ConditionalCenterScale,
     ConditionalColoring,
     FactorizedColoring,
+    GroupWhitening,
     SpectralNormalization,
     Unitization,
 )
@@ -50,6 +52,29 @@ def _unitization(config, affine, channels, name):
 
 
 def _group_normalization(config, affine, channels, name, groups=None):
+    count = _groups(config, channels, name, groups)
+    return keras.layers.GroupNormalization(
+        count, epsilon=config.epsilon, center=affine, scale=affine, name=name
+    )
+
+
+def _group_whitening(config, affine, channels, name, groups=None):
+    if groups is None and config.group_size is None:
+        # One group of all would decorrelate nothing.
+        groups = math.gcd(GROUPS, channels)
+    return GroupWhitening(
+        _groups(config, channels, name, groups),
+        iterations=config.iterations,
+        epsilon=config.epsilon,
+        center=affine,
+        scale=affine,
+        device=config.device,
+        name=name,
+    )
+
+
+def _groups(config, channels, name, groups):
+    """The number of groups of a site: the given one, or by the group size."""
     if groups is None:
         size = min(config.group_size or channels, channels)
         count = channels // size
@@ -61,9 +86,7 @@ def _group_normalization(config, affine, channels, name, groups=None):
             "Groups must divide a site's channels equally. Received: "
             f"groups={groups}, group_size={config.group_size}, site={name!r}, channels={channels}"
         )
-    return keras.layers.GroupNormalization(
-        count, epsilon=config.epsilon, center=affine, scale=affine, name=name
-    )
+    return count
 
 
 def _layer_normalization(config, affine, channels, name):
@@ -90,15 +113,22 @@ def _whitening(config, affine, channels, name):
 
 # All normalizations but the whitenings, of which `WHITENERS` is the table: from a `Normalization`,
 # whether it scales and shifts, the channels and the name of its site, to a layer, or None. gn's
-# groups are of channels, at all positions. ln is of the channels of each position by itself; of all
-# positions too, it is gn with one group.
+# and gw's groups are of channels, at all positions. ln is of the channels of each position by
+# itself; of all positions too, it is gn with one group.
 PLAIN_NORMS = {
     "none": _none,
     "bn": _batch_normalization,
     "gn": _group_normalization,
+    "gw": _group_whitening,
     "ln": _layer_normalization,
     "unitization": _unitization,
 }
+
+
+# Of gw, unless told otherwise: the layer's own default, or as many as divide a site's channels.
+GROUPS = 32
+# Those whose groups can be given by their number.
+GROUPED = ("gn", "gw")
 
 
 class Recovery(typing.NamedTuple):
@@ -133,7 +163,8 @@ def norm_factory(config, *, groups=None, num_classes=None, rank=10, spectral=Fal
             of the sample's class, or a matrix of all classes and one of the sample's (cWC), which
             is composed of a few if factorized (cWC_sa). With "none" nothing follows, and a site is
             not called with labels.
-        groups: number of groups, for gn alone, in place of a group size; None is by the size.
+        groups: number of groups, for gn and gw alone, in place of a group size; None is by the
+            size.
         num_classes: number of classes, for sites that are called with labels.
         rank: number of matrices that a factorized coloring composes its classes' of.
         spectral: whether the matrices are spectrally normalised.
@@ -155,19 +186,19 @@ def norm_factory(config, *, groups=None, num_classes=None, rank=10, spectral=Fal
             "A factorized coloring must be of a conditional network: it shares matrices among "
             f"classes. Received: recovery={recovery!r}, num_classes=None"
         )
-    if groups is not None and norm != "gn":
+    if groups is not None and norm not in GROUPED:
         raise ValueError(
-            "`groups` is for gn; a whitening has a `group_size`. "
+            "`groups` is for gn and gw; a batch whitening has a `group_size`. "
             f"Received: norm={norm!r}, groups={groups}"
         )
     if groups is not None and config.group_size is not None:
         raise ValueError(
-            "gn must have `groups` or `group_size`, not both. Received: "
+            f"{norm} must have `groups` or `group_size`, not both. Received: "
             f"groups={groups}, group_size={config.group_size}"
         )
     _, affine, shared, per_class = RECOVERIES[recovery]
     make = _whitening if norm in WHITENERS else PLAIN_NORMS[norm]
-    gn_only = {} if groups is None else {"groups": groups}
+    grouped_only = {} if groups is None else {"groups": groups}
     arguments = {
         ConditionalCenterScale: (num_classes,),
         Coloring: (),
@@ -189,7 +220,7 @@ def norm_factory(config, *, groups=None, num_classes=None, rank=10, spectral=Fal
                     "A site with labels must have a recovery, for nothing else is of the class. "
                     f"Received: recovery={recovery!r}, site={name!r}"
                 )
-            layer = make(config, affine and labels is None, x.shape[-1], name, **gn_only)
+            layer = make(config, affine and labels is None, x.shape[-1], name, **grouped_only)
             x = x if layer is None else layer(x)
             recovered = [] if shared is None else [recover(shared, name)(x)]
             if labels is not None:

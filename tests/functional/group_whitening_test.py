@@ -119,3 +119,29 @@ def test_a_large_mean_in_float32(ratio):
 def test_groups_that_do_not_divide_the_channels(groups):
     with pytest.raises(ValueError, match=f"must divide .* Received: groups={groups}, x.shape="):
         group_whitening(tf.constant(X), None, None, groups=groups)
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_by_xla_it_is_the_same(weighed, monkeypatch):
+    x = RNG.normal(1.0, 2.0, size=(2, 6, 8)).astype(np.float32)
+    weights = WEIGHTS[:2, :6].astype(np.float32) if weighed else None
+    inputs = [x, *RNG.normal(size=(2, 8))]
+
+    def found():
+        def y(*inputs):
+            return group_whitening(*inputs, groups=4, weights=weights)
+
+        return gradients.by_tape(y, inputs, np.arange(96.0).reshape(x.shape), "float32")
+
+    expected = found()
+    compiled = []
+    monkeypatch.setitem(group_whitening.__globals__, "_MANY", 0)
+    own = group_whitening.__globals__["_compiled"]
+    monkeypatch.setitem(
+        group_whitening.__globals__, "_compiled", lambda f: compiled.append(f) or own(f)
+    )
+    (y, all_gradients), (truth, true_gradients) = found(), expected
+    assert compiled
+    np.testing.assert_allclose(y, truth, atol=1e-6)
+    for value, gradient in zip(all_gradients, true_gradients, strict=True):
+        np.testing.assert_allclose(value, gradient, atol=1e-5 * np.abs(gradient).max())

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from harness.norm_names import norm_text, parse_norm
+from tests import reference
 from tests.norms import norm_factory
 from tfnorm.layers import (
     Coloring,
@@ -133,6 +134,20 @@ def test_groups_are_given_by_number_or_by_size(options, groups):
     np.testing.assert_array_equal(model(x, training=True), model(x))
 
 
+@pytest.mark.parametrize(
+    ("options", "groups"), [({}, 2), *(pair for pair in GROUPS[1:] if pair[1] < 6)]
+)
+def test_group_whitening_has_as_many_groups(options, groups):
+    """By itself 32 or as many of these as divide the channels: of 6 it is 2."""
+    model, x = site("gw", "scale_shift", False, epsilon=0.25, iterations=3, **options)
+    assert [tuple(found) for found in normalization_sites(model)] == [
+        ("site", "gw", CHANNELS, CHANNELS // groups, "gamma and beta")
+    ]
+    samples = X.astype("float64").reshape(8, -1, CHANNELS)
+    expected = reference.group_whiten(samples, groups, "itn", 0.25, iterations=3)
+    np.testing.assert_allclose(model(x), expected.reshape(X.shape), atol=1e-5)
+
+
 def test_layer_normalization_is_of_the_channels_of_a_position():
     model, x = site("ln", "none", False, epsilon=0.25)
     rows = X.astype("float64")
@@ -172,7 +187,13 @@ def test_groups_divide_the_channels(options, received):
 
 @pytest.mark.parametrize(
     ("name", "norm", "group_size"),
-    [("bn", "bn", None), ("zca-64", "zca", 64), ("gn-16", "gn", 16), ("itn", "itn", None)],
+    [
+        ("bn", "bn", None),
+        ("zca-64", "zca", 64),
+        ("gn-16", "gn", 16),
+        ("gw-8", "gw", 8),
+        ("itn", "itn", None),
+    ],
 )
 def test_a_name_says_the_group_size(name, norm, group_size):
     assert parse_norm(name) == {"norm": norm, "group_size": group_size}

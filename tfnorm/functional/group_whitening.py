@@ -1,12 +1,23 @@
 """Whitening of the groups of channels within each sample, as one op with its gradient closed."""
 
+import functools
+import math
+import typing
+from collections.abc import Callable
+
 import tensorflow as tf
 
-from tfnorm.functional.coloring import scale_and_shift
+from tfnorm.functional import statistics
+from tfnorm.functional.compilation import compiled, has_compiler, is_compiling
 from tfnorm.functional.gradients import custom_gradient
 from tfnorm.functional.shapes import known_size
 from tfnorm.functional.whiteners import Device, Settings
 from tfnorm.functional.whitening import find_scaling, find_whitener
+
+Function = typing.TypeVar("Function", bound=Callable[..., typing.Any])
+
+# Elements from which on XLA was measured to be the faster.
+_MANY = 500_000
 
 
 def group_whitening(
@@ -55,49 +66,98 @@ def group_whitening(
             "`groups` must divide the number of channels. Received: "
             f"groups={groups}, x.shape={tuple(x.shape)}"
         )
+    gamma = tf.ones([channels], x.dtype) if gamma is None else gamma
+    beta = tf.zeros([channels], x.dtype) if beta is None else beta
     settings = Settings(epsilon, iterations, scaling, device, derivatives)
     width = channels // groups
-    shape = tf.shape(x)
-
-    def split(x: tf.Tensor) -> tf.Tensor:
-        """From (samples, pixels, channels) to X, (samples, groups, columns)."""
-        if width == 1:
-            return tf.linalg.matrix_transpose(x)
-        x = tf.reshape(x, [shape[0], shape[1], groups, width])
-        return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [shape[0], groups, shape[1] * width])
-
-    def merge(x: tf.Tensor) -> tf.Tensor:
-        """Undoes `split`."""
-        if width == 1:
-            return tf.linalg.matrix_transpose(x)
-        x = tf.reshape(x, [shape[0], groups, shape[1], width])
-        return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), shape)
-
-    if weights is None:
-        columns = None
-        n = tf.cast(tf.maximum(shape[1] * width, 1), x.dtype)
-    else:
-        columns = tf.repeat(weights, width, axis=1)[:, tf.newaxis]
-        n = tf.maximum(tf.reduce_sum(columns, 2, keepdims=True), 1.0)
+    pixels = tf.ones(tf.shape(x)[:2], x.dtype) if weights is None else weights
+    n = tf.maximum(width * tf.reduce_sum(pixels, 1), 1.0)[:, tf.newaxis, tf.newaxis]
+    columns = None if weights is None else tf.repeat(weights, width, axis=1)[:, tf.newaxis]
+    # In one pass over the pixels what are several operations without XLA.
+    fused = _compiled if _compiles(x) else _as_it_is
 
     def weighed(values: tf.Tensor) -> tf.Tensor:
         return values if columns is None else values * columns
 
     @custom_gradient
-    def whiten(x: tf.Tensor):
-        held = split(x)
-        mean = tf.reduce_sum(weighed(held), 2, keepdims=True) / n
-        centred = held - mean
-        covariance = tf.matmul(weighed(centred), centred, transpose_b=True) / n
+    def whiten(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
+        sums = tf.matmul(pixels[:, tf.newaxis], x)
+        sums = tf.reduce_sum(tf.reshape(sums, [-1, 1, groups, width]), 3)
+        mean = tf.repeat(sums / n, width, axis=2)
+        held = fused(_split_centred)(x, mean, groups)
+        covariance = tf.matmul(weighed(held), held, transpose_b=True) / n
         w, pullback = whitener.function(covariance, settings)
+        white = tf.matmul(w, held)
 
         def gradient(dy: tf.Tensor):
-            dy = split(dy)
-            d_covariance = pullback(tf.matmul(dy, centred, transpose_b=True))
-            d_mean = -tf.matmul(w, tf.reduce_sum(dy, 2, keepdims=True), transpose_a=True)
-            d_statistics = tf.matmul(d_covariance / n, centred) + d_mean / n
-            return merge(tf.matmul(w, dy, transpose_a=True) + weighed(d_statistics))
+            by_gamma = fused(_products)(dy, white)
+            d_gamma, d_beta = (
+                statistics.column_sums(tf.reshape(value, [-1, channels]))
+                for value in (by_gamma, dy)
+            )
+            d_white = fused(_split_scaled)(dy, gamma, groups)
+            d = pullback(tf.matmul(d_white, held, transpose_b=True)) / n
+            d_mean = -tf.matmul(w, tf.reduce_sum(d_white, 2, keepdims=True), transpose_a=True) / n
+            d_held = tf.matmul(w, d_white, transpose_a=True)
+            if weights is None:
+                d_x = fused(_merge_sum)(d_held, tf.matmul(d, held), d_mean, dy)
+            else:
+                d_statistics = weighed(tf.matmul(d, held) + d_mean)
+                d_x = _merge(d_held + d_statistics, dy)
+            return d_x, d_gamma, d_beta
 
-        return merge(tf.matmul(w, centred)), gradient
+        return fused(_merge_scaled)(white, gamma, beta, x), gradient
 
-    return scale_and_shift(whiten(x), gamma, beta)
+    return whiten(x, gamma, beta)
+
+
+_compiled = functools.cache(compiled)
+
+
+def _as_it_is(function: Function) -> Function:
+    return function
+
+
+def _compiles(x: tf.Tensor) -> bool:
+    """Whether x (samples, pixels, channels) is for XLA: if it is large, and of one shape."""
+    sizes = [size for size in x.shape if size is not None]
+    if len(sizes) < 3 or math.prod(sizes) < _MANY or x.dtype != tf.float32:
+        return False
+    return has_compiler() and not is_compiling()
+
+
+# X (samples, groups, columns) has a column for each pixel and channel of a group.
+
+
+def _split(x: tf.Tensor, groups: int) -> tf.Tensor:
+    """From (samples, pixels, channels) to X."""
+    samples, pixels, width = tf.shape(x)[0], tf.shape(x)[1], known_size(x) // groups
+    x = tf.transpose(tf.reshape(x, [samples, pixels, groups, width]), [0, 2, 1, 3])
+    return tf.reshape(x, [samples, groups, pixels * width])
+
+
+def _merge(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Undoes `_split`: X in the shape of `like`."""
+    samples, pixels, groups = tf.shape(like)[0], tf.shape(like)[1], known_size(x, 1)
+    x = tf.reshape(x, [samples, groups, pixels, known_size(like) // groups])
+    return tf.ensure_shape(tf.reshape(tf.transpose(x, [0, 2, 1, 3]), tf.shape(like)), like.shape)
+
+
+def _split_centred(x: tf.Tensor, mean: tf.Tensor, groups: int) -> tf.Tensor:
+    return _split(x - mean, groups)
+
+
+def _split_scaled(x: tf.Tensor, scale: tf.Tensor, groups: int) -> tf.Tensor:
+    return _split(x * scale, groups)
+
+
+def _merge_scaled(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    return _merge(x, like) * scale + shift
+
+
+def _merge_sum(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    return _merge(a + b + c, like)
+
+
+def _products(like: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return like * _merge(x, like)
