@@ -1,11 +1,16 @@
 """Measures a classifier: `python -m classify.evaluate --run_dir=DIR`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 import dataclasses
 
 from absl import flags as absl_flags
 
 from classify.config import Config
-from harness import flags, program
+from harness import flags
 from harness.errors import UserError
 from harness.tables import names_in
 

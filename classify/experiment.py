@@ -1,8 +1,12 @@
 """Reproduces a table or figure: `python -m classify.experiment --name=NAME --out=DIR`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 from classify.config import Config
 from classify.experiments import EXPERIMENTS
-from harness import program
 from harness.experiments import flags
 from harness.experiments.flags import summaries
 from harness.experiments.perform import perform

@@ -1,10 +1,15 @@
 """Trains a classifier: `python -m classify.train --preset=NAME --run_dir=DIR`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 from absl import flags
 
 from classify.config import Config
 from classify.presets import PRESETS
-from harness import program, training
+from harness import training
 
 USAGE = """
 Trains a classifier, measures it and writes everything to a directory.

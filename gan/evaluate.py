@@ -1,9 +1,14 @@
 """Measures images against images: `python -m gan.evaluate --run_dir=DIR`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 from absl import flags as absl_flags
 
 from gan.config import Config
-from harness import flags, program
+from harness import flags
 from harness.errors import UserError
 from harness.tables import names_in
 

@@ -1,8 +1,12 @@
 """Reproduces a table or figure of the paper: `python -m gan.experiment --name=NAME --out=DIR`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 from gan.config import Config
 from gan.experiments import EXPERIMENTS
-from harness import program
 from harness.experiments import flags
 from harness.experiments.flags import summaries
 from harness.experiments.perform import perform

@@ -1,10 +1,15 @@
 """Trains a GAN: `python -m gan.train --preset=NAME --run_dir=DIR`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 from absl import flags
 
 from gan.config import Config
 from gan.presets import PRESETS
-from harness import program, training
+from harness import training
 
 USAGE = """
 Trains a GAN, measures its samples and writes everything to a directory.

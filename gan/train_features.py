@@ -1,11 +1,16 @@
 """Trains a feature network on labelled images and exports it: `python -m gan.train_features`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 import dataclasses
 import pathlib
 
 from absl import flags as absl_flags
 
-from harness import flags, program
+from harness import flags
 from harness.config import Configuration, Data, Run, again
 from harness.errors import UserError
 

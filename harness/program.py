@@ -1,21 +1,20 @@
-"""Runs a program: its flags, and one line for a user's mistake."""
+"""Runs a program: its flags, and one line for a user's mistake.
+
+Importing it takes next to nothing: until signals are handled, Ctrl-C is a traceback.
+"""
 
 import contextlib
 import io
-import logging
 import os
 import signal
 import sys
 
-import absl.logging
-from absl import app
-from absl import flags as absl_flags
-
-from harness import flags
 from harness.errors import Diverged, UserError
 
 # The level of TensorFlow's C++ library that tells nothing but what ends the process.
 _SILENT = "3"
+# Ctrl-C, and what ends a process that is asked to end.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # The number of what standard error leads to, also where it leads nowhere for a while.
 _shown = 2
 
@@ -29,10 +28,14 @@ def run(main, usage, define):
         define: function without arguments that defines the flags; not done where a program is
             imported, as there may be another.
     """
+    handle_signals()
     _open_what_is_closed()
     open_output()
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell's `&` has it
-        signal.signal(signal.SIGINT, interrupt)
+    from absl import app
+    from absl import flags as absl_flags
+
+    from harness import flags
+
     define()
 
     def parse(argv):
@@ -63,6 +66,13 @@ def run(main, usage, define):
         _leave_on_interrupt()
 
 
+def handle_signals():
+    """From here on Ctrl-C and SIGTERM end the process by `interrupt`: the first that it does."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's `&` has it
+            signal.signal(number, interrupt)
+
+
 def load_tensorflow():
     """Imports TensorFlow, whose libraries then tell of what goes wrong and of nothing else.
 
@@ -70,6 +80,10 @@ def load_tensorflow():
     before a program can tell it not to. Meanwhile standard error leads nowhere, unless
     TF_CPP_MIN_LOG_LEVEL is below 3: what matters reaches Python as an exception.
     """
+    import logging
+
+    import absl.logging
+
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _SILENT)
     if level == _SILENT and "tensorflow" not in sys.modules:
         _import_in_silence()
@@ -137,21 +151,23 @@ def open_output():
 
 
 def interrupt(number, frame):
-    """What Ctrl-C does where nothing waits to be saved: it ends the process at once, in one line.
+    """What Ctrl-C and SIGTERM do where nothing waits to be saved: they end it at once, in one line.
 
     An exception would not do. Imports and finalizers drop it, and TensorFlow, where it traces a
     function, makes another of it. What is not finished beside its files, the next start sweeps up.
     """
     with contextlib.suppress(Exception):  # It may have come while this was written.
         sys.stdout.flush()
-    os.write(_shown, b"error: Interrupted.\n")
+    with contextlib.suppress(OSError):  # Standard error may be closed.
+        os.write(_shown, b"error: Interrupted.\n")
     os._exit(1)
 
 
 def _leave_on_interrupt():
-    """From here on Ctrl-C ends the process at once: TensorFlow takes seconds to be taken down."""
-    if signal.getsignal(signal.SIGINT) is interrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """From here on a signal ends the process at once: TensorFlow takes seconds to be taken down."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is interrupt:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _leave(message):

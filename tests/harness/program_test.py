@@ -153,6 +153,7 @@ def test_a_closed_standard_error_leads_nowhere(tmp_path):
 
 SPEAKS = """
 import sys
+from absl import flags
 from harness import program
 
 def main():
@@ -160,7 +161,7 @@ def main():
         print(f"Fréchet distance {number}", sys.argv[1:])
     print("done", file=sys.stderr)
 
-program.run(main, "Says much.", lambda: program.absl_flags.DEFINE_string("out", "", ""))
+program.run(main, "Says much.", lambda: flags.DEFINE_string("out", "", ""))
 """
 
 
@@ -237,7 +238,7 @@ from harness import program
 
 class Model:
     def __del__(self):
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
         os.getpid()
 
 def main():
@@ -267,8 +268,8 @@ program.run(main, "Computes.", lambda: None)
 """
 
 
-@pytest.mark.parametrize("code", [FINALIZES, TRACES], ids=["finalizer", "tensorflow"])
-def test_ctrl_c_is_one_line_where_an_exception_would_be_dropped_or_become_another(code):
+@pytest.mark.parametrize("code", [FINALIZES, TRACES], ids=["sigterm-finalizer", "tensorflow"])
+def test_ctrl_c_and_sigterm_are_one_line_where_an_exception_would_be_dropped_or_become_another(code):
     process = start(code, preexec_fn=default_ctrl_c)
     out, error = process.communicate()
     assert (process.returncode, out) == (1, b"begun\n")
@@ -295,16 +296,27 @@ def test_ctrl_c_that_is_ignored_stays_so():
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_loads_no_tensorflow(program):
+def test_help_loads_no_tensorflow_and_nothing_is_loaded_before_signals_are_handled(program):
     code = f"""
-import runpy, sys
+import importlib.abc, runpy, signal, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    unhandled = set()
+
+    def find_spec(self, name, path, target=None):
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self.unhandled.add(name.split(".")[0])
+
+sys.meta_path.insert(0, Finder())
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv = ["{program}", "--help"]
 try:
     runpy.run_module("{program}", run_name="__main__")
 except SystemExit as left:
-    print(left.code, [m for m in ("tensorflow", "keras", "matplotlib") if m in sys.modules])
+    loaded = [m for m in ("tensorflow", "keras", "matplotlib") if m in sys.modules]
+    print(left.code, loaded, sorted(Finder.unhandled - sys.stdlib_module_names))
 """
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
-    assert run.stdout.splitlines()[-1] == "0 []" and run.stderr == ""
+    assert run.stdout.splitlines()[-1] == f"0 [] {sorted({'harness', program.split('.')[0]})}" and run.stderr == ""
