@@ -5,6 +5,7 @@ import zipfile
 
 from harness.errors import Diverged
 from harness.files import whole_file
+from harness.networks import size_in_bytes
 
 
 class Best:
@@ -34,7 +35,7 @@ class Best:
             )
         if result["test_accuracy"] > self._accuracy:
             self._accuracy = result["test_accuracy"]
-            with whole_file(self._file) as aside:
+            with whole_file(self._file, size_in_bytes(self._model)) as aside:
                 self._model.save(aside)
         return result
 

@@ -8,6 +8,7 @@ from classify.identity import check_data, keep_data
 from classify.trainer import Trainer, describe
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
+from harness.networks import size_in_bytes
 from harness.run import run
 from tfnorm.layers.sites import normalization_sites
 
@@ -108,14 +109,14 @@ class Run(run.Run):
         write_curves(directory / "curves.png", self.session.history.rows(), panels)
         if self.config.fold:
             self._export_folded()
-        with whole_directory(directory / "model") as aside:
+        with whole_directory(directory / "model", size_in_bytes(model)) as aside:
             export(model, scaling, aside)
         print(f"The run is complete: see {directory.path}, its curves.png and model/.")
 
     def _export_folded(self):
         model = self.parts.trainer.model
         images = next(iter(self._test_batches()))["images"][:64]
-        with whole_directory(self.directory / "model_folded") as aside:
+        with whole_directory(self.directory / "model_folded", size_in_bytes(model)) as aside:
             folded, difference = export_folded(model, self.parts.scaling, aside, images)
         count, left = len(normalization_sites(model)), len(normalization_sites(folded))
         print(

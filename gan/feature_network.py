@@ -11,6 +11,7 @@ from gan.metrics.frechet import frechet_distance_of_features
 from harness.datasets import load_images
 from harness.datasets.batches import input_fn
 from harness.files import whole_directory
+from harness.networks import size_in_bytes
 
 IMAGE_SIZE = 32
 MAX_SHIFT = 2 / 32
@@ -36,7 +37,7 @@ def train_features(config, out):
     tf.config.experimental.enable_op_determinism()
     network = build(training.num_classes)
     fit(network, batches(tf.distribute.InputContext()), config.steps)
-    with whole_directory(out) as aside:
+    with whole_directory(out, size_in_bytes(network)) as aside:
         export(network, aside)
     print(f"Wrote {out}, {sum(f.stat().st_size for f in out.rglob('*') if f.is_file())} bytes.")
     report(load_features(out), training, test)

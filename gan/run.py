@@ -8,6 +8,7 @@ from harness.datasets.batches import input_fn
 from harness.figures import pictures
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
+from harness.networks import size_in_bytes
 from harness.run import run
 from harness.run.actions import Samples
 
@@ -68,8 +69,9 @@ class Run(run.Run):
             logarithmic=["Fréchet distance"],
             pictures=_grids(directory / "samples"),
         )
-        with whole_directory(directory / "generator") as aside:
-            export(parts.trainer.sampler, aside)
+        sampler = parts.trainer.sampler
+        with whole_directory(directory / "generator", size_in_bytes(sampler)) as aside:
+            export(sampler, aside)
         print(
             f"The run is complete: see {directory.path}, its samples/, curves.png and generator/."
         )

@@ -21,15 +21,15 @@ def write_whole(path, data):
     """Writes bytes or text to `path` aside and renames: a reader sees the old file or the new."""
     if isinstance(data, str):
         data = data.encode(errors="backslashreplace")  # names of files may be no text
-    with whole_file(path) as aside, writing(path, len(data)):
+    with whole_file(path, len(data)) as aside:
         aside.write_bytes(data)
 
 
 @contextlib.contextmanager
-def whole_file(path):
-    """Gives a path to write a file to that becomes `path` when it was written."""
+def whole_file(path, size=None):
+    """Gives a path to write a file to that becomes `path` when it was written; see `writing`."""
     path = pathlib.Path(path)
-    with writing(path):
+    with writing(path, size):
         aside = _aside(path)
         try:
             yield aside
@@ -40,13 +40,13 @@ def whole_file(path):
 
 
 @contextlib.contextmanager
-def whole_directory(path):
+def whole_directory(path, size=None):
     """Gives a directory to fill that becomes `path` when all of it was written.
 
-    What it gives is a `plain_name`, for TensorFlow to write to.
+    What it gives is a `plain_name`, for TensorFlow to write to. For `size` see `writing`.
     """
     path = pathlib.Path(path)
-    with writing(path):
+    with writing(path, size):
         aside = _aside(path)
         aside.mkdir()
         try:
@@ -90,7 +90,7 @@ def writing(path, size=None):
 
     Args:
         path: the file, or directory.
-        size: bytes that it takes, if that is known.
+        size: bytes that it takes, about, if that is known.
     """
     try:
         yield
@@ -100,7 +100,7 @@ def writing(path, size=None):
         said = error.strerror or str(error) if isinstance(error, OSError) else _said(error)
         if said is None:
             raise
-        needed = "" if size is None else f" It takes {size:,} bytes."
+        needed = "" if size is None else f" It takes about {size:,} bytes."
         raise UserError(f"{path} cannot be written: {said}.{needed}") from error
 
 

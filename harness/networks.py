@@ -1,8 +1,16 @@
 """What the programs show of a network: its size, and where it normalises with what."""
 
+import math
+
 import tensorflow as tf
 
 from tfnorm.layers.sites import few_row_warnings, normalization_sites
+
+
+def size_in_bytes(*holders):
+    """What variables take: those of models, optimizers and modules, and variables themselves."""
+    variables = [v for holder in holders for v in getattr(holder, "variables", [holder])]
+    return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
 
 
 def describe_networks(models, batch_size):

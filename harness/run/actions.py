@@ -13,6 +13,9 @@ from harness.errors import Diverged
 from harness.figures import pictures
 from harness.files import plain_name, writing
 
+# Bytes of a number in a file of events, without its name.
+_EVENT = 64
+
 
 def every(period, last_step, action):
     """Does `action` at each `period`-th step, and at the last."""
@@ -143,6 +146,7 @@ class Board:
         self._directory = directory
         self._writes = writes
         self._writer = tf.summary.create_noop_writer()
+        self._size = 0  # bytes, about, of what was given and may not be on the disk
         self._name = contextlib.ExitStack()
 
     def restart(self, rows, samples=None):
@@ -168,17 +172,20 @@ class Board:
                     print(f"{error}: TensorBoard is without it.")
 
     def scalars(self, step, values):
-        with writing(self._directory), self._writer.as_default(step):
+        self._size += sum(_EVENT + len(name) for name in values)
+        with writing(self._directory, self._size), self._writer.as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
     def image(self, step, name, pixels):
-        with writing(self._directory), self._writer.as_default(step):
+        self._size += _EVENT + math.prod(pixels.shape)
+        with writing(self._directory, self._size), self._writer.as_default(step):
             tf.summary.image(name, pixels[tf.newaxis])
 
     def flush(self):
-        with writing(self._directory):
+        with writing(self._directory, self._size):
             self._writer.flush()
+        self._size = 0
 
 
 class Samples:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from harness.datasets.damage import reason
 from harness.errors import UserError
 from harness.files import plain_name, write_whole, writing
+from harness.networks import size_in_bytes
 
 _PART = re.compile(r"ckpt-(\d+)\.(?:index|sha256|data-\d{5}-of-\d{5})")
 _UNFINISHED = re.compile(r"ckpt-\d+_temp.*")
@@ -39,6 +40,7 @@ class Checkpoints:
         self._board = board
         self._keep = keep
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._state = state.values()
         self._checkpoint = tf.train.Checkpoint(step=self._step, **state)
         self._saved = self._own = run / "checkpoints"
         self._damaged = set()
@@ -79,11 +81,9 @@ class Checkpoints:
         self._history.flush()
         self._board.flush()
         self._step.assign(step)
-        there = steps(self._own)
-        size = sum(part.stat().st_size for part in _parts(self._own, there[-1])) if there else None
         remove(self._own, step)
         try:
-            with writing(self._own / f"ckpt-{step}", size):
+            with writing(self._own / f"ckpt-{step}", size_in_bytes(*self._state)):
                 self._own.mkdir(parents=True, exist_ok=True)
                 with plain_name(self._own) as name:
                     self._checkpoint.write(f"{name}/ckpt-{step}")

@@ -33,7 +33,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(tmp_path, small_f
     write_whole(tmp_path / "f", "old")
     with small_files(4000), pytest.raises(UserError) as raised:
         write_whole(tmp_path / "f", "new" * 2000)
-    said = f"{tmp_path / 'f'} cannot be written: File too large. It takes 6,000 bytes."
+    said = f"{tmp_path / 'f'} cannot be written: File too large. It takes about 6,000 bytes."
     assert str(raised.value) == said
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("f", "old")]
 

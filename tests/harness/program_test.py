@@ -269,7 +269,9 @@ program.run(main, "Computes.", lambda: None)
 
 
 @pytest.mark.parametrize("code", [FINALIZES, TRACES], ids=["sigterm-finalizer", "tensorflow"])
-def test_ctrl_c_and_sigterm_are_one_line_where_an_exception_would_be_dropped_or_become_another(code):
+def test_ctrl_c_and_sigterm_are_one_line_where_an_exception_would_be_dropped_or_become_another(
+    code,
+):
     process = start(code, preexec_fn=default_ctrl_c)
     out, error = process.communicate()
     assert (process.returncode, out) == (1, b"begun\n")
@@ -319,4 +321,7 @@ except SystemExit as left:
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
-    assert run.stdout.splitlines()[-1] == f"0 [] {sorted({'harness', program.split('.')[0]})}" and run.stderr == ""
+    assert (
+        run.stdout.splitlines()[-1] == f"0 [] {sorted({'harness', program.split('.')[0]})}"
+        and run.stderr == ""
+    )

@@ -192,12 +192,13 @@ def test_one_of_other_networks_is_refused_and_stays(tmp_path):
 
 def test_a_disk_that_is_full_leaves_the_last_one_and_nothing_beside_it(tmp_path, small_files):
     checkpoints = make(tmp_path, keep=1)
+    said = r"ckpt-8 cannot be .*too large. It takes about 4,000 bytes"
+    with small_files(2000), pytest.raises(UserError, match=said):
+        save(checkpoints, 8)
+    assert steps(tmp_path / "checkpoints") == []
     save(checkpoints, 4)
     left = files(tmp_path)
-    with (
-        small_files(2000),
-        pytest.raises(UserError, match=r"ckpt-8 cannot be .*too large. It take"),
-    ):
+    with small_files(2000), pytest.raises(UserError, match=said):
         save(checkpoints, 8)
     assert files(tmp_path) == left
     save(checkpoints, 8)
