@@ -4,10 +4,11 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 
-from harness.errors import UserError
-from harness.files import is_aside, read_object, sweep, write_whole, writing
-from harness.run import lock
+from harness.errors import Diverged, UserError
+from harness.files import is_aside, sweep, write_whole, writing
+from harness.run import configuration, lock
 
 
 class RunDirectory:
@@ -40,16 +41,18 @@ class RunDirectory:
             raise self._unusable(f"{there} is not writable")
 
     def begin(self, config, free=()):
-        """Writes `config.json`, after `check`."""
+        """Writes `config.json`, and its copy, after `check`."""
         self.check(config, free)
         if self.writes:
-            write_whole(self / "config.json", json.dumps(config, indent=2) + "\n")
+            configuration.write(self.path, config)
 
     @contextlib.contextmanager
     def locked(self):
         """Keeps the directory to this process, and sweeps up what dead ones have left in it.
 
-        It makes the directory; one in which nothing was written is gone afterwards.
+        It makes the directory; one in which nothing was written is gone afterwards. So is all that
+        was written where there was nothing before, if the run fails before its first checkpoint;
+        but a run that diverged leaves its history.
 
         Raises:
             UserError: another process has it.
@@ -66,7 +69,15 @@ class RunDirectory:
             with lock.held(self / lock.NAME):
                 for folder in (self.path, self / "samples"):
                     sweep(folder)
-                yield
+                is_new = not self._contents()
+                try:
+                    yield
+                except Diverged:
+                    raise
+                except Exception:
+                    if is_new and not any((self / "checkpoints").glob("*.sha256")):
+                        self._empty()
+                    raise
         finally:
             with contextlib.suppress(OSError):  # It is not empty: the run has begun.
                 for path in new:
@@ -83,29 +94,35 @@ class RunDirectory:
         return UserError(f"The run directory {self.path} cannot be used: {error}")
 
     def _known_config(self):
-        file = self / "config.json"
         try:
-            if file.exists():
-                return read_object(file)
-            foreign = self.path.exists() and (not self.path.is_dir() or any(self._contents()))
+            there = self.path.exists() and (not self.path.is_dir() or any(self._contents()))
+            known = configuration.read(self.path) if there else None
         except ValueError as error:
             raise UserError(
-                f"{file} is damaged: {error}. Put it back from a copy, or use another --run_dir; "
-                "nothing was changed."
+                f"{self / configuration.NAME} is damaged: {error}. Put it back from a copy, or use "
+                "another --run_dir; nothing was changed."
             ) from error
         except OSError as error:
             raise self._unusable(error) from error
-        if foreign:
+        if there and known is None:
             raise UserError(
                 f"{self.path} is not empty and not the directory of a run (there is no config.json "
                 "in it). Use another --run_dir."
             )
-        return None
+        return known
 
     def _contents(self):
         """What is in the directory, but for what a killed process may leave before it begins."""
         names = (path.name for path in self.path.iterdir())
-        return [name for name in names if name != lock.NAME and not is_aside(name)]
+        passing = (lock.NAME, configuration.COPY)
+        return [name for name in names if name not in passing and not is_aside(name)]
+
+    def _empty(self):
+        for path in [self / name for name in (*self._contents(), configuration.COPY)]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _compare(self, known, config, free):
         differences = [

@@ -56,7 +56,15 @@ def whole(folder):
 def test_a_run_leaves_what_it_came_to(whole):
     run, out, error = whole
     assert error == ""
-    files = {"config.json", "data.json", "metrics.jsonl", "scaling.npz", "best.keras", "curves.png"}
+    files = {
+        ".config.json",
+        "config.json",
+        "data.json",
+        "metrics.jsonl",
+        "scaling.npz",
+        "best.keras",
+        "curves.png",
+    }
     folders = {"checkpoints", "events", "model", "model_folded"}
     assert {path.name for path in run.iterdir()} == files | folders
     config = json.loads((run / "config.json").read_text())

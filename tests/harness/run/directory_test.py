@@ -1,6 +1,8 @@
 """The directory of a run: refusals, and a history without gaps or repeats."""
 
 import json
+import os
+import pathlib
 
 import pytest
 
@@ -148,3 +150,41 @@ def test_a_damaged_configuration_is_one_line(tmp_path, content):
     with pytest.raises(UserError, match="config.json is damaged: .*nothing was changed"):
         RunDirectory(tmp_path).check(CONFIG)
     assert (tmp_path / "config.json").read_bytes() == content
+
+
+HARMS = {
+    "flipped": lambda file: file.write_bytes(file.read_bytes().replace(b"10", b"11")),
+    "halved": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "empty": lambda file: file.write_bytes(b""),
+    "gone": pathlib.Path.unlink,
+}
+
+
+@pytest.mark.parametrize("name", ["config.json", ".config.json"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_one_of_the_two_copies_of_the_configuration_is_enough(tmp_path, capsys, name, harm):
+    RunDirectory(tmp_path).begin(CONFIG)
+    (tmp_path / "metrics.jsonl").write_text("")
+    whole = (tmp_path / name).read_bytes()
+    HARMS[harm](tmp_path / name)
+    assert (tmp_path / name).exists() == (harm != "gone")
+    for _ in range(2):
+        assert RunDirectory(tmp_path).config() == CONFIG
+    said = capsys.readouterr().out.splitlines()
+    if name == ".config.json":
+        assert said == []
+    else:
+        (line,) = said
+        assert line.startswith(f"{tmp_path}/config.json is ")
+        assert line.endswith(" Its copy, .config.json, is used.")
+    with pytest.raises(UserError, match="steps: 10 there, 12 now"):
+        RunDirectory(tmp_path).begin(CONFIG | {"steps": 12})
+    RunDirectory(tmp_path).begin(CONFIG)
+    assert (tmp_path / name).read_bytes() == whole
+
+
+def test_a_process_that_was_killed_between_the_two_copies_has_not_begun(tmp_path):
+    RunDirectory(tmp_path).begin(CONFIG)
+    (tmp_path / "config.json").unlink()
+    RunDirectory(tmp_path).begin(CONFIG | {"steps": 12})
+    assert RunDirectory(tmp_path).config()["steps"] == 12

@@ -65,7 +65,8 @@ def test_a_directory_in_which_nothing_was_written_is_gone(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with directory.locked():
         directory.begin({})
-    assert [path.name for path in directory.path.iterdir()] == ["config.json"]
+    names = {path.name for path in directory.path.iterdir()}
+    assert names == {"config.json", ".config.json"}
 
 
 def test_what_dead_processes_left_is_swept_up(tmp_path):

@@ -1,14 +1,16 @@
 """A run of any program: the order of what it does, and what it does not do twice."""
 
 import dataclasses
+import shutil
 
 import keras
 import pytest
 import tensorflow as tf
 
 from harness import config
-from harness.errors import UserError
+from harness.errors import Diverged, UserError
 from harness.run import run
+from harness.run.directory import History
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +127,59 @@ def test_a_mistake_that_is_found_late_leaves_no_directory(tmp_path):
     with pytest.raises(UserError, match="mine"):
         Late(Config(), tmp_path / "run").train()
     Run(Config(seed=9), tmp_path / "run").train()
+
+
+class Failing(Run):
+    """Fails in a step."""
+
+    def __init__(self, *arguments, error, at, **options):
+        super().__init__(*arguments, **options)
+        self.error, self.at = error, at
+
+    def batches(self):
+        for step in range(self.session.first, self.steps):
+            if step == self.at:
+                raise self.error
+            yield 1
+
+
+MEMORY = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+
+@pytest.mark.parametrize("error", [MEMORY, MemoryError(), OSError("it"), RuntimeError("a bug")])
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path, error):
+    expected = UserError if error is MEMORY or isinstance(error, MemoryError) else type(error)
+    for path in (tmp_path / "a" / "run", tmp_path):
+        with pytest.raises(expected):
+            Failing(Config(), path, error=error, at=0).train()
+        assert list(tmp_path.iterdir()) == []
+    with pytest.raises(expected):
+        Failing(Config(checkpoint_every=1), tmp_path / "run", error=error, at=2).train()
+    again = Run(Config(checkpoint_every=1), tmp_path / "run")
+    again.train()
+    assert again.session.first == 2
+
+
+def test_too_little_memory_is_one_line(tmp_path):
+    said = r"There is not enough memory \(OOM .*\). A smaller --batch_size needs less."
+    with pytest.raises(UserError, match=said):
+        Failing(Config(), tmp_path / "run", error=MEMORY, at=1).train()
+
+
+def test_a_failure_removes_nothing_that_was_there_before(tmp_path):
+    Run(Config(), tmp_path / "run").train()
+    for name in ("checkpoints", "last"):
+        shutil.rmtree(tmp_path / "run" / name)
+    with pytest.raises(OSError):
+        Failing(Config(), tmp_path / "run", error=OSError("it"), at=0).train()
+    assert (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_run_that_diverges_leaves_its_history(tmp_path):
+    run = Failing(Config(log_every=1), tmp_path / "run", error=Diverged("nan"), at=2)
+    with pytest.raises(Diverged):
+        run.train()
+    assert [row["step"] for row in History(run.directory).rows()] == [1]
 
 
 def test_a_second_run_in_a_directory_is_refused(tmp_path):
