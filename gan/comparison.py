@@ -25,12 +25,14 @@ class Asked(typing.NamedTuple):
         rows: images of each side whose features are kept.
         num_classes: of a generator that no run tells of, or None.
         out: the JSON file to write, or None.
+        npz: which is taken from an .npz file that has both, of `sources.TAKES`.
     """
 
     metrics: typing.Sequence[str]
     rows: int
     num_classes: int | None
     out: str | None
+    npz: str = sources.STATISTICS
 
 
 def compare_run(run_dir, override, asked):
@@ -72,7 +74,7 @@ def compare_pair(pair, config, image_size, asked):
     Raises:
         UserError: there are no such images, or no such feature network.
     """
-    opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed)
+    opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
     sides = [open_side(flag, spec, opening) for flag, spec in pair.items()]
     files = all(isinstance(side, Statistics) for side in sides)
     features = None if files else load_features(config.features)

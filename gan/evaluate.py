@@ -29,7 +29,7 @@ keep their size.
 Each side is one of: a run directory, or a SavedModel serving_default(latent[, labels]) -> images in
 [-1, 1], for its samples; a folder of images, and the folders in it; an .npz file of images, uint8
 (n, h, w, 1 or 3), as `images` or `arr_0`, or of statistics of features, `mean` and `covariance` or
-`mu` and `sigma`; a split of a dataset, NAME:SPLIT.
+`mu` and `sigma`, and if it has both, what --npz says; a split of a dataset, NAME:SPLIT.
 """
 
 ROWS = 10_000
@@ -43,6 +43,14 @@ def define_flags():
     flags.define_flag("reference", str, "Images", "What to measure it against, see above.")
     flags.define_flag(
         "num_classes", int, "Images", "Number of classes of a generator that no run tells of."
+    )
+    flags.define_flag(
+        "npz",
+        str,
+        "Images",
+        "What to take from an .npz file that has images and statistics, which may be of others. "
+        "Left out: statistics, which published FIDs are of.",
+        ["statistics", "images"],
     )
     flags.define_flags(Config, only=FIELDS)
     metrics = ",".join(_metrics())
@@ -75,8 +83,9 @@ def main():
         )
     program.load_tensorflow()
     from gan.comparison import Asked, compare_pair, compare_run
+    from gan.metrics import sources
 
-    asked = Asked(metrics, rows, given.num_classes, given.out)
+    asked = Asked(metrics, rows, given.num_classes, given.out, given.npz or sources.STATISTICS)
     if is_pair:
         compare_pair(pair, flags.override(Config(), FIELDS), given.image_size, asked)
     else:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gan.metrics.evaluation import few_images
 from gan.metrics.features import load_features
 from gan.metrics.frechet import frechet_distance_of_features
 from harness.datasets import load_images
@@ -93,11 +94,14 @@ def export(network, path):
 
 def report(network, training, test):
     """Prints the accuracies and the distance between the two splits, of what was exported."""
-    features = []
-    for images in (training, test):
+    features, splits = [], (training, test)
+    for images in splits:
         rows, logits = network(images.images)
         accuracy = np.mean(logits.argmax(1) == images.labels)
         print(f"{images.split} accuracy: {accuracy:.2%} of {len(rows)}")
         features.append(rows)
     distance = frechet_distance_of_features(*features)
     print(f"Fréchet distance of {network.name} features, train to test: {distance:.4g}")
+    counts = [(images.split, len(rows)) for images, rows in zip(splits, features, strict=True)]
+    for line in few_images(counts, features[0].shape[1]):
+        print(line)

@@ -22,6 +22,7 @@ class Opening(typing.NamedTuple):
     image_size: int | None
     num_classes: int | None
     seed: int
+    npz: str = sources.STATISTICS
 
 
 class Side(typing.NamedTuple):
@@ -111,7 +112,7 @@ SIDES = {
     "a folder of images": Side(lambda spec: pathlib.Path(spec).is_dir(), _folder),
     "an .npz file": Side(
         lambda spec: pathlib.Path(spec).is_file() and spec.endswith(".npz"),
-        lambda spec, opening: sources.from_npz(spec),
+        lambda spec, opening: sources.from_npz(spec, opening.npz),
     ),
     "a dataset's split as NAME:SPLIT": Side(lambda spec: ":" in spec, _split),
 }

@@ -51,7 +51,8 @@ def report(outcomes, out):
         bars = panels.setdefault(f"{config.arch}, {config.steps:,} steps", {})
         label = norm + (" (diverged)" if result.distance is None else "")
         bars[label] = {distance: result.distance}
-    out.write(table=(f"{distance} and {score} at the end of training.", rows))
+    said = f"{distance} and {score} at the end of training.{trained.warnings(outcomes)}"
+    out.write(table=(said, rows))
     charts.write_bars(out / "figure.png", panels, distance)
 
 

@@ -115,7 +115,7 @@ def report(outcomes, out):
         table=(
             f"With the {loss} loss, the best {distance} of the settings and what comes with it, as "
             "Table III has it for the non-saturating loss. In the median, a diverged run is worse "
-            "than any other.",
+            f"than any other.{trained.warnings(outcomes)}",
             [_best(*method, results) for method, results in methods.items()],
         ),
         runs=(

@@ -73,6 +73,16 @@ def describe(outcome):
     return f"{distance_name(outcome.job.config)} {result(outcome).distance:.4g}"
 
 
+def warnings(outcomes):
+    """What is to be said below a table of distances, a text: they are of too few images."""
+    from gan.metrics.evaluation import few_of
+
+    rows = [outcome.last() for outcome in outcomes if outcome.state == "complete"]
+    return "".join(
+        f" {line}" for line in dict.fromkeys(line for row in rows for line in few_of(row))
+    )
+
+
 def distance_name(config):
     """What the distance is called: no other than that of Inception's features is an FID."""
     return "FID" if config.features == INCEPTION else "Fréchet distance"

@@ -6,10 +6,9 @@ import typing
 import numpy as np
 
 from gan.metrics.features import INCEPTION
-from gan.metrics.frechet import frechet_distance
 from gan.metrics.kernel_distance import kernel_distance
 from gan.metrics.precision_recall import NEIGHBOURS, precision_recall
-from gan.metrics.statistics import gather
+from gan.metrics.statistics import distance, gather
 
 
 class Metric(typing.NamedTuple):
@@ -32,11 +31,7 @@ class Unavailable(Exception):
 
 
 def _frechet_distance(generated, reference, seed):
-    return (
-        frechet_distance(
-            generated.mean, generated.covariance, reference.mean, reference.covariance
-        ),
-    )
+    return (distance(generated, reference),)
 
 
 def _inception_score(generated, reference, seed):
@@ -125,6 +120,7 @@ def compare(generated, reference, metrics=CHEAP, seed=0):
         * "generated_count", "reference_count": numbers of images; None if not known,
         * "generated_rows", "reference_rows": of how many of them the features were kept, if it is
           those that a metric is of,
+        * "feature_count": number of features,
         * "generated", "reference": names of the sets, as "digits test",
         * "class_shares": of the generated images, see `Statistics`, if there are any.
 
@@ -148,6 +144,7 @@ def compare(generated, reference, metrics=CHEAP, seed=0):
         result[f"{side}_count"] = statistics.count
         if any(METRICS[name].needs_rows for name in metrics):
             result[f"{side}_rows"] = 0 if statistics.rows is None else len(statistics.rows)
+    result["feature_count"] = len(generated.mean)
     if generated.class_shares is not None:
         result["class_shares"] = generated.class_shares
     return result
@@ -162,13 +159,39 @@ def training_distance(training, reference):
     Returns:
         `(distance, text)`: the Fréchet distance, a float, and the line to print of it.
     """
-    distance = frechet_distance(
-        training.mean, training.covariance, reference.mean, reference.covariance
+    value = distance(training, reference)
+    few = few_images([(training.name, training.count)], len(training.mean))
+    return value, "\n".join(
+        [
+            f"For comparison, {training.count} images of {training.name} in place of generated "
+            f"ones: {value:.4g}",
+            *few,
+        ]
     )
-    return distance, (
-        f"For comparison, {training.count} images of {training.name} in place of generated ones: "
-        f"{distance:.4g}"
-    )
+
+
+def few_images(counts, features):
+    """The warning that a distance is of fewer images than features, a list of one line or none.
+
+    Args:
+        counts: pairs of the name of a set and its number of images, None where it is not known.
+        features: number of features.
+    """
+    few = [f"{n:,} images of {name}" for name, n in counts if n and n < features]
+    if not few:
+        return []
+    return [
+        f"Warning: {' and '.join(few)} are fewer than the {features:,} features, and the Fréchet "
+        "distance is too large by an amount that depends on their number: take more images."
+    ]
+
+
+def few_of(result):
+    """As `few_images`, of a result of `compare`, or of before the features were counted."""
+    if result.get("frechet_distance") is None or "feature_count" not in result:
+        return []
+    counts = [(result[side], result[f"{side}_count"]) for side in ("generated", "reference")]
+    return few_images(counts, result["feature_count"])
 
 
 # Names of the metrics: by tensorflow-gan's Inception features, and by others. Only the former
@@ -183,7 +206,7 @@ _TITLES = {
 
 
 def describe(result):
-    """Says in words a result of `evaluate`: in a line, and one of class shares if any."""
+    """Says a result of `evaluate` in a line, and others of few images and of class shares if any."""
     measured = ", ".join(
         f"{title} {result[key]:.4g}" for key, title in _titles(result) if result[key] is not None
     )
@@ -191,7 +214,7 @@ def describe(result):
         f"{measured} ({result['features']} features, {result['generated_count']} generated, "
         f"{result['reference_count']} real of {result['reference']})"
     )
-    return "\n".join([line, *_class_shares(result)])
+    return "\n".join([line, *few_of(result), *_class_shares(result)])
 
 
 def table(result):
@@ -208,7 +231,7 @@ def table(result):
     lines = [f"{title:{width}}  {value:>9}  {last}".rstrip() for title, value, last in rows]
     sides = [f"{side}: {_side(result, side)}" for side in ("generated", "reference")]
     head = [*sides, f"features: {result['features'] or 'as in the files'}", ""]
-    return "\n".join([*head, *lines, "", *_class_shares(result)]).rstrip()
+    return "\n".join([*head, *lines, "", *few_of(result), *_class_shares(result)]).rstrip()
 
 
 def _titles(result):

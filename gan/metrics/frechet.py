@@ -122,11 +122,7 @@ def frechet_distance(mean_a, cov_a, mean_b, cov_b):
 def frechet_distance_of_features(features_a, features_b):
     """Computes `frechet_distance` of the moments of two sets of features.
 
-    Where a set has fewer rows than features, without forming a covariance: with the centred rows X
-
-        tr((S_a S_b)^{1/2}) = |X_a X_b^T|_* / sqrt((n_a - 1)(n_b - 1)),
-
-    the nuclear norm, which is faster there and keeps all digits.
+    Where a set has fewer rows than features, by factors: see `distance_by_factor`.
 
     Args:
         features_a: (n_a, d), n_a at least 2.
@@ -138,19 +134,50 @@ def frechet_distance_of_features(features_a, features_b):
     Raises:
         ValueError: if shapes do not match, a set has fewer than two rows, or a value is not finite.
     """
-    mean_a, rows_a = _centered(features_a, least=2)
-    mean_b, rows_b = _centered(features_b, least=2)
+    mean_a, factor_a = _mean_and_factor(features_a)
+    mean_b, factor_b = _mean_and_factor(features_b)
     checks.same_width(len(mean_a), len(mean_b))
-    if min(len(rows_a), len(rows_b)) >= len(mean_a):
-        return frechet_distance(mean_a, _covariance(rows_a), mean_b, _covariance(rows_b))
-    rows_a /= np.sqrt(len(rows_a) - 1)
-    rows_b /= np.sqrt(len(rows_b) - 1)
-    trace = np.sum(np.linalg.svd(rows_a @ rows_b.T, compute_uv=False))
-    return _distance(mean_a, np.sum(rows_a**2), mean_b, np.sum(rows_b**2), trace)
+    if min(len(factor_a), len(factor_b)) < len(mean_a):
+        return distance_by_factor(mean_a, factor_a, mean_b, factor_b=factor_b)
+    return frechet_distance(mean_a, factor_a.T @ factor_a, mean_b, factor_b.T @ factor_b)
 
 
-def _covariance(centered):
-    return centered.T @ centered / (len(centered) - 1)
+def distance_by_factor(mean_a, factor_a, mean_b, cov_b=None, factor_b=None):
+    """Computes the Fréchet distance where a covariance is a product of few rows, S = F^T F.
+
+        tr((S_a S_b)^{1/2}) = tr((F_a S_b F_a^T)^{1/2}) = |F_a F_b^T|_*,
+
+    the last being the nuclear norm. These are matrices of the number of rows, not of features, and
+    the values are those of `frechet_distance`, with more digits.
+
+    Args:
+        mean_a, mean_b: float64 (d,).
+        factor_a: float64 (n_a, d), see `factor`.
+        cov_b, factor_b: the other covariance, float64 (d, d), or the factor of it, (n_b, d).
+
+    Returns:
+        The distance, a float of at least 0.
+    """
+    checks.same_width(len(mean_a), len(mean_b))
+    if factor_b is None:
+        product = factor_a @ cov_b @ factor_a.T
+        trace = np.sum(np.sqrt(_nonnegative(np.linalg.eigvalsh((product + product.T) / 2))))
+        trace_b = np.trace(cov_b)
+    else:
+        trace = np.sum(np.linalg.svd(factor_a @ factor_b.T, compute_uv=False))
+        trace_b = np.sum(factor_b**2)
+    return _distance(mean_a, np.sum(factor_a**2), mean_b, trace_b, trace)
+
+
+def factor(features):
+    """The centred rows over sqrt(n - 1), float64 (n, d): F with the covariance F^T F."""
+    return _mean_and_factor(features)[1]
+
+
+def _mean_and_factor(features):
+    mean, centered = _centered(features, least=2)
+    centered /= np.sqrt(len(centered) - 1)
+    return mean, centered
 
 
 def _distance(mean_a, trace_a, mean_b, trace_b, trace_sqrt):

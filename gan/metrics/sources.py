@@ -16,6 +16,9 @@ from gan.metrics.statistics import Statistics, batches
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
+# What may be taken from a file that has both.
+STATISTICS, IMAGES = TAKES = ("statistics", "images")
+
 _FOLDER_BATCH = 50
 
 
@@ -98,13 +101,16 @@ def from_folder(path, read, seed=0):
     return Source(path.resolve().name, images, len(files), first.shape[:2])
 
 
-def from_npz(path):
+def from_npz(path, take=STATISTICS):
     """Reads the images or the statistics in an .npz file.
 
     Args:
         path: of a file with an array of images, uint8 (n, height, width, 1 or 3), named `images` or
             `arr_0`; or else of statistics, `mean` (d,) and unbiased `covariance` (d, d), or `mu`
             and `sigma`, and the number of images `count` if it is known.
+        take: which of the two, `STATISTICS` or `IMAGES`, where a file has both. They need not be of
+            the same images: in the files of published FIDs the images are a part of those that the
+            statistics are of.
 
     Returns:
         A `Source`, or `Statistics`.
@@ -115,16 +121,41 @@ def from_npz(path):
     path = pathlib.Path(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            contents = {name: arrays[name] for name in _names(arrays)}
+            names = _chosen(path, arrays.files, take)
+            values = [arrays[name] for name in names]
+            count = arrays["count"] if "count" in arrays.files else None
+    except _Nothing:
+        raise
     except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
-    for names, make in _CONTENTS.items():
-        if set(names) <= set(contents):
-            return make(path, *(contents[name] for name in names), contents.get("count"))
-    raise ValueError(
-        f"{path} must have one of {', '.join(' and '.join(names) for names in _CONTENTS)}. "
-        f"Received: {', '.join(contents) or 'none of these'}"
-    )
+    side = _CONTENTS[names](path, *values, count)
+    if len({_kind(found) for found in _found(arrays.files)}) > 1:
+        side = dataclasses.replace(side, name=f"{side.name} (its {_kind(names)})")
+    return side
+
+
+class _Nothing(ValueError):
+    """A file has nothing that can be measured."""
+
+
+def _chosen(path, names, take):
+    """The names in a file, a key of `_CONTENTS`, of what is taken from it."""
+    found = sorted(_found(names), key=lambda found: _kind(found) != take)
+    if not found:
+        known = {"count"}.union(*_CONTENTS)
+        raise _Nothing(
+            f"{path} must have one of {', '.join(' and '.join(names) for names in _CONTENTS)}. "
+            f"Received: {', '.join(name for name in names if name in known) or 'none of these'}"
+        )
+    return found[0]
+
+
+def _found(names):
+    return [found for found in _CONTENTS if set(found) <= set(names)]
+
+
+def _kind(names):
+    return IMAGES if _CONTENTS[names] is _images else STATISTICS
 
 
 def _images(path, images, count):
@@ -185,11 +216,6 @@ _CONTENTS = {
     ("mean", "covariance"): _statistics,
     ("mu", "sigma"): _statistics,
 }
-
-
-def _names(arrays):
-    known = {"count"}.union(*_CONTENTS)
-    return [name for name in arrays if name in known]
 
 
 def _is_image(path):

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from gan.metrics.frechet import Moments
+from gan.metrics.frechet import Moments, distance_by_factor, factor, frechet_distance
 from gan.metrics.inception_score import SPLITS, InceptionScore
 
 _MAX_CLASSES = 100
@@ -29,6 +29,8 @@ class Statistics:
         name: what lines and files call the set: dataset and split, as "digits test".
         rows: features of the first images, float32 (m, d); None if they were not kept.
         score: mean and deviation of the Inception Score, or why there is none.
+        factor: F of the covariance F^T F, float64 (n, d), see `gan.metrics.frechet.factor`; None
+            where there are as many images as features, or the images are not known.
         class_shares: the fraction of the images that the network takes for each class; None if it
             gives no logits, or of more than 100 classes.
     """
@@ -40,13 +42,15 @@ class Statistics:
     rows: np.ndarray | None = dataclasses.field(default=None, repr=False)
     score: tuple[float, float] | str = "statistics of features have no logits"
     class_shares: list[float] | None = None
+    factor: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
 
 def gather(batches, count, name, features, rows=0, progress=None):
     """Gathers statistics of images that come in batches, in one pass.
 
     Memory does not grow with the number of images, but for the features that are kept: 4 d bytes
-    for each of the first `rows` images, 82 MB for 10,000 of 2,048 features.
+    for each of the first `rows` images, 82 MB for 10,000 of 2,048 features; and of all images if
+    they are fewer than the features.
 
     Args:
         batches: yields images (n, height, width, 1 or 3) in [0, 255], `count` altogether.
@@ -62,11 +66,12 @@ def gather(batches, count, name, features, rows=0, progress=None):
     Raises:
         ValueError: if there is another number of images, or a feature is not finite.
     """
-    moments, kept, logits_seen = Moments(), [], _Logits(count)
+    moments, kept, logits_seen, few = Moments(), [], _Logits(count), False
     for images in batches:
         new_rows, logits = features(images)
-        if moments.count < rows:
-            kept.append(new_rows[: rows - moments.count])
+        few = count < new_rows.shape[1]
+        if few or moments.count < rows:
+            kept.append(new_rows if few else new_rows[: rows - moments.count])
         moments.update(new_rows)
         logits_seen.update(logits)
         if progress is not None:
@@ -75,13 +80,15 @@ def gather(batches, count, name, features, rows=0, progress=None):
         raise ValueError(
             f"`batches` must have `count` images. Received: {moments.count}, count={count}"
         )
+    all_kept = np.concatenate(kept) if kept else None
     return Statistics(
         *moments.result(),
         count,
         name,
-        rows=np.concatenate(kept) if kept else None,
+        rows=all_kept[:rows] if rows else None,
         score=logits_seen.score(),
         class_shares=logits_seen.class_shares(),
+        factor=factor(all_kept) if few else None,
     )
 
 
@@ -146,6 +153,15 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
     computed = gather(batches(pixels), len(pixels), name, features, progress=progress)
     _write(path, computed.mean, computed.covariance)
     return Statistics(computed.mean, computed.covariance, len(pixels), name)
+
+
+def distance(a, b):
+    """Computes the Fréchet distance of two `Statistics`, by what is smallest of them."""
+    if a.factor is None and b.factor is None:
+        return frechet_distance(a.mean, a.covariance, b.mean, b.covariance)
+    if a.factor is None or (b.factor is not None and len(b.factor) < len(a.factor)):
+        a, b = b, a
+    return distance_by_factor(a.mean, a.factor, b.mean, b.covariance, b.factor)
 
 
 def batches(images, size=_BATCH_SIZE):

@@ -179,6 +179,20 @@ def test_two_files_of_statistics_need_no_network(run, kinds, tmp_path):
     assert result["features"] is None and "features: as in the files" in out
 
 
+def test_a_file_of_images_and_statistics_of_others(run, kinds, tmp_path, digits):
+    mean, covariance = moments(load_features("digits")(digits)[0])
+    np.savez(tmp_path / "both.npz", arr_0=digits[:60], mu=mean, sigma=covariance)
+    pair = [f"--generated={kinds}/images.npz", f"--reference={tmp_path}/both.npz"]
+    pair += ["--features=digits", f"--out={tmp_path}/out.json"]
+    out, result = run(*pair)
+    assert "reference: both (its statistics), statistics\n" in out
+    assert "Warning: 60 images of images are fewer than the 64 features" in out
+    assert result["frechet_distance"] > 0.1 and result["precision"] is None
+    out, result = run(*pair, "--npz=images")
+    assert "reference: both (its images), 60 images\n" in out
+    assert result["frechet_distance"] == pytest.approx(0, abs=1e-6) and result["precision"] == 1
+
+
 def test_samples_and_rows(run, kinds, tmp_path):
     pair = [f"--generated={kinds}/saved", f"--reference={kinds}/folder", "--features=digits"]
     out = f"--out={tmp_path}/out.json"

@@ -14,8 +14,9 @@ from gan.metrics.features import INCEPTION, FeatureNetwork
 from gan.metrics.statistics import reference_statistics
 from harness.datasets import load_images
 from harness.errors import Diverged
-from harness.experiments.experiment import Job
+from harness.experiments.experiment import Job, Outcome
 from harness.experiments.sweep import Sweep
+from harness.run.directory import RunDirectory
 from tests.jobs import in_this_process
 
 CONFIG = dataclasses.replace(
@@ -58,3 +59,22 @@ def test_only_inceptions_distance_is_an_fid():
     assert [name(CONFIG) for name in names] == ["Fréchet distance", "classifier score"]
     config = dataclasses.replace(CONFIG, features=INCEPTION)
     assert [name(config) for name in names] == ["FID", "IS"]
+
+
+def test_a_table_of_distances_of_few_images_says_so(tmp_path):
+    row = {
+        **{"step": 3, "frechet_distance": 1.0, "feature_count": 64, "generated": "samples"},
+        **{"generated_count": 40, "reference": "digits test", "reference_count": 360},
+    }
+    for name, changes in {"few": {}, "enough": {"generated_count": 64}, "old": None}.items():
+        (tmp_path / name).mkdir()
+        if changes is None:  # of before features were counted
+            row.pop("feature_count")
+        (tmp_path / name / "metrics.jsonl").write_text(json.dumps(row | (changes or {})) + "\n")
+    few, *others = (
+        Outcome(Job(name, CONFIG), "complete", RunDirectory(tmp_path / name))
+        for name in ("few", "enough", "old")
+    )
+    assert "40 images of samples are fewer than the 64 features" in trained.warnings([few, few])
+    assert trained.warnings([few, few]).count("Warning") == 1
+    assert trained.warnings(others) == ""

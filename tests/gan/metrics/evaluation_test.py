@@ -4,13 +4,22 @@ import json
 import numpy as np
 import pytest
 
-from gan.metrics.evaluation import CHEAP, METRICS, compare, describe, evaluate, table
+from gan.metrics import statistics
+from gan.metrics.evaluation import (
+    CHEAP,
+    METRICS,
+    compare,
+    describe,
+    evaluate,
+    table,
+    training_distance,
+)
 from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.frechet import frechet_distance, frechet_distance_of_features, moments
 from gan.metrics.inception_score import inception_score
 from gan.metrics.kernel_distance import kernel_distance
 from gan.metrics.precision_recall import precision_recall
-from gan.metrics.statistics import Statistics, reference_statistics
+from gan.metrics.statistics import Statistics, gather, reference_statistics
 from harness.datasets import load_images
 
 
@@ -54,6 +63,7 @@ def test_the_distance_is_that_of_all_images_scaled():
         "inception_score_deviation": None,
         "inception_score_reason": "the features have no logits",
         "features": "means",
+        "feature_count": 3,
         "generated": "samples",
         "generated_count": 23,
         "reference_count": 50,
@@ -150,6 +160,7 @@ def test_all_metrics(sides):
         "reference_count": 80,
         "reference_rows": 80,
         "class_shares": [0.5, 0.5],
+        "feature_count": made.mean.size,
     }
     keys = [key for metric in METRICS.values() for key in metric.keys]
     assert result == {key: result[key] for key in keys} | others
@@ -159,7 +170,7 @@ def test_all_metrics(sides):
 def test_some_metrics(sides):
     assert compare(*sides, ["precision_recall"]).keys() == {
         *("precision", "recall", "generated", "generated_count", "generated_rows"),
-        *("reference", "reference_count", "reference_rows", "class_shares"),
+        *("reference", "reference_count", "reference_rows", "class_shares", "feature_count"),
     }
     assert CHEAP == ("frechet_distance", "inception_score")
     assert not {"generated_rows", "precision"} & compare(*sides).keys()
@@ -241,3 +252,30 @@ def test_describe():
     assert describe(result | {"inception_score": None}) == line
     assert "FID" not in describe(result | {"features": "tfgan_inception-0123"})
     assert describe(result | {"features": "tfgan_inception"}).startswith("FID 12.35 (tfgan_inc")
+
+
+@pytest.mark.parametrize("n, few", [(2, True), (3, False)])
+def test_fewer_images_than_features(n, few):
+    """A covariance of few images has no inverse, and its distance is too large: it is said."""
+    result = evaluate(lambda n: iter([_images(n)]), REFERENCE, _network(), n)
+    line = "Warning: 2 images of samples are fewer than the 3 features"
+    assert (line in describe(result)) is (line in table(result)) is few
+    small = dataclasses.replace(REFERENCE, count=n, name="toys train")
+    said = training_distance(small, REFERENCE)[1]
+    assert ("Warning: 2 images of toys train are fewer than" in said) is few
+
+
+def test_few_images_are_compared_by_the_small_side(monkeypatch):
+    """No covariance of all features is decomposed, and the value is that of decomposing them."""
+    images = _images(60).reshape(60, -1)[:, :40]
+    features = FeatureNetwork("rows", "0", lambda x: (_Array(x.numpy()[:, 0, :, 0]), None))
+    few, many = (
+        gather([(some[:, None, :, None] + 1) * 127.5], len(some), "toys", features)
+        for some in (images[:9], images[9:])
+    )
+    assert few.factor is not None and many.factor is None
+    expected = frechet_distance(few.mean, few.covariance, many.mean, many.covariance)
+    monkeypatch.setattr(statistics, "frechet_distance", None)
+    for pair in ((few, many), (many, few)):
+        np.testing.assert_allclose(statistics.distance(*pair), expected, rtol=1e-9)
+    assert statistics.distance(few, few) == pytest.approx(0, abs=1e-9 * expected)

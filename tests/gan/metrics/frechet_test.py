@@ -4,6 +4,8 @@ import scipy.linalg
 
 from gan.metrics.frechet import (
     Moments,
+    distance_by_factor,
+    factor,
     frechet_distance,
     frechet_distance_of_features,
     moments,
@@ -202,3 +204,22 @@ def test_bad_moments():
     for message, gaussian in bad.items():
         with pytest.raises(ValueError, match=message):
             frechet_distance(mean, covariance, *gaussian)
+
+
+@pytest.mark.parametrize("n_a, n_b", [(7, 9), (9, 200), (7, 24)])
+def test_by_factor_against_scipy(random, n_a, n_b):
+    a = random.normal(size=(n_a, 24)) @ _covariance(random, 24)
+    b = random.normal(size=(n_b, 24)) @ _covariance(random, 24) + 0.3
+    mean, covariance = moments(b)
+    expected = _by_nonsymmetric_roots(*moments(a), mean, covariance)
+    by_covariance = distance_by_factor(a.mean(0), factor(a), mean, covariance)
+    by_factors = distance_by_factor(a.mean(0), factor(a), mean, factor_b=factor(b))
+    np.testing.assert_allclose(by_covariance, expected, rtol=1e-6)
+    np.testing.assert_allclose(by_factors, by_covariance, rtol=1e-11)
+
+
+def _by_nonsymmetric_roots(mean_a, cov_a, mean_b, cov_b):
+    """By SciPy's eigenvalues of the product: its square root of a singular matrix is not exact."""
+    values = scipy.linalg.eigvals(cov_a @ cov_b).real
+    trace = np.sqrt(np.maximum(values, 0)).sum()
+    return np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a + cov_b) - 2 * trace

@@ -106,10 +106,20 @@ def test_bad_folders(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_npz_of_images(tmp_path, pixels, name, channels):
     pixels = pixels[..., :channels]
-    # A file with both is one of images: they tell more.
-    np.savez_compressed(tmp_path / "a.npz", **{name: pixels, "mu": np.zeros(2)}, sigma=np.eye(2))
+    np.savez_compressed(tmp_path / "a.npz", **{name: pixels})
     source = sources.from_npz(tmp_path / "a.npz")
     assert (source.name, source.count, source.size) == ("a", 7, (3, 5))
+    np.testing.assert_array_equal(_all(source, 7), pixels)
+
+
+def test_an_npz_of_both(tmp_path, pixels):
+    """The images need not be those of the statistics, which published distances are of."""
+    np.savez(tmp_path / "a.npz", arr_0=pixels, mu=np.ones(2), sigma=np.eye(2))
+    statistics = sources.from_npz(tmp_path / "a.npz")
+    assert statistics.name == "a (its statistics)"
+    np.testing.assert_array_equal(statistics.mean, [1, 1])
+    source = sources.from_npz(tmp_path / "a.npz", sources.IMAGES)
+    assert (source.name, source.count) == ("a (its images)", 7)
     np.testing.assert_array_equal(_all(source, 7), pixels)
 
 
