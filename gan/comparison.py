@@ -8,7 +8,6 @@ from gan import parts
 from gan.measuring import source_statistics, split_statistics
 from gan.metrics import sources
 from gan.metrics.evaluation import METRICS, compare, table, training_distance
-from gan.metrics.features import load_features
 from gan.metrics.statistics import Statistics
 from gan.saved import run_config
 from gan.sides import Opening, open_run, open_side
@@ -53,7 +52,7 @@ def compare_run(run_dir, override, asked):
     training, test = parts.splits(config)
     opening = Opening(config.data_dir, config.image_size, asked.num_classes, config.seed)
     sides = open_run(run_dir, opening), sources.from_split(test)
-    features = load_features(config.features)
+    features = parts.feature_network(config)
     result, reference = _compare(sides, features, config, asked)
     print(table(result))
     real = split_statistics(training, config.eval_samples, features)
@@ -77,7 +76,7 @@ def compare_pair(pair, config, image_size, asked):
     opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
     sides = [open_side(flag, spec, opening) for flag, spec in pair.items()]
     files = all(isinstance(side, Statistics) for side in sides)
-    features = None if files else load_features(config.features)
+    features = None if files else parts.feature_network(config)
     result, _ = _compare(sides, features, config, asked)
     print(table(result))
     if asked.out is not None:
@@ -105,6 +104,7 @@ def _compare(sides, features, config, asked):
     result |= {
         "features": features and features.name,
         "features_fingerprint": features and features.fingerprint,
+        "features_take": features and features.takes,
         "seed": config.seed,
         "versions": versions("tfnorm", "tensorflow", "keras", "numpy", "python"),
     }

@@ -126,8 +126,28 @@ class Config(Run, Normalization, Data):
     features: str = option(
         INCEPTION,
         "Evaluation",
-        "Network for the Fréchet distance: digits, tfgan_inception, or the directory of a "
-        "SavedModel (images (n, h, w, 3) in [0, 255] to features).",
+        "Network for the Fréchet distance: digits, tfgan_inception, or a SavedModel's directory or "
+        ".keras file, from images to features (n, d), see docs/features.md.",
+    )
+    feature_size: int | None = option(
+        None,
+        "Evaluation",
+        "Height and width in pixels that images are resized to for a feature network of one's own, "
+        "bilinearly and antialiased; none: as the network tells, or not at all.",
+        check=at_least(1),
+    )
+    feature_range: str | None = option(
+        None,
+        "Evaluation",
+        "Range of the images that it takes; none: as it tells, 0:255 where it has an output named "
+        "`features`.",
+        choices=Table("gan.metrics.network_inputs", "RANGES"),
+    )
+    feature_layout: str | None = option(
+        None,
+        "Evaluation",
+        "Where the channels of the images are that it takes; none: as it tells.",
+        choices=Table("gan.metrics.network_inputs", "LAYOUTS"),
     )
     eval_samples: int = option(
         10_000,

@@ -33,7 +33,8 @@ Each side is one of: a run directory, or a SavedModel serving_default(latent[, l
 """
 
 ROWS = 10_000
-FIELDS = ("dataset", "data_dir", "image_size", "features", "eval_samples", "seed")
+FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
+FIELDS = ("dataset", "data_dir", "image_size", *FEATURES, "eval_samples", "seed")
 
 
 def define_flags():

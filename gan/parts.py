@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from gan.measuring import split_statistics
 from gan.metrics.features import FeatureNetwork, load_features
+from gan.metrics.network_inputs import Takes
 from gan.metrics.statistics import Statistics
 from gan.trainer import Trainer
 from harness.datasets import Images, image_kind, load_images
@@ -30,9 +31,15 @@ def prepare(config, strategy):
     """
     trainer = make_trainer(config, strategy)
     training, test = splits(config)
-    features = load_features(config.features)
+    features = feature_network(config)
     reference = split_statistics(test, config.eval_samples, features)
     return Parts(trainer, training, test, features, reference)
+
+
+def feature_network(config):
+    """The `FeatureNetwork` that a configuration names; raises `UserError` if there is none."""
+    takes = Takes(config.feature_size, config.feature_range, config.feature_layout)
+    return load_features(config.features, takes)
 
 
 def make_trainer(config, strategy):

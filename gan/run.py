@@ -32,6 +32,9 @@ class Run(run.Run):
         """Shows what comes of the configuration."""
         super().begin()
         if self.directory.writes:
+            features = self.parts.features
+            if features.takes is not None:
+                print(f"{features.name} features: {features.takes}")
             print()
 
     def batches(self):

@@ -206,7 +206,7 @@ _TITLES = {
 
 
 def describe(result):
-    """Says a result of `evaluate` in a line, and others of few images and of class shares if any."""
+    """Says a result of `evaluate` in a line, and in others few images and class shares, if any."""
     measured = ", ".join(
         f"{title} {result[key]:.4g}" for key, title in _titles(result) if result[key] is not None
     )
@@ -230,7 +230,8 @@ def table(result):
     width = max(len(title) for title, *_ in rows)
     lines = [f"{title:{width}}  {value:>9}  {last}".rstrip() for title, value, last in rows]
     sides = [f"{side}: {_side(result, side)}" for side in ("generated", "reference")]
-    head = [*sides, f"features: {result['features'] or 'as in the files'}", ""]
+    taken = f", {result['features_take']}" if result.get("features_take") else ""
+    head = [*sides, f"features: {result['features'] or 'as in the files'}{taken}", ""]
     return "\n".join([*head, *lines, "", *few_of(result), *_class_shares(result)]).rstrip()
 
 

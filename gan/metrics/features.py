@@ -8,14 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from gan.config import INCEPTION
-from harness import saved_models
+from gan.metrics import network_inputs, opened_networks
+from gan.metrics.network_inputs import Takes
 from harness.errors import UserError
 
 DIGITS = "digits"
 
 _SHIPPED = pathlib.Path(__file__).with_name("digits").resolve()
-_INCEPTION_SIZE = 299
 _BATCH_SIZE = 50
+AS_IT_SAYS = Takes()
+# Images as a network with an output named `features` takes them, if it does not say more.
+_CONTRACT = network_inputs.Input(None, None, "0:255", "channels_last")
 
 
 class FeatureNetwork:
@@ -23,19 +26,24 @@ class FeatureNetwork:
 
     Attributes:
         name: what printed lines and file names call it.
-        fingerprint: 12 hexadecimal digits that another network does not have.
+        fingerprint: 12 hexadecimal digits that another network, or the same of images that are
+            brought to it in another way, does not have.
+        takes: what it takes and how images are brought to that, in words; None: as they are.
+        resizes: whether images of any size are brought to one.
     """
 
-    def __init__(self, name, fingerprint, function):
+    def __init__(self, name, fingerprint, function, takes=None, resizes=False):
         """Wraps a function.
 
         Args:
-            name, fingerprint: see the attributes.
+            name, fingerprint, takes, resizes: see the attributes.
             function: takes a tensor float32 (n, h, w, 3) in [0, 255] to features (n, d) and logits
                 (n, classes), or None.
         """
         self.name = name
         self.fingerprint = fingerprint
+        self.takes = takes
+        self.resizes = resizes
         self._function = function
 
     def __call__(self, images, batch_size=_BATCH_SIZE, progress=None):
@@ -72,7 +80,7 @@ class FeatureNetwork:
         return np.concatenate(features), np.concatenate(logits) if logits else None
 
 
-def load_features(spec):
+def load_features(spec, takes=AS_IT_SAYS):
     """Loads a feature network.
 
     Args:
@@ -81,10 +89,15 @@ def load_features(spec):
             * "digits": the classifier of handwritten digits that this project trained
               (`gan.train_features`).
             * "tfgan_inception": the network of tensorflow-gan's FID, from TensorFlow Hub.
-            * a directory with a SavedModel, either with `serving_default(images)` from float32
-              (n, h, w, 3) in [0, 255] to `features` and, if it can, `logits`; or with the outputs
-              `pool_3` and `logits`, as a local copy of tensorflow-gan's network. That one gets
-              what tensorflow-gan gives it: images in [-1, 1], resized bilinearly to 299x299.
+            * a directory with a SavedModel, or a `.keras` file, of one input of images and one
+              output (n, d), of Keras' own `export` or anyone's. Of several outputs it is the one
+              named `features`, and `logits`, if there are any, are the classes'. An input is
+              float32 (n, h, w, 3) in [0, 255] where an output is named `features`; else its size
+              and layout are read from it, and its range must be said.
+            * a directory with the outputs `pool_3` and `logits`, as a local copy of
+              tensorflow-gan's network. That one gets what tensorflow-gan gives it: images in
+              [-1, 1], resized bilinearly to 299x299.
+        takes: a `Takes`, of networks of one's own.
 
     Returns:
         A `FeatureNetwork`. A directory is named for its last part.
@@ -94,15 +107,20 @@ def load_features(spec):
     """
     path = pathlib.Path(spec)
     if spec == DIGITS or path.resolve() == _SHIPPED:
-        return _load(_SHIPPED, DIGITS)
+        return _load(_SHIPPED, DIGITS, takes)
     if spec == INCEPTION:
-        return _load(_download_inception(), INCEPTION)
-    if not path.is_dir():
+        opened_networks.check_none_given(spec, takes)
+        return _load(_download_inception(), INCEPTION, takes)
+    if not path.is_dir() and not _is_keras_file(path):
         raise UserError(
-            f"--features must be {DIGITS!r}, {INCEPTION!r} or a directory with a SavedModel. "
-            f"Received: features={str(spec)!r}, which is no directory"
+            f"--features must be {DIGITS!r}, {INCEPTION!r}, a directory with a SavedModel or a "
+            f".keras file. Received: features={str(spec)!r}, which is neither"
         )
-    return _load(path, None)
+    return _load(path, None, takes)
+
+
+def _is_keras_file(path):
+    return path.suffix == ".keras" and path.is_file()
 
 
 def _download_inception():
@@ -123,77 +141,45 @@ def _download_inception():
         ) from error
 
 
-def _load(path, name):
+def _load(path, name, takes):
     try:
         fingerprint = _fingerprint(path)
-        function = _function(saved_models.load(path))
-        for output in function(tf.zeros([2, 32, 32, 3])):
-            if output is not None and (output.shape.rank != 2 or output.shape[0] != 2):
-                raise ValueError(f"of 2 images it gives an output of shape {output.shape}")
+        network = opened_networks.open_network(path, takes)
+    except UserError:
+        raise
     except Exception as error:  # Damaged files surface as one of many types.
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"The feature network in {path} cannot be used ({type(error).__name__}: {reason}). It "
-            "must be a SavedModel whose serving_default takes `images`, float32 (n, h, w, 3) in "
-            "[0, 255], to `features`, (n, d); or a copy of tensorflow-gan's, with `pool_3`"
+            "must take images, (n, h, w, 3) or channels first, to features, (n, d): a SavedModel "
+            "with serving_default or a .keras file, see docs/features.md; or a copy of "
+            "tensorflow-gan's, with `pool_3`"
         ) from error
     if name is None:
-        name = re.sub(r"[^\w.-]+", "_", path.resolve().name)
+        name = re.sub(r"[^\w.-]+", "_", path.resolve().name.removesuffix(".keras"))
         if name in (DIGITS, INCEPTION):  # Those names say which network it is.
             name = f"{name}-{fingerprint}"
-    return FeatureNetwork(name, fingerprint, function)
+    if network.input is None:
+        return FeatureNetwork(
+            name, fingerprint, network.outputs, network.said, network.said is not None
+        )
+    if network.input != _CONTRACT:
+        seen = f"{fingerprint} {network.input}"
+        fingerprint = hashlib.sha256(seen.encode()).hexdigest()[:12]
 
+    def function(images):
+        return network.outputs(network.input.bring(images))
 
-def _function(model):
-    """Finds a SavedModel's function from (n, h, w, 3) in [0, 255] to (features, logits or None)."""
-    signature = dict(model.signatures).get("serving_default") if model.signatures else None
-    names = sorted(signature.structured_outputs) if signature else []
-    if "features" in names:
-        call = _single_argument(signature)
-
-        def features(images):
-            outputs = call(images)
-            return outputs["features"], outputs.get("logits")
-
-        return features
-
-    if callable(model):  # As tensorflow-gan calls it.
-        call = model
-    elif "pool_3" in names:
-        call = _single_argument(signature)
-    else:
-        raise ValueError(f"its outputs are {names}")
-
-    def inception(images):
-        images = tf.image.resize(images, [_INCEPTION_SIZE] * 2, method="bilinear")
-        outputs = call(images / 127.5 - 1.0)
-        if not (isinstance(outputs, dict) and "pool_3" in outputs):
-            received = sorted(outputs) if isinstance(outputs, dict) else "not named"
-            raise ValueError(f"its outputs are {received}")
-        pool = outputs["pool_3"]
-        return tf.reshape(pool, [tf.shape(pool)[0], -1]), outputs.get("logits")
-
-    return inception
-
-
-def _single_argument(signature):
-    """Makes a signature a function of its one argument, whatever that is called."""
-    arguments = signature.structured_input_signature[1]
-    if len(arguments) != 1:
-        raise ValueError(f"its arguments are {sorted(arguments)}")
-    ((name, spec),) = arguments.items()
-
-    def call(images):
-        if not spec.is_compatible_with(images):  # A signature itself does not look.
-            raise ValueError(f"it takes {spec.dtype.name} {spec.shape}, not {images.shape}")
-        return signature(**{name: images})
-
-    return call
+    resizes = network.input.size is not None
+    said = None if network.input == _CONTRACT else str(network.input)
+    return FeatureNetwork(name, fingerprint, function, said, resizes)
 
 
 def _fingerprint(path):
-    """Digests the files that make up a SavedModel: 12 hexadecimal digits."""
+    """Digests the files that make up a SavedModel, or a file: 12 hexadecimal digits."""
     digest = hashlib.sha256()
+    if path.is_file():
+        digest.update(path.read_bytes())
     for pattern in ("saved_model.pb", "saved_model.pbtxt", "variables/**/*", "assets/**/*"):
         for file in sorted(path.glob(pattern)):
             if file.is_file():
