@@ -7,12 +7,12 @@ import typing
 from gan import parts
 from gan.measuring import source_statistics, split_statistics
 from gan.metrics import sources
-from gan.metrics.evaluation import METRICS, compare, table, training_distance
-from gan.metrics.statistics import Statistics
+from gan.metrics.evaluation import METRICS, compare, few_images, table, training_distance
+from gan.metrics.statistics import Statistics, save
 from gan.saved import run_config
 from gan.sides import Opening, open_run, open_side
 from harness.errors import UserError
-from harness.files import write_whole
+from harness.files import whole_file, write_whole
 from harness.versions import versions
 
 
@@ -24,6 +24,7 @@ class Asked(typing.NamedTuple):
         rows: images of each side whose features are kept.
         num_classes: of a generator that no run tells of, or None.
         out: the JSON file to write, or None.
+        save: the file to write the statistics of the reference to, or None.
         npz: which is taken from an .npz file that has both, of `sources.TAKES`.
     """
 
@@ -31,6 +32,7 @@ class Asked(typing.NamedTuple):
     rows: int
     num_classes: int | None
     out: str | None
+    save: str | None = None
     npz: str = sources.STATISTICS
 
 
@@ -73,14 +75,46 @@ def compare_pair(pair, config, image_size, asked):
     Raises:
         UserError: there are no such images, or no such feature network.
     """
-    opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
-    sides = [open_side(flag, spec, opening) for flag, spec in pair.items()]
+    sides = _open_sides(pair, config, image_size, asked)
     files = all(isinstance(side, Statistics) for side in sides)
     features = None if files else parts.feature_network(config)
     result, _ = _compare(sides, features, config, asked)
     print(table(result))
     if asked.out is not None:
         _write(asked.out, result)
+
+
+def measure(side, config, image_size, asked):
+    """Writes the statistics of any images to a file, to be a side of comparisons.
+
+    Args:
+        side: dict of `generated` or `reference`, what a user names it.
+        config, image_size, asked: as in `compare_pair`.
+
+    Raises:
+        UserError: as `compare_pair`, or it is statistics already.
+    """
+    (opened,) = _open_sides(side, config, image_size, asked)
+    if isinstance(opened, Statistics):
+        ((flag, spec),) = side.items()
+        raise UserError(f"--{flag} is a file of statistics already. Received: {flag}={spec}")
+    features = parts.feature_network(config)
+    statistics = source_statistics(opened, config.eval_samples, features, 0)
+    _save(statistics, asked.save)
+    for line in few_images([(statistics.name, statistics.count)], len(statistics.mean)):
+        print(line)
+
+
+def _open_sides(specs, config, image_size, asked):
+    opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
+    return [open_side(flag, spec, opening) for flag, spec in specs.items()]
+
+
+def _save(statistics, path):
+    with whole_file(path) as aside, open(aside, "wb") as file:
+        save(statistics, file)
+    count = "" if statistics.count is None else f" of {statistics.count:,} images"
+    print(f"Wrote {path}, statistics{count} of {statistics.name}.")
 
 
 def _compare(sides, features, config, asked):
@@ -96,7 +130,10 @@ def _compare(sides, features, config, asked):
         real = split_statistics(reference.split, config.eval_samples, features)
     else:
         real = _statistics(reference, features, config, rows)
+    if asked.save is not None:
+        _save(real, asked.save)
     made = _statistics(generated, features, config, rows)
+    _check_one_network(made, real)
     try:
         result = compare(made, real, asked.metrics, config.seed)
     except ValueError as error:
@@ -109,6 +146,16 @@ def _compare(sides, features, config, asked):
         "versions": versions("tfnorm", "tensorflow", "keras", "numpy", "python"),
     }
     return result, real
+
+
+def _check_one_network(made, real):
+    """Raises `UserError` where two files of statistics say that they are of two networks."""
+    prints = made.fingerprint, real.fingerprint
+    if None not in prints and prints[0] != prints[1]:
+        raise UserError(
+            f"{made.name} and {real.name} must be statistics of the features by one network. "
+            f"Received: networks with the fingerprints {prints[0]} and {prints[1]}"
+        )
 
 
 def _statistics(side, features, config, rows):

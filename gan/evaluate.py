@@ -26,6 +26,10 @@ keep their size.
   python -m gan.evaluate --generated=runs/zca --reference=cifar10:test --data_dir=DATA_DIR
   python -m gan.evaluate --generated=FOLDER --reference=images.npz --out=evaluation.json
 
+The statistics of one side, to be a side later:
+
+  python -m gan.evaluate --reference=FOLDER --save_statistics=reference.npz
+
 Each side is one of: a run directory, or a SavedModel serving_default(latent[, labels]) -> images in
 [-1, 1], for its samples; a folder of images, and the folders in it; an .npz file of images, uint8
 (n, h, w, 1 or 3), as `images` or `arr_0`, or of statistics of features, `mean` and `covariance` or
@@ -63,6 +67,13 @@ def define_flags():
         "Images of each side, the first, that kernel_distance and precision_recall are of. Their "
         f"features are kept in memory, 4 bytes each. Left out: {ROWS}.",
     )
+    flags.define_flag(
+        "save_statistics",
+        str,
+        "Evaluation",
+        "Also write the statistics of the reference, or of the only side that is given, to this "
+        ".npz file, which may be a side itself.",
+    )
     flags.define_flag("out", str, "Evaluation", "JSON file to write the numbers to.")
 
 
@@ -76,18 +87,27 @@ def main():
         if value is not None and value < least:
             raise UserError(f"--{name} must be at least {least}. Received: {name}={value}")
     pair = {"generated": given.generated, "reference": given.reference}
-    is_pair = given.run_dir is None and all(pair.values()) and given.dataset is None
-    if not is_pair and (given.run_dir is None or any(pair.values())):
+    save = given.save_statistics
+    if save is not None and not save.endswith(".npz"):
+        raise UserError(f"--save_statistics must end in .npz. Received: save_statistics={save}")
+    side = {flag: spec for flag, spec in pair.items() if spec}
+    no_run = given.run_dir is None and given.dataset is None
+    is_side = no_run and save is not None and len(side) == 1
+    is_pair = no_run and all(pair.values())
+    if not is_pair and not is_side and (given.run_dir is None or any(pair.values())):
         raise UserError(
             "Give --run_dir, a run that is complete, or both of --generated and --reference, and "
             "with these no --dataset: a split of a dataset is --reference=NAME:SPLIT."
         )
     program.load_tensorflow()
-    from gan.comparison import Asked, compare_pair, compare_run
+    from gan.comparison import Asked, compare_pair, compare_run, measure
     from gan.metrics import sources
 
-    asked = Asked(metrics, rows, given.num_classes, given.out, given.npz or sources.STATISTICS)
-    if is_pair:
+    npz = given.npz or sources.STATISTICS
+    asked = Asked(metrics, rows, given.num_classes, given.out, save, npz)
+    if is_side:
+        measure(side, flags.override(Config(), FIELDS), given.image_size, asked)
+    elif is_pair:
         compare_pair(pair, flags.override(Config(), FIELDS), given.image_size, asked)
     else:
         compare_run(given.run_dir, lambda config: flags.override(config, FIELDS), asked)

@@ -21,11 +21,15 @@ def split_statistics(images, count, features):
 
 
 def source_statistics(source, count, features, rows):
-    """`Statistics` of a `Source`, of `count` images or as many as there are."""
+    """`Statistics` of a `Source`, of `count` images or as many as there are.
+
+    They may differ in size where the network brings them to one.
+    """
+    batches = features.resizes and source.any_size or source.batches
     count = count if source.count is None else min(count, source.count)
     progress = Progress(f"images of {source.name}")
     try:
-        return gather(source.batches(count), count, source.name, features, rows, progress)
+        return gather(batches(count), count, source.name, features, rows, progress)
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"The images of {source.name} cannot be measured: {error}") from error
 

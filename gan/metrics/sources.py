@@ -33,6 +33,8 @@ class Source:
         count: number of images that there are; None: as many as are asked for.
         size: (height, width) of all in pixels; None if it is known with the first batch only.
         split: the `harness.datasets.Images` that they are, if they are such.
+        any_size: as `batches`, of images that may differ in size from batch to batch, which
+            `batches` refuses; None: they do not.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Source:
     count: int | None
     size: tuple[int, int] | None
     split: typing.Any = None
+    any_size: typing.Callable | None = None
 
 
 def from_array(name, images, split=None):
@@ -88,7 +91,8 @@ def from_folder(path, read, seed=0):
         image = read(file)
         if image.shape != first.shape:
             raise ValueError(
-                "The images of a folder must be of one size, or be brought to one by --image_size. "
+                "The images of a folder must be of one size, or be brought to one by --image_size, "
+                "or by a feature network of a fixed size. "
                 f"Received: {_size(first)} of {files[0]}, {_size(image)} of {file}"
             )
         return image
@@ -98,7 +102,16 @@ def from_folder(path, read, seed=0):
             some = files[start : min(start + _FOLDER_BATCH, count)]
             yield np.stack([read_like_first(file) for file in some])
 
-    return Source(path.resolve().name, images, len(files), first.shape[:2])
+    def any_size(count):
+        for start in range(0, count, _FOLDER_BATCH):
+            by_size = {}
+            for file in files[start : min(start + _FOLDER_BATCH, count)]:
+                image = read(file)
+                by_size.setdefault(image.shape, []).append(image)
+            yield from map(np.stack, by_size.values())
+
+    name = path.resolve().name
+    return Source(name, images, len(files), first.shape[:2], any_size=any_size)
 
 
 def from_npz(path, take=STATISTICS):
@@ -107,7 +120,8 @@ def from_npz(path, take=STATISTICS):
     Args:
         path: of a file with an array of images, uint8 (n, height, width, 1 or 3), named `images` or
             `arr_0`; or else of statistics, `mean` (d,) and unbiased `covariance` (d, d), or `mu`
-            and `sigma`, and the number of images `count` if it is known.
+            and `sigma`, and if they are known the number of images `count` and the `fingerprint` of
+            the network, as `gan.metrics.statistics.save` writes them.
         take: which of the two, `STATISTICS` or `IMAGES`, where a file has both. They need not be of
             the same images: in the files of published FIDs the images are a part of those that the
             statistics are of.
@@ -123,12 +137,12 @@ def from_npz(path, take=STATISTICS):
         with np.load(path, allow_pickle=False) as arrays:
             names = _chosen(path, arrays.files, take)
             values = [arrays[name] for name in names]
-            count = arrays["count"] if "count" in arrays.files else None
+            known = {name: arrays[name] for name in _OF_STATISTICS if name in arrays.files}
     except _Nothing:
         raise
     except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
-    side = _CONTENTS[names](path, *values, count)
+    side = _CONTENTS[names](path, *values, known)
     if len({_kind(found) for found in _found(arrays.files)}) > 1:
         side = dataclasses.replace(side, name=f"{side.name} (its {_kind(names)})")
     return side
@@ -158,7 +172,7 @@ def _kind(names):
     return IMAGES if _CONTENTS[names] is _images else STATISTICS
 
 
-def _images(path, images, count):
+def _images(path, images, known):
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise ValueError(
             f"The images in {path} must be uint8 (n, height, width, 1 or 3). "
@@ -167,7 +181,7 @@ def _images(path, images, count):
     return from_array(path.stem, images)
 
 
-def _statistics(path, mean, covariance, count):
+def _statistics(path, mean, covariance, known):
     whole = (
         mean.ndim == 1
         and covariance.shape == 2 * mean.shape
@@ -181,7 +195,14 @@ def _statistics(path, mean, covariance, count):
             f"(d, d). Received: {mean.dtype} {mean.shape}, {covariance.dtype} {covariance.shape}"
         )
     mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
-    return Statistics(mean, covariance, None if count is None else int(count), path.stem)
+    count, fingerprint = (known.get(name) for name in _OF_STATISTICS)
+    return Statistics(
+        mean,
+        covariance,
+        None if count is None else int(count),
+        path.stem,
+        fingerprint=None if fingerprint is None else str(fingerprint),
+    )
 
 
 def check_comparable(sides, features):
@@ -192,7 +213,7 @@ def check_comparable(sides, features):
         features: `FeatureNetwork` of the images.
     """
     known = [side for side in sides if isinstance(side, Source) and side.size is not None]
-    if len({side.size for side in known}) > 1:
+    if not features.resizes and len({side.size for side in known}) > 1:
         received = ", ".join(f"{side.name} {side.size[0]}x{side.size[1]}" for side in known)
         raise ValueError(
             "Features depend on the size of the images: bring both sides to one by --image_size. "
@@ -201,6 +222,12 @@ def check_comparable(sides, features):
     height, width = known[0].size if known else (32, 32)
     for side in sides:
         if isinstance(side, Statistics):
+            if side.fingerprint not in (None, features.fingerprint):
+                raise ValueError(
+                    f"The statistics {side.name} must be of the features by {features.name}, of "
+                    "images that are brought to it as these are. Received: those of a network with "
+                    f"the fingerprint {side.fingerprint} in place of {features.fingerprint}"
+                )
             given = features(np.zeros([1, height, width, 3], np.float32))[0].shape[1]
             if len(side.mean) != given:
                 raise ValueError(
@@ -208,6 +235,9 @@ def check_comparable(sides, features):
                     f"Received: {len(side.mean)} features in place of {given}"
                 )
 
+
+# What a file of statistics may say of them beside.
+_OF_STATISTICS = ("count", "fingerprint")
 
 # Names of the arrays that make up a file, and what makes a side of them.
 _CONTENTS = {

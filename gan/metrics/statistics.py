@@ -16,6 +16,7 @@ from gan.metrics.inception_score import SPLITS, InceptionScore
 
 _MAX_CLASSES = 100
 _BATCH_SIZE = 200
+_NO_SCORE = "statistics of features have no logits"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class Statistics:
         score: mean and deviation of the Inception Score, or why there is none.
         factor: F of the covariance F^T F, float64 (n, d), see `gan.metrics.frechet.factor`; None
             where there are as many images as features, or the images are not known.
+        fingerprint: of the `FeatureNetwork`; None if a file of statistics does not say.
         class_shares: the fraction of the images that the network takes for each class; None if it
             gives no logits, or of more than 100 classes.
     """
@@ -40,9 +42,10 @@ class Statistics:
     count: int | None
     name: str
     rows: np.ndarray | None = dataclasses.field(default=None, repr=False)
-    score: tuple[float, float] | str = "statistics of features have no logits"
+    score: tuple[float, float] | str = _NO_SCORE
     class_shares: list[float] | None = None
     factor: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    fingerprint: str | None = None
 
 
 def gather(batches, count, name, features, rows=0, progress=None):
@@ -89,6 +92,7 @@ def gather(batches, count, name, features, rows=0, progress=None):
         score=logits_seen.score(),
         class_shares=logits_seen.class_shares(),
         factor=factor(all_kept) if few else None,
+        fingerprint=features.fingerprint,
     )
 
 
@@ -149,10 +153,26 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
     path = _cache_dir(cache_dir) / _file_name(images, pixels, features)
     stored = _read(path)
     if stored is not None:
-        return Statistics(*stored, len(pixels), name)
+        return Statistics(*stored, len(pixels), name, fingerprint=features.fingerprint)
     computed = gather(batches(pixels), len(pixels), name, features, progress=progress)
     _write(path, computed.mean, computed.covariance)
-    return Statistics(computed.mean, computed.covariance, len(pixels), name)
+    return dataclasses.replace(computed, score=_NO_SCORE, class_shares=None, factor=None)
+
+
+def save(statistics, path):
+    """Writes `Statistics` to an .npz file that `gan.metrics.sources.from_npz` reads.
+
+    Args:
+        statistics: the `Statistics`.
+        path: an open binary file, or its path.
+    """
+    known = {"count": statistics.count, "fingerprint": statistics.fingerprint}
+    np.savez(
+        path,
+        mean=statistics.mean,
+        covariance=statistics.covariance,
+        **{name: value for name, value in known.items() if value is not None},
+    )
 
 
 def distance(a, b):

@@ -193,6 +193,52 @@ def test_a_file_of_images_and_statistics_of_others(run, kinds, tmp_path, digits)
     assert result["frechet_distance"] == pytest.approx(0, abs=1e-6) and result["precision"] == 1
 
 
+def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
+    shared = ["--features=digits", f"--out={tmp_path}/out.json", "--metrics=frechet_distance"]
+    pair = {"generated": "saved", "reference": "images.npz"}
+    asked = ["--eval_samples=60", *shared]
+    saves = f"--save_statistics={tmp_path}/of_both.npz"
+    out, of_images = run(
+        *(f"--{side}={kinds}/{spec}" for side, spec in pair.items()), saves, *asked
+    )
+    assert "of_both.npz, statistics of 60 images of images.\n" in out
+    for side, spec in pair.items():
+        out, _ = run(f"--{side}={kinds}/{spec}", f"--save_statistics={tmp_path}/{side}.npz", *asked)
+        assert "Warning: 60 images of " in out and "are fewer than the 64 features" in out
+    for made, real in (("saved", "of_both"), ("generated", "of_both"), ("generated", "reference")):
+        made = kinds / made if made == "saved" else tmp_path / f"{made}.npz"
+        out, result = run(f"--generated={made}", f"--reference={tmp_path}/{real}.npz", *asked)
+        assert result["frechet_distance"] == pytest.approx(of_images["frechet_distance"], rel=1e-6)
+        assert (result["reference"], result["reference_count"]) == (real, 60)
+    # They know of which network they are.
+    others = ["--features=digits", "--feature_size=20", *asked[2:]]
+    with pytest.raises(UserError, match="statistics of_both must be of the features by digits, of"):
+        run(f"--generated={kinds}/saved", f"--reference={tmp_path}/of_both.npz", *others)
+    run(f"--generated={kinds}/saved", f"--save_statistics={tmp_path}/other.npz", *others)
+    with pytest.raises(UserError, match="must be statistics of the features by one network"):
+        run(f"--generated={tmp_path}/other.npz", f"--reference={tmp_path}/of_both.npz")
+    with pytest.raises(UserError, match="is a file of statistics already"):
+        run(f"--generated={tmp_path}/other.npz", saves)
+
+
+def test_images_of_several_sizes_where_the_network_resizes(run, kinds, tmp_path, digits):
+    _save_folder(tmp_path / "small", digits[:30])
+    _save_folder(tmp_path / "mixed", digits[:30])
+    for i in range(1, 30, 2):
+        larger = tf.image.resize(digits[i], [24, 24], method="nearest")
+        path = tmp_path / f"mixed/{i:04d}.png"
+        path.write_bytes(tf.io.encode_png(larger).numpy())
+    shared = [f"--reference={tmp_path}/small", f"--out={tmp_path}/out.json", "--features=digits"]
+    with pytest.raises(UserError, match="of one size.*Received: 8x8 of .*0000.png, 24x24"):
+        run(f"--generated={tmp_path}/mixed", *shared)
+    mixed = [f"--generated={tmp_path}/mixed", "--feature_size=8", *shared]
+    out, result = run(*mixed)  # A larger image of the same is nearly the same.
+    assert "features: digits, images resized to 8x8 (bilinear, antialiased), in [0, 255]" in out
+    assert result["frechet_distance"] < 3 and result["precision"] > 0.9
+    _, other = run(f"--generated={kinds}/saved", *mixed[1:])
+    assert other["frechet_distance"] > 20 * result["frechet_distance"]
+
+
 def test_samples_and_rows(run, kinds, tmp_path):
     pair = [f"--generated={kinds}/saved", f"--reference={kinds}/folder", "--features=digits"]
     out = f"--out={tmp_path}/out.json"
@@ -219,6 +265,7 @@ MISTAKES = {
     "--feature_rows must be at least 0. Received: feature_rows=-1": ["PAIR", "--feature_rows=-1"],
     "--image_size must be at least 1. Received: image_size=0": ["PAIR", "--image_size=0"],
     "--num_classes must be at least 1": ["PAIR", "--num_classes=0"],
+    "--save_statistics must end in .npz": ["PAIR", "--save_statistics=K/file"],
     "Received: eval_samples=1": ["PAIR", "--eval_samples=1"],
     "--features must be .*'nowhere'": ["PAIR", "--features=nowhere"],
     "--generated must be one of .*nowhere', which does not exist": ["--generated=K/nowhere", "REF"],
