@@ -107,7 +107,7 @@ def measure(side, config, image_size, asked):
 
 def _open_sides(specs, config, image_size, asked):
     opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
-    return [open_side(flag, spec, opening) for flag, spec in specs.items()]
+    return [open_side(f"--{flag}", spec, opening) for flag, spec in specs.items()]
 
 
 def _save(statistics, path):

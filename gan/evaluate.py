@@ -64,8 +64,9 @@ def define_flags():
         "feature_rows",
         int,
         "Evaluation",
-        "Images of each side, the first, that kernel_distance and precision_recall are of. Their "
-        f"features are kept in memory, 4 bytes each. Left out: {ROWS}.",
+        "Images of each side, the first, that metrics of single images are of (kernel_distance, "
+        "precision_recall, density_coverage). Their features "
+        f"are kept in memory, 4 bytes each. Left out: {ROWS}.",
     )
     flags.define_flag(
         "save_statistics",

@@ -32,16 +32,16 @@ class Side(typing.NamedTuple):
     open: typing.Callable
 
 
-def open_side(flag, spec, opening):
-    """The `Source`, or the `Statistics`, that a flag tells of."""
+def open_side(name, spec, opening):
+    """The `Source`, or the `Statistics`, that a user tells of by what is called `name`."""
     for side in SIDES.values():
         if side.is_one(spec):
             try:
                 return _resized(side.open(spec, opening), opening.image_size)
             except ValueError as error:
-                raise UserError(f"--{flag}: {error}") from error
+                raise UserError(f"{name}: {error}") from error
     there = "" if pathlib.Path(spec).exists() else ", which does not exist"
-    raise UserError(f"--{flag} must be one of {', '.join(SIDES)}. Received: {spec!r}{there}")
+    raise UserError(f"{name} must be one of {', '.join(SIDES)}. Received: {spec!r}{there}")
 
 
 def open_run(path, opening):

@@ -1,9 +1,11 @@
 """Runs each Python block of a Markdown file: python tests/readme_blocks.py README.md
 
 Every block runs in a process and a folder of its own, so that none leans on another or on the
-checkout. The first that fails ends the program with exit code 1 and the block's line.
+checkout, but for those that begin with `# From a checkout.` The first that fails ends the program
+with exit code 1 and the block's line.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import tempfile
 
 OPENING = "```python"
 CLOSING = "```"
+CHECKOUT = "# From a checkout."
 
 
 def python_blocks(text: str) -> list[tuple[int, str]]:
@@ -31,16 +34,18 @@ def python_blocks(text: str) -> list[tuple[int, str]]:
     return blocks
 
 
-def run_block(first_line: int, source: str, name: str) -> bool:
-    """Whether `source` runs to its end in a new process, in a temporary folder.
+def run_block(first_line: int, source: str, path: pathlib.Path) -> bool:
+    """Whether `source`, a block of the file `path`, runs to its end, in a temporary folder.
 
-    The file that runs is called `name`, and starts with empty lines, so that a traceback shows
-    the lines of the Markdown file.
+    What runs has the name of that file, and starts with empty lines, so that a traceback shows the
+    lines of the Markdown file.
     """
     with tempfile.TemporaryDirectory() as folder:
-        script = pathlib.Path(folder, name)
+        script = pathlib.Path(folder, path.name)
         script.write_text("\n" * (first_line - 1) + source, "utf-8")
-        return subprocess.run([sys.executable, script], cwd=folder).returncode == 0
+        own = {"PYTHONPATH": str(path.resolve().parent)} if source.startswith(CHECKOUT) else {}
+        done = subprocess.run([sys.executable, script], cwd=folder, env=os.environ | own)
+        return done.returncode == 0
 
 
 def main(path: pathlib.Path) -> int:
@@ -51,7 +56,7 @@ def main(path: pathlib.Path) -> int:
         return 1
     for first_line, source in blocks:
         print(f"{path}:{first_line}: running the Python block", flush=True)
-        if not run_block(first_line, source, path.name):
+        if not run_block(first_line, source, path):
             print(f"{path}:{first_line}: the Python block that starts here failed", file=sys.stderr)
             return 1
     return 0

@@ -5,7 +5,9 @@ import typing
 
 import numpy as np
 
-from gan.metrics.features import INCEPTION
+from gan.config import INCEPTION
+from gan.metrics.density_coverage import NEIGHBOURS as DENSITY_NEIGHBOURS
+from gan.metrics.density_coverage import density_coverage
 from gan.metrics.kernel_distance import kernel_distance
 from gan.metrics.precision_recall import NEIGHBOURS, precision_recall
 from gan.metrics.statistics import distance, gather
@@ -50,6 +52,11 @@ def _precision_recall(generated, reference, seed):
     return precision_recall(*rows)
 
 
+def _density_coverage(generated, reference, seed):
+    least = DENSITY_NEIGHBOURS + 1
+    return density_coverage(_rows(generated, least), _rows(reference, least))
+
+
 def _rows(statistics, least):
     if statistics.rows is None:
         raise Unavailable(f"of {statistics.name} there are no features of single images")
@@ -65,6 +72,7 @@ METRICS = {
         ("kernel_distance", "kernel_distance_deviation"), _kernel_distance, needs_rows=True
     ),
     "precision_recall": Metric(("precision", "recall"), _precision_recall, needs_rows=True),
+    "density_coverage": Metric(("density", "coverage"), _density_coverage, needs_rows=True),
 }
 
 # The metrics that a run computes while it trains: those that need no features of single images.
@@ -202,6 +210,8 @@ _TITLES = {
     "kernel_distance": ("KID", "kernel distance"),
     "precision": ("precision", "precision"),
     "recall": ("recall", "recall"),
+    "density": ("density", "density"),
+    "coverage": ("coverage", "coverage"),
 }
 
 
