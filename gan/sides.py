@@ -55,7 +55,7 @@ def open_run(path, opening):
 def _saved_model(path, opening):
     path = pathlib.Path(path)
     generator = load_generator(path)
-    classes = _num_classes(path, opening) if generator.takes_labels else None
+    classes = number_of_classes(path, opening) if generator.takes_labels else None
 
     def sample(count):
         return evaluation_samples(
@@ -65,7 +65,7 @@ def _saved_model(path, opening):
     return sources.from_generator(path.resolve().name, sample, generator.size)
 
 
-def _num_classes(path, opening):
+def number_of_classes(path, opening):
     """The number of classes of a generator: as the flag says, or the run that it is of."""
     if opening.num_classes is not None:
         return opening.num_classes

@@ -17,8 +17,9 @@ from harness import program
 program.load_tensorflow()
 for name in (
     "gan.train", "gan.evaluate", "gan.experiment", "gan.train_features", "gan.run",
-    "gan.comparison", "gan.feature_network", "classify.train", "classify.evaluate",
-    "classify.experiment", "classify.run", "classify.measured", "tfnorm.benchmark.__main__",
+    "gan.comparison", "gan.drawing", "gan.feature_network", "gan.sample", "classify.train",
+    "classify.evaluate", "classify.experiment", "classify.run", "classify.measured",
+    "tfnorm.benchmark.__main__",
 ):
     importlib.import_module(name)
 gc.collect()

@@ -13,6 +13,7 @@ ANYTHING = ""
 PROGRAMS = (
     *(f"{folder}/{name}.py" for folder in ("gan", "classify") for name in ("train", "evaluate")),
     *(f"{folder}/experiment.py" for folder in ("gan", "classify")),
+    "gan/sample.py",
     "gan/train_features.py",
     "tfnorm/benchmark/__main__.py",
     "harness/experiments/flags.py",

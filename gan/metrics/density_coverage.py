@@ -43,4 +43,4 @@ def density_coverage(generated, real, neighbours=NEIGHBOURS, block=BLOCK):
             hit = squared_distances(rows, real[theirs], least=True) <= radii[theirs]
             inside += np.count_nonzero(hit)
             covered[theirs] |= hit.any(0)
-    return inside / (neighbours * len(generated)), float(covered.mean())
+    return float(inside / (neighbours * len(generated))), float(covered.mean())

@@ -13,7 +13,7 @@ from tests.sources import ROOT
 
 PROGRAMS = [
     *(f"{package}.{name}" for package in ("gan", "classify") for name in ("train", "evaluate")),
-    *("gan.experiment", "classify.experiment", "gan.train_features"),
+    *("gan.experiment", "classify.experiment", "gan.sample", "gan.train_features"),
 ]
 
 PROGRAM = """

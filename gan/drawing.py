@@ -1,0 +1,198 @@
+"""Pictures of a generator's samples."""
+
+import pathlib
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from gan import parts
+from gan.config import Config
+from gan.latents import latents
+from gan.metrics import sources
+from gan.saved import Generator, load_generator, run_config
+from gan.sides import Opening, number_of_classes, open_side
+from harness.errors import UserError
+from harness.figures import pictures
+from harness.run.actions import Progress
+
+_AT_ONCE = 64
+
+
+class Asked(typing.NamedTuple):
+    """What is asked for, as the flags of these names say."""
+
+    out: str
+    what: tuple[str, ...]
+    classes: tuple[int, ...] | None
+    training: str | None
+    count: int
+    rows: int
+    columns: int
+    num_classes: int | None
+
+
+class Sampler(typing.NamedTuple):
+    """A generator, and what its samples follow from.
+
+    Attributes:
+        generator: a `Generator`.
+        seed: of the latents.
+        classes: labels of the samples in turn; None: it takes none.
+    """
+
+    generator: Generator
+    seed: int
+    classes: tuple[int, ...] | None
+
+    def latents(self, count):
+        """Latents, (count, size): the first of a run's seed are those of its own grids."""
+        return latents(self.seed, "fixed", 0, count, self.generator.latent_size)
+
+    def __call__(self, latent):
+        """Images (n, h, w, channels) in [-1, 1] of latents, of the classes in turn."""
+        labels = None
+        if self.classes is not None:
+            labels = tf.constant(np.resize(self.classes, len(latent)), tf.int32)
+        return self.images(latent, labels)
+
+    def images(self, latent, labels):
+        """Images of latents (n, size) and labels (n,), or None."""
+        made = []
+        for start in range(0, len(latent), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            inputs = [latent[some]] if labels is None else [latent[some], labels[some]]
+            made.append(self.generator.generate(*inputs).numpy())
+        return np.concatenate(made)
+
+
+def draw(run_dir, saved_model, override, asked):
+    """Draws what is asked for of a run's generator, or of one in a SavedModel.
+
+    Args:
+        run_dir, saved_model: directories, one of which is None.
+        override: function from a `Config` to the one that holds here.
+        asked: an `Asked`.
+
+    Raises:
+        UserError: there is no such generator, class, data or feature network.
+    """
+    path = pathlib.Path(saved_model or pathlib.Path(run_dir, "generator"))
+    of_run = None if run_dir is None else run_config(run_dir)
+    config = override(of_run or Config())
+    generator = load_generator(path)
+    opening = Opening(config.data_dir, None, asked.num_classes, config.seed)
+    sampler = Sampler(generator, config.seed, _classes(generator, path, opening, asked.classes))
+    out = pathlib.Path(asked.out)
+    for name in asked.what:
+        if name == "nearest":
+            training = _training(of_run and config, opening, asked)
+            written = _nearest(sampler, out, asked, training, parts.feature_network(config))
+        else:
+            written = PICTURES[name](sampler, out, asked)
+        print(f"Wrote {written}.")
+
+
+def _classes(generator, path, opening, asked):
+    """The labels of samples in turn; None of a generator that takes none."""
+    if not generator.takes_labels:
+        if asked is not None:
+            raise UserError(f"The generator in {path} takes no labels. Received: classes={asked}")
+        return None
+    known = number_of_classes(path, opening)
+    if asked is not None and max(asked) >= known:
+        raise UserError(f"--classes must be below {known}. Received: classes={max(asked)}")
+    return tuple(range(known)) if asked is None else asked
+
+
+def _training(config, opening, asked):
+    """The `Source` of the images that samples are looked for in."""
+    if asked.training is not None:
+        side = open_side("--training", asked.training, opening)
+        if isinstance(side, sources.Source) and side.count is not None:
+            return side
+        raise UserError(f"--training must be images. Received: training={asked.training}")
+    if config is None:
+        raise UserError("--what=nearest needs --training, the images to look in, or --run_dir.")
+    return sources.from_split(parts.splits(config)[0])
+
+
+def _images(sampler, out, asked):
+    folder = out / "images"
+    for i, image in enumerate(sampler(sampler.latents(asked.count))):
+        pictures.write_png(folder / f"{i:05d}.png", pictures.image_grid(image[None], gap=0))
+    return f"{folder}, {asked.count} samples"
+
+
+def _grid(sampler, out, asked):
+    path = out / "grid.png"
+    pictures.write_png(path, pictures.image_grid(sampler(sampler.latents(asked.count))))
+    return f"{path}, {asked.count} samples"
+
+
+def _interpolations(sampler, out, asked):
+    path, columns = out / "interpolations.png", asked.columns
+    ends = sampler.latents(2 * asked.rows).numpy()
+    rows = [_between(*ends[i : i + 2], np.linspace(0, 1, columns)) for i in range(0, len(ends), 2)]
+    labels = None
+    if sampler.classes is not None:  # A row is of one class.
+        of_rows = np.resize(sampler.classes, asked.rows)
+        labels = tf.constant(np.repeat(of_rows, columns), tf.int32)
+    images = sampler.images(tf.constant(np.concatenate(rows), tf.float32), labels)
+    pictures.write_png(path, pictures.image_grid(images, columns))
+    return f"{path}, {asked.rows} rows of {columns}"
+
+
+def _between(start, end, shares):
+    """Latents (n, size) along the great circle, as their norms are those of normal ones."""
+    cosine = start @ end / (np.linalg.norm(start) * np.linalg.norm(end))
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    weights = np.stack([np.sin((1 - shares) * angle), np.sin(shares * angle)], 1) / np.sin(angle)
+    return weights @ np.stack([start, end])
+
+
+def _nearest(sampler, out, asked, training, features):
+    """Draws each sample beside the training images of the least distance of features."""
+    path = out / "nearest.png"
+    samples = sampler(sampler.latents(asked.rows))
+    rows = features((np.clip(samples, -1, 1) + 1) * 127.5)[0].astype(np.float64)
+    best = [[] for _ in samples]  # of each sample, pairs of a squared distance and an image
+    progress, done = Progress(f"images of {training.name}"), 0
+    for images in training.batches(training.count):
+        theirs = features(images)[0].astype(np.float64)
+        done += len(images)
+        progress(done, training.count)
+        for kept, row in zip(best, rows, strict=True):
+            squared = np.sum((theirs - row) ** 2, 1)
+            near = np.argsort(squared, kind="stable")[: asked.columns - 1]
+            kept += [(squared[i], images[i]) for i in near]
+            kept.sort(key=lambda pair: pair[0])
+            del kept[asked.columns - 1 :]
+    shown = []
+    for sample, kept in zip(samples, best, strict=True):
+        found = [_like(image, sample.shape) for _, image in kept]
+        shown += [sample, *found, *[np.ones_like(sample)] * (asked.columns - 1 - len(found))]
+    pictures.write_png(path, pictures.image_grid(np.stack(shown), asked.columns))
+    return (
+        f"{path}, samples and, in their rows, the nearest of {training.count:,} images of "
+        f"{training.name} by {features.name} features"
+    )
+
+
+def _like(image, shape):
+    """An image in [0, 255] as one in [-1, 1] of another shape (h, w, channels)."""
+    image = np.asarray(image, np.float32) / 127.5 - 1
+    if image.shape[:2] != shape[:2]:
+        image = tf.image.resize(image, shape[:2], antialias=True).numpy()
+    if image.shape[2] > shape[2]:
+        return image.mean(2, keepdims=True)
+    return np.broadcast_to(image, shape)
+
+
+# What there is to draw, and how; nearest images are of a run, or of images that are given.
+PICTURES = {
+    "images": _images,
+    "grid": _grid,
+    "interpolations": _interpolations,
+    "nearest": _nearest,
+}
