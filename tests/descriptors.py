@@ -114,10 +114,10 @@ def trained(layer, row):
 
 
 def public_layers():
-    """The layer classes that `tfnorm` exports."""
+    """The layer classes that `tfnorm` exports, but for `Whitening`, which does not train."""
     exported = [getattr(tfnorm, name) for name in tfnorm.__all__]
     return {
         value
         for value in exported
         if isinstance(value, type) and issubclass(value, keras.layers.Layer)
-    }
+    } - {tfnorm.Whitening}

@@ -9,6 +9,7 @@
 * `GroupWhitening` decorrelates groups of channels within each sample, for batches of any size.
 * `Coloring`, `CenterScale` and their forms for classes recover what a normalization took away;
   `SpectralNormalization` divides a layer's kernel by its largest singular value.
+* `Whitening` decorrelates data before a model, by statistics that it was adapted to.
 * `replace_batch_normalization` puts other layers in the place of a model's BatchNormalization, and
   `fold_normalization` makes the same function without normalization layers.
 * `tfnorm.functional` is the arithmetic: tensors in, tensors out. `tfnorm.analysis` measures what a
@@ -30,6 +31,7 @@ from tfnorm.layers import (
     SpectralNormalization,
     UnitInterval,
     Unitization,
+    Whitening,
 )
 
 __version__ = "0.2.0"
@@ -47,6 +49,7 @@ __all__ = [
     "SpectralNormalization",
     "UnitInterval",
     "Unitization",
+    "Whitening",
     "fold_normalization",
     "functional",
     "replace_batch_normalization",

@@ -7,7 +7,7 @@ import typing
 import keras
 import numpy as np
 
-from tfnorm.layers import BatchWhitening, CenterScale, Coloring, Unitization
+from tfnorm.layers import BatchWhitening, CenterScale, Coloring, Unitization, Whitening
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,11 @@ def _coloring(layer: Coloring) -> AffineMap:
     return AffineMap(matrix, np.ones(layer.channel_shape) * _or_default(layer.bias, 0.0))
 
 
+def _whitening(layer: Whitening) -> AffineMap:
+    matrix, mean = to_numpy(layer.matrix).T, to_numpy(layer.mean)
+    return AffineMap(matrix, mean if layer.invert else -matrix @ mean)
+
+
 def _block_diagonal(stacks: collections.abc.Iterable[np.ndarray]) -> np.ndarray:
     """All matrices of all stacks (groups, size, size) along one diagonal."""
     matrices = [matrix for stack in stacks for matrix in stack]
@@ -93,4 +98,5 @@ INFERENCE_MAPS: dict[type, collections.abc.Callable[[typing.Any], AffineMap]] = 
     BatchWhitening: _batch_whitening,
     CenterScale: _center_scale,
     Coloring: _coloring,
+    Whitening: _whitening,
 }

@@ -10,7 +10,7 @@ from tfnorm import copying
 from tfnorm.folding.affine import INFERENCE_MAPS, AffineMap, unitization_statistics
 from tfnorm.folding.graph import Link, chains, is_functional
 from tfnorm.folding.linear import LINEAR_KINDS, Linear, affine_layer
-from tfnorm.layers import SpectralNormalization, Unitization
+from tfnorm.layers import SpectralNormalization, Unitization, Whitening
 
 FoldModel = collections.abc.Callable[[keras.Model, bool], keras.Model]
 
@@ -113,6 +113,12 @@ def _norm(layer, x):
     return layer, {"axis": layer.axis % len(x.shape), "affine": affine}
 
 
+def _whitening(layer, x):
+    # A map of one axis to as many components, as an `AffineMap` is.
+    is_map = isinstance(layer.axis, int) and layer.n_components is None
+    return _norm(layer, x) if is_map else (layer, {})
+
+
 def _unitization(layer, x):
     if not layer.normalize:
         return layer, {}
@@ -150,6 +156,7 @@ ROLES: dict[type, Role] = {
     **dict.fromkeys(INFERENCE_MAPS, _norm),
     **dict.fromkeys(LINEAR_KINDS, _linear),
     Unitization: _unitization,
+    Whitening: _whitening,
     SpectralNormalization: _spectral_normalization,
 }
 

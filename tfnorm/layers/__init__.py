@@ -9,6 +9,7 @@ from tfnorm.layers.group_whitening import GroupWhitening
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unit_interval import UnitInterval
 from tfnorm.layers.unitization import Unitization
+from tfnorm.layers.whitening import Whitening
 
 __all__ = [
     "BatchWhitening",
@@ -21,4 +22,5 @@ __all__ = [
     "SpectralNormalization",
     "UnitInterval",
     "Unitization",
+    "Whitening",
 ]

@@ -1,0 +1,255 @@
+"""Whitening of data: against NumPy and scikit-learn in float64, streamed, saved, inverted."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+import tfnorm
+from tfnorm.layers.moments import Moments
+from tfnorm.layers.whitening_kernels import KERNELS, ORDERED
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(500, 6)) @ RNG.normal(size=(6, 6)) + np.arange(6.0) * 10
+IMAGES = RNG.normal(size=(60, 3, 4, 2)) @ np.array([[1.0, 0.5], [0.0, 2.0]]) + 3.0
+
+
+def adapted(data=X, method="zca", **options):
+    layer = tfnorm.Whitening(method, **({"epsilon": 0.0, "dtype": "float64"} | options))
+    layer.adapt(data)
+    return layer
+
+
+@pytest.mark.parametrize("method", KERNELS)
+def test_outputs_are_white(method):
+    layer = adapted(method=method)
+    y = layer(X).numpy()
+    np.testing.assert_allclose(y.mean(0), 0.0, atol=1e-10)
+    np.testing.assert_allclose(np.cov(y.T, bias=True), np.eye(6), atol=1e-9)
+    covariance = np.cov(X.T, bias=True)
+    w = layer.components_
+    np.testing.assert_allclose(w @ covariance @ w.T, np.eye(6), atol=1e-9)
+    np.testing.assert_allclose(layer.mean_, X.mean(0), rtol=1e-12)
+
+
+def test_each_method_is_its_own_formula():
+    covariance = np.cov(X.T, bias=True)
+    deviations = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviations, deviations)
+
+    def root(matrix):
+        values, vectors = np.linalg.eigh(matrix)
+        return (vectors / np.sqrt(values)) @ vectors.T
+
+    found = {method: adapted(method=method).components_ for method in KERNELS}
+    np.testing.assert_allclose(found["zca"], root(covariance), rtol=1e-8)
+    np.testing.assert_allclose(found["zca_cor"], root(correlation) / deviations, rtol=1e-8)
+    np.testing.assert_allclose(
+        found["cd"], np.linalg.inv(np.linalg.cholesky(covariance)), atol=1e-10
+    )
+    values, vectors = np.linalg.eigh(correlation)
+    rows = (vectors / np.sqrt(values)).T[::-1] / deviations
+    np.testing.assert_allclose(np.abs(found["pca_cor"]), np.abs(rows), rtol=1e-8)
+    for method in ORDERED:
+        largest = np.abs(found[method] * (deviations if method == "pca_cor" else 1)).argmax(1)
+        assert (found[method][np.arange(6), largest] > 0).all()
+
+
+@pytest.mark.parametrize("components", [None, 1, 20])
+def test_pca_is_scikit_learns(components):
+    data, _ = load_digits(return_X_y=True)
+    data = data[:, data.std(0) > 0]
+    theirs = PCA(components, whiten=True, svd_solver="full").fit(data)
+    ours = adapted(data, "pca", n_components=components, ddof=1)
+    expected = theirs.transform(data)
+    sign = np.sign(np.sum(expected * ours(data), 0))
+    np.testing.assert_allclose(ours(data), sign * expected, atol=1e-7)
+    np.testing.assert_allclose(ours.explained_variance_, theirs.explained_variance_, rtol=1e-9)
+    back = adapted(data, "pca", n_components=components, ddof=1, invert=True)
+    np.testing.assert_allclose(back(ours(data)), theirs.inverse_transform(expected), atol=1e-7)
+
+
+@pytest.mark.parametrize("method", KERNELS)
+@pytest.mark.parametrize("axis", [-1, 1, (1, 2, 3), (-1,), [2, -1]], ids=str)
+def test_axes(method, axis):
+    data = IMAGES if axis != (1, 2, 3) else RNG.normal(size=(200, 2, 2, 2))
+    layer = adapted(data, method, axis=axis, epsilon=1e-9)
+    y = layer(data)
+    assert y.shape == layer.compute_output_shape(data.shape)
+    back = adapted(data, method, axis=axis, epsilon=1e-9, invert=True)
+    np.testing.assert_allclose(back(y), data, atol=1e-8)
+    assert back.compute_output_shape(y.shape) == data.shape
+    axes = [axis] if isinstance(axis, int) else axis
+    axes = [one % 4 for one in axes]
+    if method in ORDERED and not isinstance(axis, int):
+        rows = y.numpy().reshape(-1, y.shape[-1])
+    else:
+        rows = np.moveaxis(y.numpy(), axes, range(-len(axes), 0))
+        rows = rows.reshape(-1, np.prod([data.shape[one] for one in axes]))
+    np.testing.assert_allclose(np.cov(rows.T, bias=True), np.eye(rows.shape[1]), atol=1e-6)
+
+
+def generator():
+    yield from np.split(X, [1, 1, 8, 300])
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return X[100 * index : 100 * (index + 1)], np.zeros(100)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        X.tolist(),
+        tf.constant(X),
+        tf.data.Dataset.from_tensor_slices((X, X)).batch(7),
+        generator(),
+        Batches(),
+        [X[:250], X[250:]][:0] or iter([X[:250], X[250:]]),
+    ],
+    ids=["list", "tensor", "dataset", "generator", "PyDataset", "iterator"],
+)
+def test_what_it_is_adapted_to(data):
+    np.testing.assert_allclose(adapted(data)(X), adapted()(X), atol=1e-9)
+
+
+def test_batches_are_merged_exactly_where_the_mean_is_large():
+    data = X + 1e6
+    moments = Moments(6)
+    for batch in np.array_split(data, 13):
+        moments.add(batch)
+    np.testing.assert_allclose(moments.covariance(1), np.cov(data.T), rtol=1e-8)
+    assert moments.count == 500
+
+
+def test_steps_and_adapting_again():
+    layer = adapted(iter([X[:100], X[100:]]))
+    layer.adapt(iter([X[:100], X[100:]]), steps=1)
+    np.testing.assert_allclose(layer(X), adapted(X[:100])(X), atol=1e-9)
+
+
+def test_statistics():
+    layer = tfnorm.Whitening.from_statistics(
+        X.mean(0), np.cov(X.T, bias=True), method="pca", n_components=2, epsilon=0.0
+    )
+    expected = adapted(method="pca", n_components=2)(X)
+    np.testing.assert_allclose(layer(X.astype(np.float32)), expected, atol=1e-3)
+    back = tfnorm.Whitening.from_statistics(
+        X.mean(0), np.cov(X.T, bias=True), method="pca", n_components=2, epsilon=0.0, invert=True
+    )
+    assert back(layer(X)).shape == X.shape
+
+
+def test_float32_and_low_precision():
+    expected = adapted()(X)
+    np.testing.assert_allclose(adapted(dtype="float32")(X), expected, atol=1e-3)
+    y = adapted(dtype="mixed_bfloat16")(X.astype(np.float32))
+    assert y.dtype == "bfloat16"
+    np.testing.assert_allclose(tf.cast(y, "float64"), expected, atol=0.05)
+
+
+def test_directions_without_variance_stay_finite():
+    data = np.concatenate([X, X[:, :2], np.ones((500, 1))], 1)
+    for method in KERNELS:
+        y = adapted(data, method, epsilon=1e-6)(data).numpy()
+        assert np.isfinite(y).all() and np.abs(y).max() < 10
+        assert np.isfinite(adapted(data, method)(data)).all()
+
+
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("method, after", [("zca", "dense"), ("cd", "conv"), ("pca", "norm")])
+def test_it_folds_into_the_layer_after_it(method, after, invert):
+    layer = adapted(IMAGES, method, dtype="float32", invert=invert)
+    last = {
+        "dense": keras.layers.Dense(3),
+        "conv": keras.layers.Conv2D(3, 2),
+        "norm": keras.layers.BatchNormalization(),
+    }[after]
+    model = keras.Sequential([keras.Input(IMAGES.shape[1:]), layer, last])
+    folded, difference = tfnorm.fold_normalization(model, IMAGES.astype(np.float32))
+    assert difference < 1e-4
+    layers = [layer for layer in folded.layers if not isinstance(layer, keras.layers.InputLayer)]
+    assert len(layers) == 1 and not isinstance(layers[0], tfnorm.Whitening)
+
+
+@pytest.mark.parametrize("options", [{"n_components": 1}, {"axis": (1, 2, 3)}], ids=str)
+def test_what_is_no_map_of_an_axis_is_not_folded(options):
+    layer = adapted(IMAGES, "pca", dtype="float32", **options)
+    model = keras.Sequential([keras.Input(IMAGES.shape[1:]), layer, keras.layers.Dense(3)])
+    folded, difference = tfnorm.fold_normalization(model, IMAGES.astype(np.float32))
+    assert difference == 0.0
+    assert isinstance(folded.layers[-2], tfnorm.Whitening)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("options", [{}, {"n_components": 2}, {"axis": (2, 3)}], ids=str)
+def test_saved(options, invert, tmp_path):
+    layer = adapted(IMAGES, "pca", dtype="float32", **options)
+    data = IMAGES.astype(np.float32)
+    if invert:
+        data = layer(data).numpy()
+        layer = adapted(IMAGES, "pca", dtype="float32", invert=True, **options)
+    model = keras.Sequential([keras.Input(data.shape[1:]), layer])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(data), model(data))
+    np.testing.assert_array_equal(loaded.layers[-1].components_, layer.components_)
+
+
+def test_in_a_dataset_and_of_unknown_sizes():
+    layer = adapted(IMAGES, dtype="float32")
+    images = IMAGES.astype(np.float32)
+    batch = next(iter(tf.data.Dataset.from_tensor_slices(images).batch(60).map(layer)))
+    np.testing.assert_allclose(batch, layer(images), atol=1e-6)
+    model = keras.Sequential([keras.Input((None, None, 2)), layer])
+    assert model(images[:, :2]).shape == (60, 2, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"method": "ica"}, "Received: method='ica'"),
+        ({"method": "zca", "n_components": 2}, "`n_components` is for pca and pca_cor"),
+        ({"method": "pca", "n_components": 0}, "`n_components` must be a positive integer"),
+        ({"epsilon": -1}, "`epsilon` must be"),
+        ({"axis": 0}, "`axis` must be"),
+        ({"axis": (1, 0)}, "`axis` must be"),
+        ({"axis": 1.5}, "`axis` must be"),
+        ({"ddof": 2}, "`ddof` must be 0 or 1. Received: ddof=2"),
+        ({"invert": "False"}, "`invert` must be True or False"),
+    ],
+)
+def test_arguments_that_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        tfnorm.Whitening(**options)
+
+
+@pytest.mark.parametrize(
+    "action, said",
+    [
+        (lambda: adapted(np.zeros((0, 3))), "more than 0 rows of data. Received: 0 rows"),
+        (lambda: adapted(X[:1], ddof=1), "more than 1 rows of data. Received: 1 rows"),
+        (lambda: adapted(np.zeros(3)), r"must be \(n, ...\).* Received: shape=\(3,\)"),
+        (lambda: adapted(np.full((3, 2), np.nan)), "must be finite"),
+        (lambda: adapted(iter([X, X[:, :3]])), r"of sizes \(6,\) .* Received: shape=\(500, 3\)"),
+        (lambda: adapted(axis=3), "Received: axis=3, rank=2"),
+        (lambda: adapted(method="pca", n_components=7), "at most the number of features, 6"),
+        (lambda: tfnorm.Whitening("pca", 2, invert=True)(X), "must be adapted before"),
+        (lambda: tfnorm.Whitening.from_statistics(X, X), "Received: mean.shape="),
+        (lambda: tfnorm.Whitening.from_statistics([0.0, 0], [[1, 2], [0, 1]]), "symmetric"),
+    ],
+)
+def test_data_that_are_refused(action, said):
+    with pytest.raises(ValueError, match=said):
+        action()
+
+
+def test_before_it_is_adapted_it_changes_nothing():
+    np.testing.assert_array_equal(tfnorm.Whitening(dtype="float64")(X), X)
+    np.testing.assert_array_equal(tfnorm.Whitening("pca", 2, dtype="float64")(X), X[:, :2])

@@ -1,0 +1,381 @@
+"""Whitening of data before a model, as a Keras preprocessing layer."""
+
+import math
+import typing
+from collections.abc import Iterable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfnorm.layers.arguments import check_axis, check_boolean, check_epsilon, check_positive
+from tfnorm.layers.base import Shape, statistics_dtype
+from tfnorm.layers.moments import Moments
+from tfnorm.layers.whitening_kernels import KERNELS, ORDERED
+
+# Rows of an array that are read at a time.
+_ROWS = 1024
+
+
+class _Layout(typing.NamedTuple):
+    """Where vectors are in a tensor: along `axes`, ascending and positive, of these sizes."""
+
+    rank: int
+    axes: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def others(self) -> list[int]:
+        """The axes that number the vectors."""
+        return [axis for axis in range(self.rank) if axis not in self.axes]
+
+    def to_rows(self, x: tf.Tensor) -> tf.Tensor:
+        """The vectors as rows (n, features)."""
+        return tf.reshape(tf.transpose(x, [*self.others, *self.axes]), [-1, math.prod(self.sizes)])
+
+    def from_rows(self, rows: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+        """Undoes `to_rows`, with the sizes of the other axes."""
+        x = tf.reshape(rows, tf.concat([others, self.sizes], 0))
+        return tf.transpose(x, self.places)
+
+    @property
+    def places(self) -> list[int]:
+        """Where each axis is in (*others, *axes)."""
+        order = [*self.others, *self.axes]
+        return [order.index(axis) for axis in range(self.rank)]
+
+
+@keras.saving.register_keras_serializable(package="tfnorm")
+class Whitening(keras.layers.Layer):
+    """Decorrelates features by the mean and covariance of data that it was adapted to.
+
+    It is to `keras.layers.Normalization` what a covariance is to variances:
+
+        y = W (x - mean),    W (covariance + epsilon I) W^T = I,
+
+    and outputs have mean 0, variance 1 and no correlation over the data. `adapt` reads the data
+    once, in batches, and computes in float64; before it the layer changes nothing.
+
+    ```python
+    whitening = tfnorm.Whitening("pca", n_components=128)
+    whitening.adapt(embeddings)  # an array (10000, 768), a tf.data.Dataset, a generator of batches
+    model = keras.Sequential([whitening, keras.layers.Dense(10)])
+    ```
+
+    Args:
+        method: "zca", the whitened data that are nearest to the data; "pca", the principal
+            components by falling variance, each divided by its deviation, the largest entry of each
+            positive; "cd", by the inverse of the lower Cholesky factor, where feature i depends on
+            features 0 to i; "zca_cor", "pca_cor": the same of the correlation, for features of
+            different units.
+        n_components: of "pca" and "pca_cor", how many components are kept; None: all.
+        epsilon: added to the covariance's diagonal, or to the correlation's: what keeps directions
+            that hardly vary from being blown up. scikit-learn's PCA has 0; images often take 1e-2
+            of the variance.
+        axis: the features' axis, or several, whose values are one vector: -1 whitens the channels
+            of images over samples and positions, (1, 2, 3) whole images over samples. Patches are
+            whole images after `keras.ops.image.extract_patches`.
+        ddof: covariances are divided by n - ddof: 0 as in Normalization, 1 as in scikit-learn.
+        invert: whether to compute x from y instead, `x = W^+ y + mean`.
+        **kwargs: `name`, `dtype`.
+
+    Call arguments:
+        inputs: of the rank of the data that it was adapted to, batch first; not trained through W.
+
+    Attributes:
+        mean_: (features,).
+        components_: W, (components, features).
+        explained_variance_: the variances along the components, in the data: of "pca" and
+            "pca_cor" falling, of the others those of the features.
+
+    Raises:
+        ValueError: `n_components` with a method whose components have no order.
+
+    Output: the inputs' shape, with `n_components` in place of the features. Of "pca" and "pca_cor"
+    along several axes, the components are one axis, the last.
+
+    Reference:
+        Kessy, Lewin, Strimmer, "Optimal Whitening and Decorrelation", The American Statistician 72,
+        2018, https://arxiv.org/abs/1512.00809, table 1.
+    """
+
+    mean: keras.Variable
+    matrix: keras.Variable
+    variances: keras.Variable
+
+    def __init__(
+        self,
+        method: str = "zca",
+        n_components: int | None = None,
+        epsilon: float = 1e-6,
+        axis: int | Sequence[int] = -1,
+        ddof: int = 0,
+        invert: bool = False,
+        **kwargs: typing.Any,
+    ) -> None:
+        if method not in KERNELS:
+            raise ValueError(
+                f"`method` must be one of {list(KERNELS)}. Received: method={method!r}"
+            )
+        if n_components is not None:
+            n_components = check_positive("n_components", n_components)
+            if method not in ORDERED:
+                raise ValueError(
+                    f"`n_components` is for {' and '.join(ORDERED)}, whose components have an "
+                    f"order. Received: n_components={n_components}, method={method!r}"
+                )
+        if ddof not in (0, 1):
+            raise ValueError(f"`ddof` must be 0 or 1. Received: ddof={ddof!r}")
+        # Data keep the digits that a low precision would take from them before they are centred.
+        super().__init__(**({"trainable": False, "autocast": False} | kwargs))
+        self.method = method
+        self.n_components = n_components
+        self.epsilon = check_epsilon(epsilon)
+        several = isinstance(axis, Sequence) and not isinstance(axis, str)
+        axes = tuple(check_axis(one) for one in (axis if several else [axis]))
+        self.axis: int | tuple[int, ...] = axes if several else axes[0]
+        self.ddof = int(ddof)
+        self.invert = check_boolean("invert", invert)
+        # Of what it is adapted to, without the batch's axis.
+        self._data_shape: Shape | None = None
+        self._moments: Moments | None = None
+
+    @classmethod
+    def from_statistics(
+        cls, mean: typing.Any, covariance: typing.Any, **kwargs: typing.Any
+    ) -> "Whitening":
+        """Makes a layer of a mean (features,) and a covariance (features, features).
+
+        Args:
+            mean, covariance: arrays, as of another run, or of published statistics.
+            **kwargs: the layer's arguments, but for `axis`, which is the last.
+        """
+        mean, covariance = (np.asarray(value, np.float64) for value in (mean, covariance))
+        if mean.ndim != 1 or covariance.shape != (mean.size, mean.size):
+            raise ValueError(
+                "`mean` must be (features,) and `covariance` (features, features). Received: "
+                f"mean.shape={mean.shape}, covariance.shape={covariance.shape}"
+            )
+        if not np.isfinite(mean).all() or not np.allclose(covariance, covariance.T, 1e-6, 1e-12):
+            raise ValueError(
+                "`mean` must be finite, and `covariance` finite and symmetric. Received: others"
+            )
+        layer = cls(**kwargs)
+        if layer.axis != -1:
+            raise ValueError(f"`axis` must be -1 here. Received: axis={layer.axis}")
+        layer._data_shape = (mean.size,)
+        layer._set(mean, covariance)
+        return layer
+
+    def build(self, input_shape: Shape) -> None:
+        if self._data_shape is None:
+            if self.invert and (self.n_components is not None or self._is_flat):
+                raise ValueError(
+                    f"{self.name!r} must be adapted before it is called: the shape of the data "
+                    f"does not follow from its inputs'. Received: input_shape={input_shape}"
+                )
+            self._data_shape = tuple(input_shape[1:])
+        features = math.prod(self._data.sizes)
+        components = math.prod(self._components.sizes)
+        if components > features:
+            raise ValueError(
+                f"`n_components` must be at most the number of features, {features}. Received: "
+                f"n_components={self.n_components}"
+            )
+        shape = (components, features) if self.invert else (features, components)
+        self.mean = self._add("mean", (features,), "zeros")
+        self.matrix = self._add("matrix", shape, "identity")
+        self.variances = self._add("variances", (components,), "ones")
+
+    def _add(self, name: str, shape: tuple[int, ...], initializer: str) -> keras.Variable:
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            dtype=statistics_dtype(self),
+            trainable=False,
+            autocast=False,
+        )
+
+    def adapt(
+        self, data: typing.Any, batch_size: int | None = None, steps: int | None = None
+    ) -> None:
+        """Computes mean and covariance of data, forgetting earlier ones, and the matrix of them.
+
+        Args:
+            data: an array or tensor (n, ...), a `tf.data.Dataset`, a `keras.utils.PyDataset`, or
+                any iterable of batches (n, ...); of batches that are tuples the first is used.
+            batch_size: rows of an array at a time; None: 1,024.
+            steps: batches that are read of a dataset or an iterable; None: all.
+
+        Raises:
+            ValueError: there are no rows, fewer than two with `ddof=1`, some of another shape, or
+                values that are not finite.
+        """
+        self.reset_state()
+        for index, batch in enumerate(_batches(data, batch_size)):
+            if steps is not None and index >= steps:
+                break
+            self.update_state(batch)
+        self.finalize_state()
+
+    def reset_state(self) -> None:
+        """Forgets what `update_state` was given."""
+        self._moments = None
+
+    def update_state(self, data: typing.Any) -> None:
+        """Adds a batch (n, ...) to the mean and covariance that `finalize_state` takes."""
+        batch = np.asarray(data)
+        if batch.ndim < 2:
+            raise ValueError(f"Data must be (n, ...), n samples. Received: shape={batch.shape}")
+        shape = batch.shape[1:]
+        sizes = tuple(batch.shape[axis] for axis in self._axes(batch.ndim))
+        if self._data_shape is None or (self._moments is None and not self.built):
+            self._data_shape = shape
+        elif len(self._data_shape) != len(shape) or self._data.sizes != sizes:
+            raise ValueError(
+                f"Data must have features of sizes {self._data.sizes} along axis {self.axis}, and "
+                f"rank {len(self._data_shape) + 1}. Received: shape={batch.shape}"
+            )
+        axes = self._axes(batch.ndim)
+        rows = np.moveaxis(batch, axes, range(-len(axes), 0)).reshape(-1, math.prod(sizes))
+        rows = rows.astype(np.float64)
+        if not np.isfinite(rows).all():
+            raise ValueError("Data must be finite. Received: values that are not")
+        if self._moments is None:
+            self._moments = Moments(rows.shape[1])
+        self._moments.add(rows)
+
+    def finalize_state(self) -> None:
+        """Computes the matrix of the data that `update_state` was given."""
+        count = 0 if self._moments is None else self._moments.count
+        if self._moments is None or count <= self.ddof:
+            raise ValueError(
+                f"There must be more than {self.ddof} rows of data. Received: {count} rows"
+            )
+        self._set(self._moments.mean, self._moments.covariance(self.ddof))
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        source, target = self._layouts
+        rows = source.to_rows(tf.cast(inputs, statistics_dtype(self)))
+        mean, matrix = (tf.convert_to_tensor(weight) for weight in (self.mean, self.matrix))
+        rows = tf.matmul(rows, matrix) + mean if self.invert else tf.matmul(rows - mean, matrix)
+        y = target.from_rows(rows, tf.gather(tf.shape(inputs), source.others))
+        y = tf.ensure_shape(y, self.compute_output_shape(tuple(inputs.shape)))
+        return tf.cast(y, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        source, target = self._layouts
+        shape = [*(input_shape[axis] for axis in source.others), *target.sizes]
+        return tuple(shape[place] for place in target.places)
+
+    @property
+    def mean_(self) -> np.ndarray:
+        return np.asarray(self.mean)
+
+    @property
+    def components_(self) -> np.ndarray:
+        matrix = np.asarray(self.matrix)
+        return np.linalg.pinv(matrix).T if self.invert else matrix.T
+
+    @property
+    def explained_variance_(self) -> np.ndarray:
+        return np.asarray(self.variances)
+
+    def _set(self, mean: np.ndarray, covariance: np.ndarray) -> None:
+        """Takes a mean and a covariance, float64, for those of the data."""
+        kernel = KERNELS[self.method](covariance, self.epsilon, self.n_components or len(mean))
+        if not self.built:
+            source, _ = self._layouts
+            shape: list[int | None] = [None] * source.rank
+            for axis, size in zip(source.axes, source.sizes, strict=True):
+                shape[axis] = size
+            self.build(tuple(shape))
+            self.built = True
+        self.mean.assign(mean)
+        self.matrix.assign((kernel.inverse if self.invert else kernel.matrix).T)
+        self.variances.assign(kernel.variances)
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        """The features' axes, ascending and positive."""
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        if not all(-rank < axis < rank for axis in axes):
+            raise ValueError(
+                f"`axis` must be of the data's axes. Received: axis={self.axis}, rank={rank}"
+            )
+        return tuple(sorted({axis % rank for axis in axes}))
+
+    @property
+    def _is_flat(self) -> bool:
+        """Whether several axes of features become a single one, of components."""
+        return isinstance(self.axis, tuple) and self.method in ORDERED
+
+    @property
+    def _data(self) -> _Layout:
+        shape = (None, *(self._data_shape or ()))
+        axes = self._axes(len(shape))
+        sizes = [shape[axis] for axis in axes]
+        known = [size for size in sizes if size]
+        if len(known) < len(sizes):
+            raise ValueError(
+                "The features' sizes must be known and not 0. Received: "
+                f"axis={self.axis}, shape={shape}"
+            )
+        return _Layout(len(shape), axes, tuple(known))
+
+    @property
+    def _components(self) -> _Layout:
+        data = self._data
+        if not self._is_flat:
+            sizes = data.sizes if self.n_components is None else (self.n_components,)
+            return data._replace(sizes=sizes)
+        rank = len(data.others) + 1
+        return _Layout(rank, (rank - 1,), (self.n_components or math.prod(data.sizes),))
+
+    @property
+    def _layouts(self) -> tuple[_Layout, _Layout]:
+        """How the inputs are, and the outputs."""
+        both = self._data, self._components
+        return both[::-1] if self.invert else both
+
+    def get_config(self) -> dict[str, typing.Any]:
+        return super().get_config() | {
+            "method": self.method,
+            "n_components": self.n_components,
+            "epsilon": self.epsilon,
+            "axis": self.axis,
+            "ddof": self.ddof,
+            "invert": self.invert,
+        }
+
+    def get_build_config(self) -> dict[str, typing.Any]:
+        return {"data_shape": self._data_shape}
+
+    def build_from_config(self, config: dict[str, typing.Any]) -> None:
+        self._data_shape = tuple(config["data_shape"])
+        source, _ = self._layouts
+        self.build((None,) * source.rank)
+        self.built = True
+
+
+def _batches(data: typing.Any, batch_size: int | None) -> Iterable[typing.Any]:
+    """Batches of what `adapt` takes."""
+    if isinstance(data, keras.utils.PyDataset):
+        parts: Iterable[typing.Any] = (data[index] for index in range(len(data)))
+    elif hasattr(data, "shape") or isinstance(data, list):
+        rows = np.asarray(data)
+        size = _ROWS if batch_size is None else check_positive("batch_size", batch_size)
+        parts = (rows[start : start + size] for start in range(0, len(rows), size))
+    elif isinstance(data, Iterable):
+        if batch_size is not None:
+            raise ValueError(
+                "`batch_size` is for arrays: others come in batches. Received: "
+                f"batch_size={batch_size}, data of {type(data).__name__}"
+            )
+        parts = data
+    else:
+        raise TypeError(
+            "Data must be an array, a dataset or an iterable of batches. Received: "
+            f"data of {type(data).__name__}"
+        )
+    return (part[0] if isinstance(part, tuple) else part for part in parts)
