@@ -69,6 +69,12 @@ RULES = (
         ),
     ),
     Rule(
+        "preprocessing uses what is of the layers, TensorFlow, Keras and NumPy",
+        ("tfnorm/preprocessing/",),
+        deny=(ANYTHING, "tensorflow.keras"),
+        allow=("keras", "tensorflow", "numpy", "tfnorm.layers", "tfnorm.preprocessing"),
+    ),
+    Rule(
         "folding and conversion use the layers",
         ("tfnorm/folding/", "tfnorm/conversion.py"),
         deny=(ANYTHING, "tensorflow.keras"),
@@ -78,6 +84,7 @@ RULES = (
             "numpy",
             "tfnorm.functional",
             "tfnorm.layers",
+            "tfnorm.preprocessing",
             "tfnorm.folding",
             "tfnorm.calls",
             "tfnorm.copying",
@@ -259,6 +266,12 @@ VIOLATIONS = (
     ("functional is", "tfnorm/functional/a.py", "from ..layers import x", "tfnorm.layers.x"),
     ("layers use", "tfnorm/layers/a.py", "from absl import logging", "absl.logging"),
     ("layers use", "tfnorm/layers/a.py", "def f():\n    import scipy.linalg", "scipy.linalg"),
+    (
+        "preprocessing uses",
+        "tfnorm/preprocessing/a.py",
+        "from tfnorm import analysis",
+        "tfnorm.analysis",
+    ),
     ("folding and", "tfnorm/folding/a.py", "from tfnorm import analysis", "tfnorm.analysis"),
     ("folding and", "tfnorm/conversion.py", "import scipy", "scipy"),
     ("copying uses", "tfnorm/copying.py", "from tfnorm import layers", "tfnorm.layers"),

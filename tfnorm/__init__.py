@@ -31,8 +31,8 @@ from tfnorm.layers import (
     SpectralNormalization,
     UnitInterval,
     Unitization,
-    Whitening,
 )
+from tfnorm.preprocessing import Whitening
 
 __version__ = "0.2.0"
 

@@ -7,7 +7,8 @@ import typing
 import keras
 import numpy as np
 
-from tfnorm.layers import BatchWhitening, CenterScale, Coloring, Unitization, Whitening
+from tfnorm.layers import BatchWhitening, CenterScale, Coloring, Unitization
+from tfnorm.preprocessing import Whitening
 
 
 @dataclasses.dataclass(frozen=True)

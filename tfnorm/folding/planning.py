@@ -10,7 +10,8 @@ from tfnorm import copying
 from tfnorm.folding.affine import INFERENCE_MAPS, AffineMap, unitization_statistics
 from tfnorm.folding.graph import Link, chains, is_functional
 from tfnorm.folding.linear import LINEAR_KINDS, Linear, affine_layer
-from tfnorm.layers import SpectralNormalization, Unitization, Whitening
+from tfnorm.layers import SpectralNormalization, Unitization
+from tfnorm.preprocessing import Whitening
 
 FoldModel = collections.abc.Callable[[keras.Model, bool], keras.Model]
 

@@ -9,7 +9,6 @@ from tfnorm.layers.group_whitening import GroupWhitening
 from tfnorm.layers.spectral_normalization import SpectralNormalization
 from tfnorm.layers.unit_interval import UnitInterval
 from tfnorm.layers.unitization import Unitization
-from tfnorm.layers.whitening import Whitening
 
 __all__ = [
     "BatchWhitening",
@@ -22,5 +21,4 @@ __all__ = [
     "SpectralNormalization",
     "UnitInterval",
     "Unitization",
-    "Whitening",
 ]

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfnorm.layers.arguments import check_axis, check_boolean, check_epsilon, check_positive
 from tfnorm.layers.base import Shape, statistics_dtype
-from tfnorm.layers.moments import Moments
-from tfnorm.layers.whitening_kernels import KERNELS, ORDERED
+from tfnorm.preprocessing.kernels import KERNELS, ORDERED
+from tfnorm.preprocessing.moments import Moments
 
 # Rows of an array that are read at a time.
 _ROWS = 1024
@@ -131,9 +131,11 @@ class Whitening(keras.layers.Layer):
         self.method = method
         self.n_components = n_components
         self.epsilon = check_epsilon(epsilon)
-        several = isinstance(axis, Sequence) and not isinstance(axis, str)
-        axes = tuple(check_axis(one) for one in (axis if several else [axis]))
-        self.axis: int | tuple[int, ...] = axes if several else axes[0]
+        self.axis: int | tuple[int, ...] = (
+            check_axis(axis)
+            if isinstance(axis, int | np.integer)
+            else tuple(check_axis(one) for one in _several(axis))
+        )
         self.ddof = int(ddof)
         self.invert = check_boolean("invert", invert)
         # Of what it is adapted to, without the batch's axis.
@@ -335,8 +337,8 @@ class Whitening(keras.layers.Layer):
     @property
     def _layouts(self) -> tuple[_Layout, _Layout]:
         """How the inputs are, and the outputs."""
-        both = self._data, self._components
-        return both[::-1] if self.invert else both
+        data, components = self._data, self._components
+        return (components, data) if self.invert else (data, components)
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {
@@ -358,10 +360,17 @@ class Whitening(keras.layers.Layer):
         self.built = True
 
 
+def _several(axis: typing.Any) -> Sequence[int]:
+    """Checks that axes are a tuple or a list of some."""
+    if not isinstance(axis, tuple | list) or not axis:
+        raise ValueError(f"`axis` must be an integer or several. Received: axis={axis!r}")
+    return axis
+
+
 def _batches(data: typing.Any, batch_size: int | None) -> Iterable[typing.Any]:
     """Batches of what `adapt` takes."""
     if isinstance(data, keras.utils.PyDataset):
-        parts: Iterable[typing.Any] = (data[index] for index in range(len(data)))
+        parts: Iterable[typing.Any] = (data[index] for index in range(data.num_batches or 0))
     elif hasattr(data, "shape") or isinstance(data, list):
         rows = np.asarray(data)
         size = _ROWS if batch_size is None else check_positive("batch_size", batch_size)

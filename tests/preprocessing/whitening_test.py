@@ -8,8 +8,8 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 import tfnorm
-from tfnorm.layers.moments import Moments
-from tfnorm.layers.whitening_kernels import KERNELS, ORDERED
+from tfnorm.preprocessing.kernels import KERNELS, ORDERED
+from tfnorm.preprocessing.moments import Moments
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(500, 6)) @ RNG.normal(size=(6, 6)) + np.arange(6.0) * 10

@@ -42,7 +42,7 @@ def _zca(covariance: np.ndarray, epsilon: float, components: int) -> Kernel:
 def _cd(covariance: np.ndarray, epsilon: float, components: int) -> Kernel:
     values, vectors, roots = _eigh(covariance, epsilon)
     # The triangular factor of S + epsilon I, by QR of a root, which there is for a singular S too.
-    upper = np.linalg.qr(roots[:, np.newaxis] * vectors.T, mode="r")
+    _, upper = np.linalg.qr(roots[:, np.newaxis] * vectors.T)
     lower = (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, np.newaxis]).T
     return Kernel(np.linalg.inv(lower), lower, np.diag(covariance).copy())
 
