@@ -164,6 +164,12 @@ class Config(Run, Normalization, Data):
         "Weights that decay: kernels of convolutions and dense layers, all.",
         choices=Table("classify.trainer", "DECAYED"),
     )
+    freeze: str | None = option(
+        None,
+        "Training",
+        "Beginnings of names of layers that are not trained, with commas, as stem,stage_1: their "
+        "weights and moving statistics stay; none: all are trained.",
+    )
     seed: int = again(Run, "seed", 0, "Of initial weights, data order and augmentation.")
 
     shift_estimators: str | None = option(

@@ -5,7 +5,8 @@ from classify.best import Best
 from classify.covariate_shift import CovariateShift
 from classify.export import export, export_folded
 from classify.identity import check_data, keep_data
-from classify.trainer import Trainer, describe
+from classify.trainer import Trainer, describe, take_weights
+from harness.errors import UserError
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
 from harness.networks import size_in_bytes
@@ -22,6 +23,7 @@ class Run(run.Run):
 
     # What trains: an experiment may have another.
     trainer_class = Trainer
+    lengths = ("steps", "epochs")
 
     def __init__(self, config, path=None, strategy=None):
         super().__init__(config, path, strategy)
@@ -58,6 +60,18 @@ class Run(run.Run):
                 f"\n{len(training.labels):,} training and {len(test.labels):,} test images, "
                 f"{training.num_classes} classes; an epoch is {epoch:,} steps."
             )
+
+    def start_from(self, run_dir):
+        """Takes the weights of another run's best network, layer by layer, where they fit."""
+        # Whose networks may have an experiment's layers, and that experiment has its own `Run`.
+        from classify.saved import best_network, run_config
+
+        run_config(run_dir)
+        taken, left = take_weights(self.parts.trainer.model, best_network(run_dir)[0])
+        if not taken:
+            raise UserError(f"No layer fits the network of the run. Received: init_from={run_dir}")
+        others = f"; new are {', '.join(left)}" if left else ""
+        print(f"Starts with the best network of {run_dir}: {len(taken)} layers{others}.")
 
     def kept_state(self):
         """The network as it was when the covariate shift was measured last."""

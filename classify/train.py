@@ -17,8 +17,10 @@ Trains a classifier, measures it and writes everything to a directory.
   python -m classify.train --preset=quickstart --run_dir=runs/digits
   python -m classify.train --preset=cifar10_vgg19_itn_g64 --data_dir=DATA_DIR --run_dir=runs/vgg
 
-The same command again goes on from the last checkpoint. A flag that is left out is as the preset
-says; --dry_run shows what that is.
+The same command again goes on from the last checkpoint; with more --steps or --epochs a complete
+run goes on. --init_from=RUN starts with the best network of another run, which may be of other
+classes, and --freeze keeps a part of it as it is. A flag that is left out is as the preset says;
+--dry_run shows what that is.
 """
 
 
@@ -36,7 +38,7 @@ def main():
     if flags.FLAGS.dry_run:
         Run(config).describe()
     else:
-        Run(config, flags.FLAGS.run_dir).train()
+        Run(config, flags.FLAGS.run_dir).train(lengthen=True)
 
 
 if __name__ == "__main__":

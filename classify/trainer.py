@@ -35,6 +35,8 @@ class Trainer:
             )
         with strategy.scope():
             self.model = self.make_model(shape, num_classes)
+            if config.freeze is not None:
+                freeze(self.model, config.freeze.split(","))
             self.optimizer = keras.optimizers.SGD(
                 learning_rate(config, steps), config.sgd_momentum, config.nesterov
             )
@@ -53,6 +55,11 @@ class Trainer:
     def models(self):
         """The networks that are trained."""
         return (self.model,)
+
+    @property
+    def learning_rate(self):
+        """That of the next step."""
+        return float(self.optimizer.learning_rate)
 
     def is_finite(self):
         """Tells whether all weights are finite: the losses of a step are from before its update."""
@@ -109,6 +116,45 @@ class Trainer:
 
     def _decays(self, variable):
         return self.config.decayed == "all" or variable.name == "kernel"
+
+
+def freeze(model, beginnings):
+    """Keeps the layers whose names begin so from being trained, with their moving statistics.
+
+    Raises:
+        ValueError: no layer's name does, or nothing is left to train.
+    """
+    for beginning in beginnings:
+        found = [layer for layer in model.layers if layer.name.startswith(beginning) and beginning]
+        if not any(layer.weights for layer in found):
+            names = [layer.name for layer in model.layers if layer.weights]
+            raise ValueError(
+                "`freeze` must be beginnings of names of layers with weights, as "
+                f"{', '.join(names[:3])}. Received: {beginning!r}"
+            )
+        for layer in found:
+            layer.trainable = False
+    if not model.trainable_variables:
+        raise ValueError(f"`freeze` must leave a layer to train. Received: {','.join(beginnings)}")
+
+
+def take_weights(model, source):
+    """Gives each layer the weights of the layer of its name in another model, where all fit.
+
+    Returns:
+        `(taken, left)`: names of layers with weights that got them, and that did not.
+    """
+    others = {layer.name: layer for layer in source.layers}
+    taken, left = [], []
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        values = others[layer.name].get_weights() if layer.name in others else []
+        fits = [value.shape for value in values] == [tuple(w.shape) for w in layer.weights]
+        if fits:
+            layer.set_weights(values)
+        (taken if fits else left).append(layer.name)
+    return taken, left
 
 
 def cross_entropies(labels, logits):

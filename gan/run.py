@@ -4,6 +4,7 @@ from gan import parts
 from gan.export import export
 from gan.measuring import measure_samples, split_statistics
 from gan.metrics.evaluation import describe, training_distance
+from gan.saved import run_config
 from harness.datasets.batches import input_fn
 from harness.figures import pictures
 from harness.figures.lines import write_curves
@@ -36,6 +37,12 @@ class Run(run.Run):
             if features.takes is not None:
                 print(f"{features.name} features: {features.takes}")
             print()
+
+    def start_from(self, run_dir):
+        """Takes the weights of another run of this program."""
+        run_config(run_dir)
+        step = self.parts.trainer.start_from(run_dir)
+        print(f"Starts with the weights of {run_dir} after {step} steps.")
 
     def batches(self):
         """Batches of shuffled training images, of each step `n_dis`."""

@@ -17,7 +17,8 @@ Trains a GAN, measures its samples and writes everything to a directory.
   python -m gan.train --preset=quickstart --run_dir=runs/quickstart
   python -m gan.train --preset=cifar10_dcgan --data_dir=DATA_DIR --norm=zca --run_dir=runs/zca
 
-The same command again goes on from the last checkpoint. A flag that is left out is as the preset
+The same command again goes on from the last checkpoint; with more --steps a complete run goes on.
+--init_from=RUN starts another run with the weights of one. A flag that is left out is as the preset
 says; --dry_run shows what that is.
 """
 
@@ -36,7 +37,7 @@ def main():
     if flags.FLAGS.dry_run:
         Run(config).describe()
     else:
-        Run(config, flags.FLAGS.run_dir).train()
+        Run(config, flags.FLAGS.run_dir).train(lengthen=True)
 
 
 if __name__ == "__main__":

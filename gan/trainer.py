@@ -8,6 +8,8 @@ from gan.latents import evaluation_samples, latents, uniforms
 from gan.losses import LOSSES, class_loss
 from gan.models import make_discriminator, make_generator, num_classes
 from gan.penalties import PENALTIES, gradient_penalty
+from harness.errors import UserError
+from harness.run.checkpoints import read_weights
 
 # Weights of the AC-GAN's cross-entropy, of real images for the discriminator, and of generated
 # ones for the generator, as its authors have them.
@@ -71,9 +73,31 @@ class Trainer:
         return self.generator, self.discriminator
 
     @property
+    def learning_rate(self):
+        """That of the next step."""
+        return float(self.generator_optimizer.learning_rate)
+
+    @property
     def sampler(self):
         """The generator to sample from: that of averaged weights, if there is one."""
         return self.generator if self.average is None else self.average
+
+    def start_from(self, run_dir):
+        """Takes the weights of another run, of its newest checkpoint, and returns the step of it.
+
+        The average of weights begins with that of the other run, or its weights if it has none.
+
+        Raises:
+            UserError: there is none, or its networks are others.
+        """
+        models = {"generator": self.generator, "discriminator": self.discriminator}
+        step = read_weights(run_dir, **models)
+        if self.average is not None:
+            try:
+                read_weights(run_dir, average=self.average)
+            except UserError:
+                self.average.set_weights(self.generator.get_weights())
+        return step
 
     def is_finite(self):
         """Tells whether all weights are finite: a step's losses are from before its updates."""

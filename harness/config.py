@@ -215,6 +215,11 @@ class Run(Configuration):
     seed: int = option(
         0, "Training", "Of initial weights, data order and other random numbers.", check=SEED
     )
+    init_from: str | None = option(
+        None,
+        "Training",
+        "Directory of a run whose weights to start with, if its networks fit; none: random ones.",
+    )
     strategy: str = option(
         "default",
         "Run",

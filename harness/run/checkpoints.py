@@ -117,6 +117,40 @@ class Checkpoints:
         write_whole(self._own / "checkpoint", text)
 
 
+def newest(folder):
+    """The step of the newest whole checkpoint in a folder; raises `UserError` if there is none."""
+    for step in reversed(steps(folder)):
+        if damage(folder, step) is None:
+            return step
+    raise UserError(f"There is no whole checkpoint in {folder}.")
+
+
+def read_weights(run_dir, **models):
+    """Gives models the weights that they have in a run's newest whole checkpoint.
+
+    Args:
+        run_dir: directory of the run.
+        **models: by their names in its checkpoints.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        UserError: there is none, or it is of other networks.
+    """
+    folder = pathlib.Path(run_dir) / "checkpoints"
+    step = newest(folder)
+    status = read(tf.train.Checkpoint(**models), folder, step)
+    try:
+        status.assert_existing_objects_matched()
+    except AssertionError as error:
+        raise UserError(
+            f"The checkpoint {folder}/ckpt-{step} is of other networks: {reason(error)}"
+        ) from error
+    status.expect_partial()
+    return step
+
+
 def steps(folder):
     """The steps of the checkpoints in a folder of which any part is there, ascending."""
     found = (_PART.fullmatch(name) for name in _names(folder))

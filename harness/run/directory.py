@@ -40,6 +40,11 @@ class RunDirectory:
         if self.writes and not os.access(there, os.W_OK):
             raise self._unusable(f"{there} is not writable")
 
+    def differing(self, config, free=()):
+        """The names of the settings in which a configuration is not that of the run there."""
+        known = self._known_config()
+        return set() if known is None else {name for name, *_ in _differences(known, config, free)}
+
     def begin(self, config, free=()):
         """Writes `config.json`, and its copy, after `check`."""
         self.check(config, free)
@@ -126,15 +131,23 @@ class RunDirectory:
 
     def _compare(self, known, config, free):
         differences = [
-            f"{key}: {known.get(key)!r} there, {config.get(key)!r} now"
-            for key in sorted(known.keys() | config.keys())
-            if key not in free and known.get(key) != config.get(key)
+            f"{key}: {then!r} there, {now!r} now"
+            for key, then, now in _differences(known, config, free)
         ]
         if differences:
             raise UserError(
                 f"{self.path} holds a run with another configuration ({'; '.join(differences)}). "
                 "Use another --run_dir, or the same flags as then."
             )
+
+
+def _differences(known, config, free):
+    """Triples of a key, its value there and its value now, where these differ."""
+    return [
+        (key, known.get(key), config.get(key))
+        for key in sorted(known.keys() | config.keys())
+        if key not in free and known.get(key) != config.get(key)
+    ]
 
 
 class History:

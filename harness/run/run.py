@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import shutil
 import warnings
 
 import keras
@@ -34,6 +35,8 @@ class Run(abc.ABC):
     products = ()
     # Checkpoints that are kept; None: all.
     keep = 2
+    # Settings of how long it is.
+    lengths = ("steps",)
 
     def __init__(self, config, path=None, strategy=None):
         self.config = config
@@ -42,16 +45,24 @@ class Run(abc.ABC):
         self.parts = None
         self.session = None
 
-    def train(self):
+    def train(self, lengthen=False):
         """Trains from the start, or from the last checkpoint, to the end.
+
+        Args:
+            lengthen: whether a run that is complete goes on where it is to be longer.
 
         Raises:
             UserError: the run cannot begin, was interrupted, or needs more memory than there is.
             Diverged: its numbers are not finite.
         """
         config, directory = self.config, self.directory
-        directory.check(config.settings(), config.free())
-        if all((directory / name).exists() for name in self.products):
+        settings, free = config.settings(), config.free()
+        complete = all((directory / name).exists() for name in self.products)
+        others = directory.differing(settings, free)
+        longer = lengthen and complete and bool(others) and others <= set(self.lengths)
+        may_differ = (*free, *self.lengths) if longer else free
+        directory.check(settings, may_differ)
+        if complete and not longer:
             print(f"The run in {directory.path} is complete, see {self.products[-1]}/.")
             return
         self.prepare()
@@ -59,12 +70,39 @@ class Run(abc.ABC):
             self.session = Session(
                 directory, self.parts.trainer, self.steps, self.keep, **self.kept_state()
             )
+            first = self.session.first
+            if longer and first >= self.steps:
+                directory.check(settings, free)
+            if config.init_from is not None and not first:
+                self.start_from(config.init_from)
             batches, actions = self.batches(), self.actions()
-            directory.begin(config.settings(), config.free())
+            if longer and directory.writes:
+                self._set_aside()
+            directory.begin(settings, may_differ)
             self.begin()
+            if longer and directory.writes:
+                print(
+                    f"The run was complete at step {first}, and goes on to step {self.steps}. The "
+                    f"learning rate follows the schedule of {self.steps} steps, where it is "
+                    f"{self.parts.trainer.learning_rate:.3g} now: what comes is not what a run "
+                    "of that length comes to."
+                )
             self.session.run(batches, actions, config.log_every, config.checkpoint_every)
             if directory.writes:
                 self.finish()
+
+    def _set_aside(self):
+        """Keeps the products of a complete run that goes on, by the step that they are of."""
+        for name in reversed(self.products):  # The last says that a run is complete.
+            kept = self.directory / f"{name}-{self.session.first}"
+            if kept.exists():
+                shutil.rmtree(kept)
+            (self.directory / name).rename(kept)
+            print(f"{name}/ is kept as {kept.name}/.")
+
+    def start_from(self, run_dir):
+        """Gives the networks the weights of another run; raises `UserError` if they do not fit."""
+        raise UserError(f"This run starts anew. Received: init_from={run_dir}")
 
     @property
     def steps(self):

@@ -23,6 +23,7 @@ class Trainer:
 
     strategy = tf.distribute.get_strategy()
     models = ()
+    learning_rate = 0.125
 
     def __init__(self):
         self.count = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -101,6 +102,49 @@ def test_another_configuration_is_refused_before_anything_is_made(tmp_path):
     moved.train()
     assert moved.done == ["prepare", "begin", "finish"]
     assert moved.directory.config()["log_every"] == 7
+
+
+def test_a_complete_run_goes_on_where_it_is_to_be_longer(tmp_path, capsys):
+    path = tmp_path / "run"
+    Run(Config(), path).train()
+    for changed in (Config(steps=5, seed=1), Config(steps=2)):
+        other = Run(changed, path)
+        with pytest.raises(UserError, match="steps: 3 there"):
+            other.train(lengthen=True)
+    unasked = Run(Config(steps=5), path)  # as an experiment's
+    with pytest.raises(UserError, match="steps: 3 there, 5 now"):
+        unasked.train()
+    assert unasked.done == [] and (path / "last").exists()
+    capsys.readouterr()
+    longer = Run(Config(steps=5), path)
+    longer.train(lengthen=True)
+    assert longer.done == ["prepare", "begin", 4, 5, "finish"]
+    assert longer.session.first == 3 and int(longer.trainer.count) == 5
+    out = capsys.readouterr().out
+    assert "complete at step 3, and goes on to step 5" in out and "where it is 0.125 now" in out
+    assert "last/ is kept as last-3/." in out
+    assert {path.name for path in path.glob("*t*")} >= {"first", "last", "first-3", "last-3"}
+    again = Run(Config(steps=5), path)
+    again.train(lengthen=True)
+    assert again.done == []
+    (path / "last").rmdir()  # A run that is not complete is to be completed first.
+    with pytest.raises(UserError, match="steps: 5 there, 6 now"):
+        Run(Config(steps=6), path).train(lengthen=True)
+
+
+def test_a_longer_run_that_was_interrupted_is_not_complete(tmp_path):
+    path = tmp_path / "run"
+    Run(Config(), path).train()
+
+    class Interrupted(Run):
+        def finish(self):
+            raise UserError("Interrupted.")
+
+    with pytest.raises(UserError, match="Interrupted"):
+        Interrupted(Config(steps=5), path).train(lengthen=True)
+    same = Run(Config(steps=5), path)
+    same.train(lengthen=True)
+    assert same.done == ["prepare", "begin", "finish"] and same.session.first == 5
 
 
 def test_what_is_random_follows_from_the_seed(tmp_path):
