@@ -52,7 +52,13 @@ def compare_run(run_dir, override, asked):
     run_dir = pathlib.Path(run_dir)
     config = override(run_config(run_dir))
     training, test = parts.splits(config)
-    opening = Opening(config.data_dir, config.image_size, asked.num_classes, config.seed)
+    opening = Opening(
+        config.data_dir,
+        config.image_size,
+        asked.num_classes,
+        config.seed,
+        label_shares=parts.label_shares(config, training),
+    )
     sides = open_run(run_dir, opening), sources.from_split(test)
     features = parts.feature_network(config)
     result, reference = _compare(sides, features, config, asked)
@@ -132,7 +138,8 @@ def _compare(sides, features, config, asked):
         real = _statistics(reference, features, config, rows)
     if asked.save is not None:
         _save(real, asked.save)
-    made = _statistics(generated, features, config, rows)
+    scored = config.score_samples if "inception_score" in asked.metrics else None
+    made = _statistics(generated, features, config, rows, scored)
     _check_one_network(made, real)
     try:
         result = compare(made, real, asked.metrics, config.seed)
@@ -158,10 +165,10 @@ def _check_one_network(made, real):
         )
 
 
-def _statistics(side, features, config, rows):
+def _statistics(side, features, config, rows, score_count=None):
     if isinstance(side, Statistics):
         return side
-    return source_statistics(side, config.eval_samples, features, rows)
+    return source_statistics(side, config.eval_samples, features, rows, score_count)
 
 
 def _write(path, result):

@@ -155,6 +155,20 @@ class Config(Run, Normalization, Data):
         "Samples, and images of the test split as far as it has them.",
         check=_FOR_A_COVARIANCE,
     )
+    score_samples: int | None = option(
+        None,
+        "Evaluation",
+        "Samples that the Inception Score is of, of which published ones have 50,000; none: "
+        "eval_samples.",
+        check=at_least(1),
+    )
+    sample_labels: str | None = option(
+        None,
+        "Evaluation",
+        "Classes of the samples of a conditional generator that are measured; data: as often as in "
+        "the training images; none: all as often.",
+        choices=("data",),
+    )
     eval_every: int = again(
         Run, "eval_every", 10_000, "Steps from one evaluation and sample grid to the next."
     )

@@ -25,9 +25,16 @@ def uniforms(seed, stream, index, shape):
     return tf.random.stateless_uniform(shape, _key(seed, stream, index))
 
 
-def labels(seed, stream, index, count, num_classes):
-    """Draws as `latents`: labels from 0 to `num_classes` - 1, int32 (count,), all as likely."""
+def labels(seed, stream, index, count, num_classes, shares=None):
+    """Draws as `latents`: labels from 0 to `num_classes` - 1, int32 (count,).
+
+    Label i has the chance `shares[i]`; None: all are as likely.
+    """
     key = tf.random.experimental.stateless_fold_in(_key(seed, stream, index), _LABELS)
+    if shares is not None:
+        below = tf.cumsum(tf.constant(shares, tf.float64))[:-1]
+        drawn = tf.random.stateless_uniform([count], key, dtype=tf.float64)
+        return tf.searchsorted(below, drawn, side="right")
     return tf.random.stateless_uniform([count], key, maxval=num_classes, dtype=tf.int32)
 
 
@@ -40,7 +47,9 @@ def _key(seed, stream, index):
     return tf.stack([tf.constant(own_seed, tf.int64), tf.cast(index, tf.int64)])
 
 
-def evaluation_samples(generate, seed, size, count, batch_size=200, num_classes=None):
+def evaluation_samples(
+    generate, seed, size, count, batch_size=200, num_classes=None, label_shares=None
+):
     """Yields `count` samples (n, h, w, channels) in batches, the same ones each time.
 
     Args:
@@ -50,10 +59,11 @@ def evaluation_samples(generate, seed, size, count, batch_size=200, num_classes=
         size: of a latent.
         count: samples altogether.
         batch_size: samples in a batch.
-        num_classes: of a conditional generator, which gets all with the same chance.
+        num_classes: of a conditional generator.
+        label_shares: the chance of each class; None: all have the same.
     """
     for start in range(0, count, batch_size):
         inputs = [latents(seed, "evaluation", start, batch_size, size)]
         if num_classes is not None:
-            inputs.append(labels(seed, "evaluation", start, batch_size, num_classes))
+            inputs.append(labels(seed, "evaluation", start, batch_size, num_classes, label_shares))
         yield generate(*inputs).numpy()[: count - start]

@@ -20,25 +20,28 @@ def split_statistics(images, count, features):
         ) from error
 
 
-def source_statistics(source, count, features, rows):
-    """`Statistics` of a `Source`, of `count` images or as many as there are.
+def source_statistics(source, count, features, rows, score_count=None):
+    """`Statistics` of a `Source`, of `count` images or as many as there are, and so of the score.
 
     They may differ in size where the network brings them to one.
     """
     batches = features.resizes and source.any_size or source.batches
-    count = count if source.count is None else min(count, source.count)
+    if source.count is not None:
+        count = min(count, source.count)
+        score_count = score_count and min(score_count, source.count)
+    asked = max(count, score_count or count)
     progress = Progress(f"images of {source.name}")
     try:
-        return gather(batches(count), count, source.name, features, rows, progress)
+        return gather(batches(asked), count, source.name, features, rows, progress, score_count)
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"The images of {source.name} cannot be measured: {error}") from error
 
 
-def measure_samples(sample, count, reference, features):
+def measure_samples(sample, count, reference, features, score_count=None):
     """`evaluate` of `sample(count)`; raises `Diverged` at a sample that is not finite."""
     progress = Progress("generated images")
     try:
-        return evaluate(_finite(sample), reference, features, count, progress)
+        return evaluate(_finite(sample), reference, features, count, progress, score_count)
     except (ValueError, tf.errors.OpError) as error:
         raise UserError(f"The generator's samples cannot be measured: {error}") from error
 

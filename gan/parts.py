@@ -2,6 +2,7 @@
 
 import typing
 
+import numpy as np
 import tensorflow as tf
 
 from gan.measuring import split_statistics
@@ -31,9 +32,17 @@ def prepare(config, strategy):
     """
     trainer = make_trainer(config, strategy)
     training, test = splits(config)
+    trainer.label_shares = label_shares(config, training)
     features = feature_network(config)
     reference = split_statistics(test, config.eval_samples, features)
     return Parts(trainer, training, test, features, reference)
+
+
+def label_shares(config, training):
+    """How often each class comes in training images, where samples are to follow it; else None."""
+    if config.sample_labels is None:
+        return None
+    return np.bincount(training.labels, minlength=training.num_classes) / len(training.labels)
 
 
 def feature_network(config):

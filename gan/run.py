@@ -87,9 +87,13 @@ class Run(run.Run):
         )
 
     def _measure(self):
-        parts = self.parts
+        parts, config = self.parts, self.config
         return measure_samples(
-            parts.trainer.samples, self.config.eval_samples, parts.reference, parts.features
+            parts.trainer.samples,
+            config.eval_samples,
+            parts.reference,
+            parts.features,
+            config.score_samples,
         )
 
 

@@ -16,13 +16,17 @@ from harness.errors import UserError
 
 
 class Opening(typing.NamedTuple):
-    """How a side is opened, as the flags of these names say."""
+    """How a side is opened, as the flags of these names say.
+
+    `label_shares` are how often the classes of samples come; None: all as often.
+    """
 
     data_dir: str | None
     image_size: int | None
     num_classes: int | None
     seed: int
     npz: str = sources.STATISTICS
+    label_shares: typing.Sequence[float] | None = None
 
 
 class Side(typing.NamedTuple):
@@ -59,7 +63,12 @@ def _saved_model(path, opening):
 
     def sample(count):
         return evaluation_samples(
-            generator.generate, opening.seed, generator.latent_size, count, num_classes=classes
+            generator.generate,
+            opening.seed,
+            generator.latent_size,
+            count,
+            num_classes=classes,
+            label_shares=opening.label_shares,
         )
 
     return sources.from_generator(path.resolve().name, sample, generator.size)

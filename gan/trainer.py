@@ -28,9 +28,14 @@ class Trainer:
         kind: channels and classes of the images, a `datasets.ImageKind`.
         strategy: a `tf.distribute` strategy.
 
+    Attributes:
+        label_shares: the chance of each class in `samples`; None: all have the same.
+
     Raises:
         ValueError: the configuration asks for a network that there is not.
     """
+
+    label_shares = None
 
     def __init__(self, config, kind, strategy):
         self.config = config
@@ -122,7 +127,7 @@ class Trainer:
         """Yields `count` images in [-1, 1], the same each time, in batches (n, h, w, channels)."""
         size, classes = self._latent_size, self.num_classes
         return evaluation_samples(
-            self._generate, self.config.seed, size, count, batch_size, num_classes=classes
+            self._generate, self.config.seed, size, count, batch_size, classes, self.label_shares
         )
 
     def fixed_samples(self, count=64):

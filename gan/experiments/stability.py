@@ -199,7 +199,12 @@ EXPERIMENT = Experiment(
     name="stability",
     summary="every normalization over 15 settings of the optimizer: tables II, III, figures II-IV",
     flags=(
-        Flag("loss", "Adversarial loss.", choices=LOSSES),
+        Flag(
+            "loss",
+            "Adversarial loss: hinge makes Figures II and III (8 and 9 of the paper), "
+            "non_saturating Table III and Figure IV. Left out: hinge.",
+            choices=LOSSES,
+        ),
         flags.NORMS,
         Flag("recoveries", f"Of {', '.join(RECOVERIES)}.", is_list=True),
         Flag(

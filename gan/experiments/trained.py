@@ -27,6 +27,7 @@ FIELDS = (
     "feature_range",
     "feature_layout",
     "eval_samples",
+    "score_samples",
     "strategy",
     "log_every",
     "eval_every",

@@ -79,7 +79,7 @@ METRICS = {
 CHEAP = tuple(name for name, metric in METRICS.items() if not metric.needs_rows)
 
 
-def evaluate(sample, reference, features, count, progress=None):
+def evaluate(sample, reference, features, count, progress=None, score_count=None):
     """Compares generated images with real ones by the metrics in `CHEAP`.
 
     Args:
@@ -89,6 +89,8 @@ def evaluate(sample, reference, features, count, progress=None):
         features: `FeatureNetwork`.
         count: number of images to generate, at least 2.
         progress: called as `progress(done, count)` after each batch.
+        score_count: number of images to generate for the Inception Score, the first of which are
+            those of `count`; None: `count`.
 
     Returns:
         See `compare`; "features" is the name of the network.
@@ -96,7 +98,14 @@ def evaluate(sample, reference, features, count, progress=None):
     Raises:
         ValueError: if `sample` yields another number of images, or a feature is not finite.
     """
-    generated = gather(pixels(sample(count)), count, "samples", features, progress=progress)
+    generated = gather(
+        pixels(sample(max(count, score_count or count))),
+        count,
+        "samples",
+        features,
+        progress=progress,
+        score_count=score_count,
+    )
     return compare(generated, reference) | {"features": features.name}
 
 
@@ -128,6 +137,7 @@ def compare(generated, reference, metrics=CHEAP, seed=0):
         * "generated_count", "reference_count": numbers of images; None if not known,
         * "generated_rows", "reference_rows": of how many of them the features were kept, if it is
           those that a metric is of,
+        * "score_count": number of generated images that the Inception Score is of, if not all,
         * "feature_count": number of features,
         * "generated", "reference": names of the sets, as "digits test",
         * "class_shares": of the generated images, see `Statistics`, if there are any.
@@ -152,6 +162,8 @@ def compare(generated, reference, metrics=CHEAP, seed=0):
         result[f"{side}_count"] = statistics.count
         if any(METRICS[name].needs_rows for name in metrics):
             result[f"{side}_rows"] = 0 if statistics.rows is None else len(statistics.rows)
+    if generated.score_count is not None and result.get("inception_score") is not None:
+        result["score_count"] = generated.score_count
     result["feature_count"] = len(generated.mean)
     if generated.class_shares is not None:
         result["class_shares"] = generated.class_shares
@@ -220,8 +232,10 @@ def describe(result):
     measured = ", ".join(
         f"{title} {result[key]:.4g}" for key, title in _titles(result) if result[key] is not None
     )
+    scored = f" ({result['score_count']} for the score)" if "score_count" in result else ""
     line = (
-        f"{measured} ({result['features']} features, {result['generated_count']} generated, "
+        f"{measured} ({result['features']} features, "
+        f"{result['generated_count']} generated{scored}, "
         f"{result['reference_count']} real of {result['reference']})"
     )
     return "\n".join([line, *few_of(result), *_class_shares(result)])
@@ -255,6 +269,8 @@ def _side(result, side):
     text = "statistics" if count is None else f"{count} images"
     if rows and rows != count:
         text += f", {rows} of them for neighbours and kernels"
+    if side == "generated" and "score_count" in result:
+        text += f", {result['score_count']} for the score"
     return f"{result[side]}, {text}"
 
 

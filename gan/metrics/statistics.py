@@ -30,10 +30,12 @@ class Statistics:
         name: what lines and files call the set: dataset and split, as "digits test".
         rows: features of the first images, float32 (m, d); None if they were not kept.
         score: mean and deviation of the Inception Score, or why there is none.
+        score_count: number of images that it is of; None: `count`.
         factor: F of the covariance F^T F, float64 (n, d), see `gan.metrics.frechet.factor`; None
             where there are as many images as features, or the images are not known.
         fingerprint: of the `FeatureNetwork`; None if a file of statistics does not say.
-        class_shares: the fraction of the images that the network takes for each class; None if it
+        class_shares: the fraction of the images that the network takes for each class; None of
+            colour images by the network of digits, or if it
             gives no logits, or of more than 100 classes.
     """
 
@@ -46,9 +48,10 @@ class Statistics:
     class_shares: list[float] | None = None
     factor: np.ndarray | None = dataclasses.field(default=None, repr=False)
     fingerprint: str | None = None
+    score_count: int | None = None
 
 
-def gather(batches, count, name, features, rows=0, progress=None):
+def gather(batches, count, name, features, rows=0, progress=None, score_count=None):
     """Gathers statistics of images that come in batches, in one pass.
 
     Memory does not grow with the number of images, but for the features that are kept: 4 d bytes
@@ -56,33 +59,38 @@ def gather(batches, count, name, features, rows=0, progress=None):
     they are fewer than the features.
 
     Args:
-        batches: yields images (n, height, width, 1 or 3) in [0, 255], `count` altogether.
+        batches: yields images (n, height, width, 1 or 3) in [0, 255], altogether the larger of
+            `count` and `score_count`.
         count: number of images, at least 2.
         name: of the set.
         features: `FeatureNetwork`.
         rows: number of images whose features are kept.
         progress: called as `progress(done, count)` after each batch.
+        score_count: number of images that the Inception Score is of; None: all.
 
     Returns:
-        `Statistics`.
+        `Statistics`, of the first `count` images but for the score.
 
     Raises:
         ValueError: if there is another number of images, or a feature is not finite.
     """
-    moments, kept, logits_seen, few = Moments(), [], _Logits(count), False
+    total = max(count, score_count or count)
+    moments, kept, few, done = Moments(), [], False, 0
+    logits_seen = _Logits(count, score_count or count, features.name == "digits")
     for images in batches:
         new_rows, logits = features(images)
+        logits_seen.update(logits, images)
+        done += len(new_rows)
+        new_rows = new_rows[: max(count - moments.count, 0)]
         few = count < new_rows.shape[1]
         if few or moments.count < rows:
             kept.append(new_rows if few else new_rows[: rows - moments.count])
-        moments.update(new_rows)
-        logits_seen.update(logits)
+        if len(new_rows):
+            moments.update(new_rows)
         if progress is not None:
-            progress(moments.count, count)
-    if moments.count != count:
-        raise ValueError(
-            f"`batches` must have `count` images. Received: {moments.count}, count={count}"
-        )
+            progress(done, total)
+    if done != total:
+        raise ValueError(f"`batches` must have `count` images. Received: {done}, count={total}")
     all_kept = np.concatenate(kept) if kept else None
     return Statistics(
         *moments.result(),
@@ -93,25 +101,39 @@ def gather(batches, count, name, features, rows=0, progress=None):
         class_shares=logits_seen.class_shares(),
         factor=factor(all_kept) if few else None,
         fingerprint=features.fingerprint,
+        score_count=score_count,
     )
 
 
 class _Logits:
-    """The part of the statistics that is of the logits of `count` images, (n, classes)."""
+    """The part of the statistics that is of the logits of images, (n, classes).
 
-    def __init__(self, count):
-        self._count = count
-        self._score = InceptionScore(count) if count >= SPLITS else None
+    Args:
+        count: number of images whose classes are counted, the first.
+        score_count: number of images that the score is of, the first.
+        of_grey: whether the classes mean something for grey images alone, as those of digits.
+    """
+
+    def __init__(self, count, score_count, of_grey):
+        self._count, self._score_count, self._of_grey = count, score_count, of_grey
+        self._score = InceptionScore(score_count) if score_count >= SPLITS else None
         self._classes = None  # How many images were taken for each.
+        self._done = 0
+        self._colors = False
 
-    def update(self, logits):
+    def update(self, logits, images):
         if logits is None:
             return
-        if self._score is not None:
-            self._score.update(logits)
+        scored = logits[: max(self._score_count - self._done, 0)]
+        if self._score is not None and len(scored):
+            self._score.update(scored)
         if self._classes is None:
             self._classes = np.zeros(logits.shape[1], np.int64)
-        self._classes += np.bincount(logits.argmax(1), minlength=len(self._classes))
+        counted = logits[: max(self._count - self._done, 0)]
+        self._classes += np.bincount(counted.argmax(1), minlength=len(self._classes))
+        self._done += len(logits)
+        if self._of_grey and not self._colors:
+            self._colors = bool(np.any(images != images[..., :1]))
 
     def score(self):
         if self._classes is None:
@@ -121,7 +143,7 @@ class _Logits:
         return self._score.result()
 
     def class_shares(self):
-        if self._classes is None or len(self._classes) > _MAX_CLASSES:
+        if self._classes is None or len(self._classes) > _MAX_CLASSES or self._colors:
             return None
         return (self._classes / self._count).tolist()
 

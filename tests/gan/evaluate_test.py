@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from gan import evaluate, presets
+from gan import evaluate, parts, presets
 from gan.metrics.features import load_features
 from gan.metrics.frechet import moments
 from harness.datasets import load_images
@@ -157,6 +157,26 @@ def test_a_class_of_each_image(run, kinds, tmp_path):
     assert two["frechet_distance"] != of_run["frechet_distance"]
     with pytest.raises(UserError, match="alone takes labels: give --num_classes"):
         run(f"--generated={tmp_path}/alone", *shared)
+
+
+def test_labels_as_often_as_in_the_data(run, tmp_path, monkeypatch):
+    """Where all training images are of one class, so are all samples."""
+    directory = _save_run(tmp_path / "labelled", conditional="projection")
+    _save_generator(directory / "generator", classes=10)
+    split = parts.splits
+
+    def of_one_class(config):
+        training, test = split(config)
+        return dataclasses.replace(training, labels=np.full_like(training.labels, 4)), test
+
+    monkeypatch.setattr(parts, "splits", of_one_class)
+    asked = [f"--run_dir={directory}", "--metrics=frechet_distance,inception_score"]
+    out = directory / "evaluation.json"
+    _, all_classes = run(*asked, "--score_samples=30", out=out)
+    assert all_classes["inception_score"] > 1.5 and all_classes["score_count"] == 30
+    _, one = run(*asked, "--sample_labels=data", out=out)
+    assert one["inception_score"] == pytest.approx(1, abs=1e-4)
+    assert max(one["class_shares"]) == 1
 
 
 def test_images_are_resized_on_both_sides(run, kinds, tmp_path, digits):

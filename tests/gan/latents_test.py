@@ -34,6 +34,19 @@ def test_labels_are_all_as_likely_and_tell_nothing_of_other_numbers():
     assert abs(np.corrcoef(fine, uniform)[0, 1]) < 0.1
 
 
+def test_labels_are_as_frequent_as_they_are_to_be():
+    shares = np.array([0.1, 0.0, 0.6, 0.3])
+    drawn = labels(3, "evaluation", 0, 9000, 4, shares).numpy()
+    assert drawn.dtype == np.int32
+    counts = np.bincount(drawn, minlength=4)
+    assert counts[1] == 0
+    assert (np.abs(counts - 9000 * shares) <= 5 * np.sqrt(9000 * shares * (1 - shares))).all()
+    of_samples = []
+    generate = lambda latent, label: of_samples.append(label.numpy()) or latent  # noqa: E731
+    list(evaluation_samples(generate, 3, 4, 400, num_classes=4, label_shares=[0, 0, 1, 0]))
+    assert set(np.concatenate(of_samples)) == {2}
+
+
 def test_evaluation_samples_are_of_latents_and_labels_of_their_own():
     batches = []
 

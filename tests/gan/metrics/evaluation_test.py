@@ -279,3 +279,37 @@ def test_few_images_are_compared_by_the_small_side(monkeypatch):
     for pair in ((few, many), (many, few)):
         np.testing.assert_allclose(statistics.distance(*pair), expected, rtol=1e-9)
     assert statistics.distance(few, few) == pytest.approx(0, abs=1e-9 * expected)
+
+
+@pytest.mark.parametrize("count, score_count", [(20, 30), (30, 20)])
+def test_the_score_is_of_its_own_count(count, score_count):
+    """The distance is of the first `count` images, the score of the first `score_count`."""
+    images, asked = _images(30), []
+
+    def sample(n):
+        asked.append(n)
+        return iter([images[:7], images[7:n]])
+
+    network = _network(4)
+    result = evaluate(sample, REFERENCE, network, count, score_count=score_count)
+    alone = [evaluate(lambda n: iter([images[:n]]), REFERENCE, network, n) for n in (20, 30)]
+    of_count, of_score = alone if count == 20 else reversed(alone)
+    assert asked == [30] and result["generated_count"] == count
+    assert result["frechet_distance"] == pytest.approx(of_count["frechet_distance"], rel=1e-9)
+    assert result["class_shares"] == of_count["class_shares"]
+    assert result["inception_score"] == pytest.approx(of_score["inception_score"], rel=1e-9)
+    assert of_count["inception_score"] != pytest.approx(of_score["inception_score"], rel=1e-3)
+    assert f"{count} generated ({score_count} for the score)" in describe(result)
+    assert f"{score_count} for the score" in table(result)
+
+
+@pytest.mark.parametrize("name, shown", [("digits", False), ("means", True)])
+def test_digits_in_photographs_are_not_counted(name, shown):
+    """The network of digits has no class for a photograph; grey images may have three channels."""
+    network = _network(4)
+    network.name = name
+    images = _images(12)
+    grey = np.broadcast_to(images[..., :1], images.shape)
+    for some, expected in ((images, shown), (grey, True), (images[..., :1], True)):
+        result = evaluate(lambda n, some=some: iter([some[:5], some[5:n]]), REFERENCE, network, 12)
+        assert ("class_shares" in result) is ("Class shares" in describe(result)) is expected
