@@ -1,9 +1,14 @@
 """Draws samples of a generator: `python -m gan.sample --run_dir=DIR --out=FOLDER`."""
 
+from harness import program
+
+if __name__ == "__main__":
+    program.handle_signals()  # before the imports that take a while
+
 from absl import flags as absl_flags
 
 from gan.config import Config
-from harness import flags, program
+from harness import flags
 from harness.errors import UserError
 from harness.tables import names_in
 
