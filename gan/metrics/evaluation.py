@@ -214,17 +214,9 @@ def few_of(result):
     return few_images(counts, result["feature_count"])
 
 
-# Names of the metrics: by tensorflow-gan's Inception features, and by others. Only the former
-# are comparable with published ones.
-_TITLES = {
-    "frechet_distance": ("FID", "Fréchet distance"),
-    "inception_score": ("Inception Score", "classifier score"),
-    "kernel_distance": ("KID", "kernel distance"),
-    "precision": ("precision", "precision"),
-    "recall": ("recall", "recall"),
-    "density": ("density", "density"),
-    "coverage": ("coverage", "coverage"),
-}
+# What is on the screen has the names of JSON and TensorBoard; some of tensorflow-gan's Inception
+# features have another in publications, with which numbers by other features are not comparable.
+_PUBLISHED = {"frechet_distance": "FID", "inception_score": "IS", "kernel_distance": "KID"}
 
 
 def describe(result):
@@ -260,8 +252,14 @@ def table(result):
 
 
 def _titles(result):
-    others = result["features"] != INCEPTION
-    return [(key, titles[others]) for key, titles in _TITLES.items() if key in result]
+    """Pairs of a key of a metric in a result, and what is said before its value."""
+    published = _PUBLISHED if result["features"] == INCEPTION else {}
+    keys = [key for metric in METRICS.values() for key in metric.keys if key in result]
+    return [
+        (key, f"{key} ({published[key]})" if key in published else key)
+        for key in keys
+        if not key.endswith("_deviation")
+    ]
 
 
 def _side(result, side):

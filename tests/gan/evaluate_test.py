@@ -339,7 +339,7 @@ def test_as_a_user_runs_it(call, kinds, tmp_path):
     arguments.append(f"--out={tmp_path}/deep/out.json")
     code, out, error = call("gan.evaluate", f"--generated={kinds}/saved", *arguments)
     assert (code, error) == (0, "")
-    assert "kernel distance" in out
+    assert "kernel_distance" in out
     result = json.loads((tmp_path / "deep/out.json").read_text())
     assert result["generated_count"] == 20 and str(kinds) not in json.dumps(result)
     code, out, error = call("gan.evaluate", f"--generated={kinds}/gone", *arguments)

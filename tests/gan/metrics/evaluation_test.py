@@ -216,17 +216,18 @@ def test_table(sides):
         "reference: toys test, 80 images",
         "features: digits",
     ]
-    rows = dict(line.split("  ", 1) for line in lines[5:10])
-    assert [line.split()[0] for line in lines[5:10]] == [
-        *("Fréchet", "classifier", "kernel", "precision", "recall")
-    ]
-    assert rows["classifier score"].split() == ["2.5", "0.25"]
-    assert float(rows["kernel distance"].split()[0]) == pytest.approx(
+    rows = dict(line.split(maxsplit=1) for line in lines[5:12])
+    # The names of JSON and TensorBoard, which have the deviations as numbers of their own.
+    keys = [key for metric in METRICS.values() for key in metric.keys]
+    assert list(rows) == [key for key in keys if not key.endswith("_deviation")]
+    assert rows["inception_score"].split() == ["2.5", "0.25"]
+    assert float(rows["kernel_distance"].split()[0]) == pytest.approx(
         result["kernel_distance"], rel=1e-3
     )
     assert lines[-1] == "Class shares by digits: 0:50.0% 1:50.0%"
     text = table(result | {"features": "tfgan_inception"})
-    assert "FID " in text and "Inception Score " in text and "KID " in text
+    for name in ("frechet_distance (FID) ", "inception_score (IS) ", "kernel_distance (KID) "):
+        assert f"\n{name}" in text
     file = Statistics(sides[1].mean, sides[1].covariance, None, "file")
     text = table(compare(file, file, METRICS) | {"features": None})
     assert "reference: file, statistics" in text
@@ -241,17 +242,21 @@ def test_describe():
         "reference_count": 360,
         "reference": "digits test",
     }
-    line = "Fréchet distance 12.35 (digits features, 10000 generated, 360 real of digits test)"
+    line = "frechet_distance 12.35 (digits features, 10000 generated, 360 real of digits test)"
     assert describe(result) == line
     shares = {"class_shares": [0.25, 0.75]}
     assert describe(result | shares) == f"{line}\nClass shares by digits: 0:25.0% 1:75.0%"
     score = {"inception_score": 4.5678, "inception_score_deviation": 0.1}
-    assert "Fréchet distance 12.35, classifier score 4.568 (digits" in describe(result | score)
+    assert "frechet_distance 12.35, inception_score 4.568 (digits" in describe(result | score)
     published = describe(result | score | {"features": "tfgan_inception"})
-    assert published.startswith("FID 12.35, Inception Score 4.568 (tfgan_inc")
+    assert published.startswith(
+        "frechet_distance (FID) 12.35, inception_score (IS) 4.568 (tfgan_inc"
+    )
     assert describe(result | {"inception_score": None}) == line
     assert "FID" not in describe(result | {"features": "tfgan_inception-0123"})
-    assert describe(result | {"features": "tfgan_inception"}).startswith("FID 12.35 (tfgan_inc")
+    assert describe(result | {"features": "tfgan_inception"}).startswith(
+        "frechet_distance (FID) 12.35 ("
+    )
 
 
 @pytest.mark.parametrize("n, few", [(2, True), (3, False)])
