@@ -1,0 +1,127 @@
+"""Kills runs, and has the same command go on.
+
+    python -m tests.faults.kills --program=gan --times=20 --folder=FOLDER
+
+SIGKILL, SIGTERM and SIGINT take turns, and so do the moments: any, while a checkpoint is written,
+while the network is exported. After each the same command is run again, and is killed in its turn,
+until the run is complete: it must then be, to the last bit, what it is if nothing comes between.
+"""
+
+import argparse
+import itertools
+import os
+import pathlib
+import random
+import signal
+import time
+
+from harness.files import is_aside
+from tests.faults import table
+from tests.faults.runs import PROGRAMS, Processes, differences, is_one_line, is_over
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+ANY, CHECKPOINT, EXPORT = "at any moment", "while a checkpoint is written", "while it exports"
+MOMENTS = (ANY, CHECKPOINT, ANY, EXPORT)
+
+
+def kills(program, call, folder, times, seed=0):
+    """Kills runs of a `runs.Program` so often, and returns a `table.Tally`.
+
+    Args:
+        program: it.
+        call: `Processes`, or a `tests.calls.Calls`.
+        folder: for the runs.
+        times: kills.
+        seed: of the moments.
+    """
+    folder, chance = pathlib.Path(folder), random.Random(seed)
+    whole = folder / "whole"
+    start = time.monotonic()
+    code, _, error = call(*program.command(whole))
+    assert (code, error) == (0, ""), error
+    usual = time.monotonic() - start
+    tally = table.Tally()
+    turns = itertools.cycle(itertools.product(SIGNALS, MOMENTS))
+    turns = list(itertools.islice(turns, times))
+    chance.shuffle(turns)
+    for number in itertools.count():
+        run, faults = folder / f"run{number}", []
+        while turns:
+            code, error, fault = _strike(program, call, run, *turns[-1], usual, chance)
+            if fault is not None:
+                turns.pop()
+                faults.append(fault)
+                if fault[0] != signal.SIGKILL.name and code != -signal.Signals[fault[0]]:
+                    if not (is_one_line(error) or (code, error) == (0, "")):
+                        tally.lose(fault, f"it says {error[-300:]!r}")
+            if _is_complete(program, run):
+                break
+        if not _is_complete(program, run):
+            code, _, error = call(*program.command(run))
+            if code:
+                tally.lose(faults[-1], error)
+                faults.pop()
+        amiss = differences(program, run, whole) if _is_complete(program, run) else ["it ended"]
+        for fault in faults:
+            tally.lose(fault, f"{run.name}: {amiss}") if amiss else tally.survive(fault)
+        if not turns:
+            return tally
+
+
+def _strike(program, call, run, number, moment, usual, chance):
+    """Starts the run and kills it.
+
+    Returns:
+        Its exit code and standard error, and what was done, a pair of a signal's name and a moment;
+        None: it ended before.
+    """
+    process = call.start(*program.command(run))
+    end = time.monotonic() + chance.uniform(0, usual) if moment == ANY else float("inf")
+    # Within what is written, not always at its beginning.
+    until, later = _WAITS.get(moment), chance.uniform(0, 0.02)
+    while not is_over(process) and time.monotonic() < end:
+        if until is not None and until(program, run):
+            time.sleep(later)
+            break
+        time.sleep(0.0005)
+    came = not is_over(process)
+    if came:
+        os.kill(process, number)
+    code, _, error = call.finish(process)
+    return code, error, (number.name, moment) if came and code else None
+
+
+def _is_complete(program, run):
+    return all((run / name).exists() for name in program.exports)
+
+
+def _is_saving(program, run):
+    return any("_temp" in name for name in _names(run / "checkpoints"))
+
+
+def _is_exporting(program, run):
+    return any(is_aside(name) and name.endswith(program.exports) for name in _names(run))
+
+
+def _names(folder):
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+_WAITS = {CHECKPOINT: _is_saving, EXPORT: _is_exporting}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", choices=PROGRAMS, default="gan")
+    parser.add_argument("--times", type=int, default=20, help="kills")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--folder", required=True, help="for the runs; it has to be new")
+    given = parser.parse_args()
+    os.makedirs(given.folder)
+    found = kills(
+        PROGRAMS[given.program], Processes(given.folder), given.folder, given.times, given.seed
+    )
+    found.print(("signal", "moment"))
