@@ -178,3 +178,26 @@ def test_gradient_of_a_gradient(method, case):
         lambda t: np.sum(v * first(tf.constant(x + t * v)).numpy()), np.array(0.0)
     )
     assert np.isclose(np.sum(second * v), truth, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", sorted(WHITENERS.keys() - {"pca"}))
+def test_gradient_of_a_gradient_through_functions_within_functions(method):
+    """As of a compiled critic within a compiled step: each function has a graph of its own."""
+    x = samples.rows(20, np.linspace(2.0, 0.5, 5))
+    dy, v = upstream(x), upstream(x)[::-1]
+
+    def first(y):
+        def gradient(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = y(x)
+            return tape.gradient(value, x, output_gradients=tf.constant(dy))
+
+        return gradient
+
+    def y(x):
+        return op(method=method, group_size=2)(x, None, None)
+
+    _, (within,) = gradients.by_tape(tf.function(first(tf.function(y))), [x], v)
+    _, (eager,) = gradients.by_tape(first(y), [x], v)
+    np.testing.assert_allclose(within, eager, rtol=1e-9, atol=1e-12)

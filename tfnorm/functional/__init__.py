@@ -3,6 +3,7 @@
 from tfnorm.functional.batch_unitization import apply_unitization, batch_unitization
 from tfnorm.functional.batch_whitening import apply_whitening, batch_whitening, moving_matrices
 from tfnorm.functional.group_whitening import group_whitening
+from tfnorm.functional.matrix_roots import cholesky_whitening, inverse_sqrt, sqrt
 from tfnorm.functional.spectral import spectral_norm
 from tfnorm.functional.unitization import (
     practical_unitization,
@@ -20,11 +21,14 @@ __all__ = [
     "apply_whitening",
     "batch_unitization",
     "batch_whitening",
+    "cholesky_whitening",
     "group_whitening",
+    "inverse_sqrt",
     "moving_matrices",
     "practical_unitization",
     "scalar_unitization",
     "spectral_norm",
+    "sqrt",
     "vanilla_unitization",
     "vector_unitization",
     "whitening_matrix",

@@ -22,3 +22,20 @@ def custom_gradient(
             respect to the values to those with respect to the tensors.
     """
     return typing.cast(Callable[Parameters, Value], tf.custom_gradient(function))
+
+
+def nested_gradient(
+    function: Callable[..., tuple[tf.Tensor, Callable[..., typing.Any]]],
+) -> Callable[..., tf.Tensor]:
+    """Makes a function of tensors with its own gradient, which has such functions within.
+
+    Between `tf.function`s a gradient's gradient sees the tensors of the graph in which the gradient
+    is computed, and no farther. So each call has its arguments in the graph that it is in; all that
+    the gradient takes must be one of them.
+    """
+    own = tf.custom_gradient(function)
+
+    def call(*tensors: tf.Tensor) -> tf.Tensor:
+        return typing.cast(tf.Tensor, own(*map(tf.identity, tensors)))
+
+    return call

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfnorm.functional.gradients import custom_gradient
+from tfnorm.functional.gradients import nested_gradient
 from tfnorm.functional.shapes import known_size
 
 Device = typing.Literal["cpu", "gpu"]
@@ -70,107 +70,109 @@ def pca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
     agree, and the moving average of W means something.
     """
     finite, eigenvalues, u = _eigh(covariance, settings)
-    w = _signed(_transpose(u / _as_row(tf.sqrt(eigenvalues))))
+    w = _signed(_transpose(u / as_row(tf.sqrt(eigenvalues))))
     # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
     # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
     precision = 10 * math.sqrt(known_size(w)) * _resolution(w)
-    tolerance = precision * _as_column(tf.reduce_max(eigenvalues, -1, keepdims=True))
+    tolerance = precision * as_column(tf.reduce_max(eigenvalues, -1, keepdims=True))
 
     def pullback(gradient: tf.Tensor) -> tf.Tensor:
         z = tf.matmul(gradient, w, transpose_b=True)
-        row, column = _as_column(eigenvalues), _as_row(eigenvalues)
+        row, column = as_column(eigenvalues), as_row(eigenvalues)
         total, difference = row + column, column - row
         distinct = tf.abs(difference) > tolerance
         factor = tf.where(distinct, total / tf.where(distinct, difference, 1.0), 0.0)
         psi = 0.5 * (z + _transpose(z) + factor * (z - _transpose(z)))
         return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)
 
-    return _where_finite(finite, w), pullback
+    return where_finite(finite, w), pullback
 
 
 def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
     """Whitens by ZCA, equations (4) to (6): W = U L^-1/2 U^T, the symmetric inverse root."""
     finite, eigenvalues, u = map(tf.stop_gradient, _eigh(covariance, settings))
     roots = tf.sqrt(eigenvalues)
-    value = _where_finite(finite, tf.matmul(u / _as_row(roots), u, transpose_b=True))
+    value = where_finite(finite, tf.matmul(u / as_row(roots), u, transpose_b=True))
 
-    def adjoint(w: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    def adjoint(w: tf.Tensor, gradient: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
         q = gradient + _transpose(gradient)
         if settings.derivatives < 2:
             return tf.raw_ops.PreventGradient(
-                input=_in_basis(u, q, _adjoint_factor(roots)), message=_ONE_DERIVATIVE
+                input=in_basis(u, q, _adjoint_factor(roots)), message=_ONE_DERIVATIVE
             )
         return _zca_adjoint(w, q, u, roots)
 
-    def connected(covariance: tf.Tensor, derivatives: int) -> tf.Tensor:
+    def connected(
+        derivatives: int, covariance: tf.Tensor, value: tf.Tensor, u: tf.Tensor, roots: tf.Tensor
+    ) -> tf.Tensor:
         """W as a function of the covariance, as far as so many derivatives see."""
         if not derivatives:
             return value
 
-        @custom_gradient
-        def matrix(covariance: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-            def gradient(dw: tf.Tensor) -> tf.Tensor:
-                w = connected(covariance, derivatives - 1)
-                return 0.5 * adjoint(w, dw)
+        @nested_gradient
+        def matrix(covariance: tf.Tensor, value: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
+            def gradient(dw: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+                w = connected(derivatives - 1, covariance, value, u, roots)
+                return 0.5 * adjoint(w, dw, u, roots), None, None, None
 
-            return value, gradient
+            return tf.identity(value), gradient
 
-        return matrix(covariance)
+        return matrix(covariance, value, u, roots)
 
     # Derivatives must not go through eigenvectors. In forward mode a gradient is asked for before
     # there is a W: so each makes its own.
-    w = connected(covariance, settings.derivatives)
-    return w, lambda gradient: adjoint(w, gradient)
+    w = connected(settings.derivatives, covariance, value, u, roots)
+    return w, lambda gradient: adjoint(w, gradient, u, roots)
 
 
 def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
     """D = -W^2 X W^2 with W X + X W = q, differentiable at equal eigenvalues too."""
 
-    @custom_gradient
-    def adjoint(w: tf.Tensor, q: tf.Tensor):
+    @nested_gradient
+    def adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
         # Stopped, or forward mode would take the operations' derivative for the gradient's.
-        value = _in_basis(u, tf.stop_gradient(q), _adjoint_factor(roots))
+        value = in_basis(u, tf.stop_gradient(q), _adjoint_factor(roots))
 
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
             square, x = tf.matmul(w, w), _lyapunov(w, q, u, roots)
             dq = _lyapunov(w, -tf.matmul(square, tf.matmul(upstream, square)), u, roots)
             d_square = -tf.matmul(upstream, tf.matmul(square, x))
             d_square = d_square - tf.matmul(x, tf.matmul(square, upstream))
-            return _anticommutator(d_square, w) - _anticommutator(dq, x), dq
+            return anticommutator(d_square, w) - anticommutator(dq, x), dq, None, None
 
         return value, gradient
 
-    return adjoint(w, q)
+    return adjoint(w, q, u, roots)
 
 
 def _adjoint_factor(roots: tf.Tensor) -> tf.Tensor:
-    row, column = _as_column(roots), _as_row(roots)
+    row, column = as_column(roots), as_row(roots)
     return -1.0 / (row * column * (row + column))
 
 
 def _lyapunov(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
     """X with W X + X W = q; W has eigenvectors u and eigenvalues 1 / roots."""
 
-    @custom_gradient
-    def solve(w: tf.Tensor, q: tf.Tensor):
-        row, column = _as_column(roots), _as_row(roots)
+    @nested_gradient
+    def solve(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
+        row, column = as_column(roots), as_row(roots)
 
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
             dq = _lyapunov(w, upstream, u, roots)
-            return -_anticommutator(dq, _lyapunov(w, q, u, roots)), dq
+            return -anticommutator(dq, _lyapunov(w, q, u, roots)), dq, None, None
 
-        return _in_basis(u, tf.stop_gradient(q), row * column / (row + column)), gradient
+        return in_basis(u, tf.stop_gradient(q), row * column / (row + column)), gradient
 
-    return solve(w, q)
+    return solve(w, q, u, roots)
 
 
-def _in_basis(u: tf.Tensor, matrix: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+def in_basis(u: tf.Tensor, matrix: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """u (factor * (u^T matrix u)) u^T, the product in the middle entry by entry."""
     rotated = factor * tf.matmul(u, tf.matmul(matrix, u), transpose_a=True)
     return tf.matmul(u, tf.matmul(rotated, u, transpose_b=True))
 
 
-def _anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+def anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return tf.matmul(a, b) + tf.matmul(b, a)
 
 
@@ -182,7 +184,7 @@ def cd(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
     is seen by a pivot that there is not.
     """
     finite, covariance = _finite(covariance)
-    resolved = tf.cast(_resolved(covariance), tf.float64)
+    least = tf.cast(resolved(covariance), tf.float64)
     # TensorFlow's factorisation in float32 is several times as far off as the covariance itself.
     exact = tf.cast(covariance, tf.float64)
     epsilon = tf.constant(settings.epsilon, tf.float64)
@@ -192,8 +194,8 @@ def cd(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
         if not multiples:
             return factor
         pivot = tf.reduce_min(tf.square(tf.linalg.diag_part(factor)), -1, keepdims=True)
-        is_sound = pivot >= _SOUND * resolved  # not where it is NaN
-        more = tf.where(is_sound, shift, tf.maximum(multiples[0] * resolved, epsilon))
+        is_sound = pivot >= _SOUND * least  # not where it is NaN
+        more = tf.where(is_sound, shift, tf.maximum(multiples[0] * least, epsilon))
         return tf.cond(
             tf.reduce_all(is_sound), lambda: factor, lambda: factorised(more, multiples[1:])
         )
@@ -207,7 +209,7 @@ def cd(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
         psi = tf.linalg.set_diag(z + _transpose(z), tf.linalg.diag_part(z))
         return -tf.matmul(w, tf.matmul(psi, w), transpose_a=True)
 
-    return _where_finite(finite, w), pullback
+    return where_finite(finite, w), pullback
 
 
 def itn(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]:
@@ -251,7 +253,7 @@ def itn(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
 
 
 def _by_trace(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
-    return _as_column(_as_column(tf.linalg.trace(s))), _identity_like(s)
+    return as_column(as_column(tf.linalg.trace(s))), _identity_like(s)
 
 
 def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
@@ -262,7 +264,7 @@ def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tenso
 def _by_spectral(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
     finite, eigenvalues, u = _eigh(s, settings._replace(epsilon=0.0))
     largest, top = (tf.gather(values, [known_size(s) - 1], axis=-1) for values in (eigenvalues, u))
-    return _where_finite(finite, _as_column(largest)), tf.matmul(top, top, transpose_b=True)
+    return where_finite(finite, as_column(largest)), tf.matmul(top, top, transpose_b=True)
 
 
 class Scaling(typing.NamedTuple):
@@ -291,25 +293,31 @@ def _eigh(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tens
 
     The eigenvalues are those of S + epsilon I, none below what the dtype resolves of S.
     """
+    finite, eigenvalues, u = decomposed(covariance, settings.device)
+    eigenvalues = tf.maximum(eigenvalues, 0.0) + settings.epsilon
+    return finite, tf.maximum(eigenvalues, resolved(covariance)), u
+
+
+def decomposed(
+    covariance: tf.Tensor, device: Device | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Whether a symmetric matrix is finite, and its eigenvalues and eigenvectors."""
     finite, covariance = _finite(covariance)  # LAPACK raises on NaN, or does not return
-    device = settings.device
     if device is None and tf.config.list_physical_devices("GPU"):
         device = "cpu"
     # `tf.device(None)` would undo a placement from outside.
     place = contextlib.nullcontext() if device is None else tf.device(f"/{device.upper()}:0")
     with place:
-        eigenvalues, u = tf.linalg.eigh(covariance)
-    eigenvalues = tf.maximum(eigenvalues, 0.0) + settings.epsilon
-    return finite, tf.maximum(eigenvalues, _resolved(covariance)), u
+        return finite, *tf.linalg.eigh(covariance)
 
 
-def _resolved(covariance: tf.Tensor) -> tf.Tensor:
+def resolved(covariance: tf.Tensor) -> tf.Tensor:
     """What the dtype resolves of a covariance's eigenvalues, (..., 1).
 
     An eigenvalue below the rounding of the covariance is noise, which an inverse root amplifies.
     """
     norm = tf.norm(tf.stop_gradient(covariance), axis=[-2, -1])
-    return _ROUNDINGS * _resolution(covariance) * _as_column(norm)
+    return _ROUNDINGS * _resolution(covariance) * as_column(norm)
 
 
 def _signed(w: tf.Tensor) -> tf.Tensor:
@@ -319,7 +327,7 @@ def _signed(w: tf.Tensor) -> tf.Tensor:
     first = tf.argmax(tf.cast(is_largest, tf.int32), -1)
     entry = tf.gather(w, first, batch_dims=w.shape.rank - 1)
     sign = tf.where(tf.stop_gradient(entry) < 0.0, -tf.ones_like(entry), tf.ones_like(entry))
-    return w * _as_column(sign)
+    return w * as_column(sign)
 
 
 def _resolution(matrix: tf.Tensor) -> float:
@@ -332,7 +340,7 @@ def _finite(covariance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return finite, tf.where(finite, covariance, _identity_like(covariance))
 
 
-def _where_finite(finite: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+def where_finite(finite: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     return tf.where(finite, w, tf.constant(np.nan, w.dtype))
 
 
@@ -344,11 +352,11 @@ def _identity_like(matrix: tf.Tensor) -> tf.Tensor:
     return tf.eye(known_size(matrix), dtype=matrix.dtype)
 
 
-def _as_column(vector: tf.Tensor) -> tf.Tensor:
+def as_column(vector: tf.Tensor) -> tf.Tensor:
     return tf.expand_dims(vector, -1)
 
 
-def _as_row(vector: tf.Tensor) -> tf.Tensor:
+def as_row(vector: tf.Tensor) -> tf.Tensor:
     return tf.expand_dims(vector, -2)
 
 
