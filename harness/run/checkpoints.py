@@ -1,8 +1,9 @@
 """The whole state of a run at its last few saves, and which of these are whole.
 
-A checkpoint of step N is TensorFlow's `ckpt-N.index` and `ckpt-N.data-*`, and `ckpt-N.sha256` with
-their checksums, which `sha256sum --check` reads, too. That is written last: a checkpoint with it
-was written to its end. One without is from before there were any, and is read to its end instead.
+A checkpoint of step N is TensorFlow's `ckpt-N.index` and `ckpt-N.data-*`, the history up to then in
+`ckpt-N.jsonl`, and `ckpt-N.sha256` with their checksums, which `sha256sum --check` reads, too. That
+is written last: a checkpoint with it was written to its end. One without is from before there were
+any, and is read to its end instead.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from harness.errors import UserError
 from harness.files import plain_name, write_whole, writing
 from harness.networks import size_in_bytes
 
-_PART = re.compile(r"ckpt-(\d+)\.(?:index|sha256|data-\d{5}-of-\d{5})")
+_PART = re.compile(r"ckpt-(\d+)\.(?:index|jsonl|sha256|data-\d{5}-of-\d{5})")
 _UNFINISHED = re.compile(r"ckpt-\d+_temp.*")
 _SUM = re.compile(r"([0-9a-f]{64})  (ckpt-\d+\.\S+)")
 
@@ -77,6 +78,12 @@ class Checkpoints:
             )
         return 0
 
+    def history(self, step):
+        """The history at a checkpoint, as bytes; None: there is none that is whole."""
+        name = f"ckpt-{step}.jsonl"
+        sum, file = _read_sums(self._saved, step).get(name), self._saved / name
+        return file.read_bytes() if sum and file.exists() and _sum(file) == sum else None
+
     def __call__(self, step, logs=None):
         self._history.flush()
         self._board.flush()
@@ -87,6 +94,8 @@ class Checkpoints:
                 self._own.mkdir(parents=True, exist_ok=True)
                 with plain_name(self._own) as name:
                     self._checkpoint.write(f"{name}/ckpt-{step}")
+                if self._writes:
+                    write_whole(self._own / f"ckpt-{step}.jsonl", self._history.content())
                 _write_sums(self._own, step)
         except BaseException:
             remove(self._own, step)
@@ -164,6 +173,8 @@ def damage(folder, step):
         return f"{index} is missing"
     sums = _read_sums(folder, step)
     for name, sum in sums.items():
+        if name.endswith(".jsonl"):  # a copy, which a run can do without
+            continue
         file = folder / name
         if not file.exists():
             return f"{name} is missing"

@@ -166,14 +166,24 @@ class History:
         """The rows so far, a list of dicts: the lines that are whole, by their `step`."""
         return self._read()[0]
 
-    def truncate(self, step):
+    def content(self):
+        """What is in the file, bytes."""
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def truncate(self, step, copy=None):
         """Forgets what was written after `step`, the step that the run goes on from.
 
         Lines that cannot be read, as a last one that was cut off, go to `metrics.damaged.jsonl`.
+
+        Args:
+            step: that step.
+            copy: what was in the file then, bytes, if that is known: it counts.
         """
-        if self._writes and step > 0 and not self.rows():
+        if not self._writes:
+            return
+        if not copy and step > 0 and not self.rows():
             print(f"{self.path} has no rows: what was measured before step {step} is lost.")
-        if not self._writes or not self.path.exists():
+        if not copy and not self.path.exists():
             return
         rows, damaged = self._read()
         if damaged:
@@ -183,8 +193,11 @@ class History:
             numbers = ", ".join(str(number) for number, _ in damaged[:5])
             more = ", ..." if len(damaged) > 5 else ""
             print(f"{self.path} is damaged: line {numbers}{more} went to {aside.name}.")
-        kept = [row for row in rows if row["step"] <= step]
-        write_whole(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        kept = [json.dumps(row).encode() + b"\n" for row in rows if row["step"] <= step]
+        if copy and copy != b"".join(kept):
+            print(f"{self.path} is not what it was at step {step}: its copy of then is used.")
+            kept = [copy]
+        write_whole(self.path, b"".join(kept))
 
     def record(self, step, values):
         """Adds values, a dict, to the row of `step`."""

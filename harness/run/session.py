@@ -39,7 +39,7 @@ class Session:
         )
         self.first = self._checkpoints.restore()
         check_same_step(trainer.strategy, self.first)
-        self.history.truncate(self.first if self.first else -1)
+        self.history.truncate(self.first or -1, self._checkpoints.history(self.first))
         self.screen = actions.Screen(self.first, last, quiet=not directory.writes)
 
     def evaluation(self, measure, describe):

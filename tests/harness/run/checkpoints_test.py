@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.run.checkpoints import Checkpoints, damage, steps
 from harness.run.directory import RunDirectory
 
-NOTHING = types.SimpleNamespace(flush=lambda: None)
+NOTHING = types.SimpleNamespace(flush=lambda: None, content=lambda: b"rows")
 
 
 def make(path, value=None, keep=2, size=1000):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import pathlib
 import signal
 
 import pytest
@@ -157,6 +158,40 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_afterwards(tmp_path, small_
     train(cut, Trainer())
     assert rows(cut) == rows(whole)
     assert events(cut) == events(whole)
+
+
+HARMS = {
+    "a flipped digit": lambda file: file.write_bytes(file.read_bytes().replace(b"5.0", b"7.0")),
+    "no row": lambda file: file.write_bytes(b"\xff" + file.read_bytes()),
+    "emptied": lambda file: file.write_bytes(b""),
+    "gone": pathlib.Path.unlink,
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_history_is_taken_from_the_checkpoint(tmp_path, capsys, harm):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(whole, Trainer())
+    with pytest.raises(UserError, match="Interrupted"):
+        train(cut, Trainer(interrupted_at=7))
+    HARMS[harm](cut / "metrics.jsonl")
+    capsys.readouterr()
+    train(cut, Trainer())
+    assert rows(cut) == rows(whole)
+    said = f"{cut}/metrics.jsonl is not what it was at step 7: its copy of then is used.\n"
+    assert said in capsys.readouterr().out
+
+
+def test_a_history_whose_copy_is_damaged_is_the_runs_own(tmp_path, capsys):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(whole, Trainer())
+    with pytest.raises(UserError, match="Interrupted"):
+        train(cut, Trainer(interrupted_at=7))
+    (cut / "checkpoints" / "ckpt-7.jsonl").write_text("{}")
+    capsys.readouterr()
+    assert train(cut, Trainer()).first == 7
+    assert rows(cut) == rows(whole)
+    assert "metrics.jsonl" not in capsys.readouterr().out
 
 
 def test_a_damaged_picture_or_event_file_does_not_end_a_run(tmp_path, capsys):
