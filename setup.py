@@ -33,8 +33,10 @@ EXPERIMENTS = [
     "tensorflow-hub",
     "tensorflow-probability",
     "six",
-    # tensorflow-hub imports pkg_resources, which setuptools 82 removed.
-    "setuptools<82",
+    # tensorflow-gan imports distutils, which since Python 3.12 setuptools alone has; tensorflow-hub
+    # pkg_resources, which setuptools 82 no longer has: gan/tfgan.py stands in for it.
+    "setuptools",
+    "packaging",
     # tensorflow-hub and tensorflow-probability import tf_keras, in TensorFlow's minor version.
     "tf_keras>=2.20,<2.22",
 ]

@@ -10,6 +10,7 @@ import sys
 import types
 import warnings
 
+import packaging.version
 import tensorflow as tf
 import tensorflow.compat.v1 as tf1  # Importing it rebinds `tf.compat.v1`, so before the placing.
 
@@ -34,17 +35,21 @@ def _placeholders():
 
 
 @contextlib.contextmanager
-def _path_kept():
-    """The path as it was: pkg_resources, which it imports, adds where it finds an egg-info."""
-    path = list(sys.path)
+def _version_parser():
+    """A `pkg_resources` with what tensorflow-hub takes from it: setuptools has none from 82 on."""
+    there = {name: sys.modules[name] for name in ("pkg_resources",) if name in sys.modules}
+    module = types.ModuleType("pkg_resources")
+    module.parse_version = packaging.version.parse
+    sys.modules["pkg_resources"] = module
     try:
         yield
     finally:
-        sys.path[:] = path
+        del sys.modules["pkg_resources"]
+        sys.modules.update(there)
 
 
 # It and what it imports warn of their own age, and set filters that would outlast the import.
-with _placeholders(), _path_kept(), warnings.catch_warnings():
+with _placeholders(), _version_parser(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import tensorflow_gan as tfgan
 
