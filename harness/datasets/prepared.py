@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import typing
 
 import numpy as np
@@ -13,7 +14,7 @@ from harness.datasets.encoded import EncodedImages
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.errors import UserError
-from harness.files import plain_name
+from harness.files import plain_name, read_object
 
 _READ_BATCH = 500
 
@@ -42,7 +43,12 @@ class Prepared:
                 f"({error}); install it: pip install tensorflow-datasets importlib_resources"
             ) from error
         try:
-            return cls(name, data_dir, _builder(name, data_dir))
+            _check_names(data_dir / re.split("[:/]", name)[0])
+            found = cls(name, data_dir, _builder(name, data_dir))
+            found._check_paths()
+            return found
+        except UserError:
+            raise
         except Exception as error:  # A damaged description surfaces as one of many types.
             if isinstance(error, tfds.core.DatasetNotFoundError) or not is_there:
                 return None
@@ -107,11 +113,47 @@ class Prepared:
             describe=index.describe,
         )
 
+    def _check_paths(self):
+        folder = pathlib.Path(self.builder.data_dir)
+        for split in self.builder.info.splits.values():
+            for path in split.filepaths:
+                if not pathlib.Path(path).resolve().is_relative_to(folder.resolve()):
+                    raise UserError(
+                        f"Dataset {self.name!r} in {folder} is refused: its files must be in that "
+                        f"folder. Received: {path}"
+                    )
+
     def _check_split(self, split):
         check_split(self.name, f" in {self.data_dir}", split, self.builder.info.splits)
 
     def _what(self, split):
         return f"Split {split!r} of dataset {self.name!r} in {self.data_dir}"
+
+
+def _check_names(folder):
+    """Raises `UserError` if a dataset's description names a class that is not a library's.
+
+    tensorflow-datasets imports the module of each class that features.json names: of any module
+    that Python finds from the current directory, a file beside the images among them.
+    """
+    for file in folder.rglob("features.json"):
+        for name in _class_names(read_object(file)):
+            if not str(name).startswith("tensorflow_datasets."):
+                raise UserError(
+                    f"{file} is refused: features must be those of tensorflow_datasets. "
+                    f"Received: {name!r}"
+                )
+
+
+def _class_names(value):
+    """What a description names as classes, wherever in it."""
+    if isinstance(value, list):
+        return [name for part in value for name in _class_names(part)]
+    if not isinstance(value, dict):
+        return []
+    keys = ("pythonClassName", "python_class_name", "type")
+    own = [value[key] for key in keys if isinstance(value.get(key), str)]
+    return own + _class_names(list(value.values()))
 
 
 def _builder(name, data_dir):

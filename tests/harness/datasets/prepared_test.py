@@ -213,3 +213,35 @@ def test_real_datasets():
     assert digits.images.shape == (10000, 32, 32, 1)
     assert np.bincount(digits.labels).tolist() == [
         980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # fmt: skip
+
+
+def _rewrite(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_class_of_a_module_beside_the_images_is_not_imported(copy, monkeypatch):
+    """tensorflow-datasets imports what features.json names."""
+    monkeypatch.chdir(copy)
+    monkeypatch.syspath_prepend(str(copy))
+    (copy / "toys" / "hostile.py").write_text("open('ran', 'w')")
+    folder = copy / "toys" / "1.0.0"
+    _rewrite(
+        folder / "features.json",
+        '"tensorflow_datasets.core.features.image_feature.Image"',
+        '"toys.hostile.Image"',
+    )
+    said = _message("toys", "train", copy)
+    assert said == (
+        f"{folder}/features.json is refused: features must be those of tensorflow_datasets. "
+        "Received: 'toys.hostile.Image'"
+    )
+    assert not (copy / "ran").exists()
+
+
+def test_a_description_leads_to_no_file_outside_its_folder(copy):
+    folder = copy / "toys" / "1.0.0"
+    _rewrite(folder / "dataset_info.json", "{DATASET}-{SPLIT}", "../../../{DATASET}-{SPLIT}")
+    said = _message("toys", "train", copy)
+    assert f"Dataset 'toys' in {folder} is refused: its files must be in that folder." in said
