@@ -93,5 +93,7 @@ setuptools.setup(
             "pytest-xdist",
             "ruff",
         ],
+        # The site of docs/: pages, and the reference from docstrings.
+        "docs": ["mkdocs<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.29"],
     },
 )

@@ -1,4 +1,4 @@
-"""Keeps README.md true: the presets that it names exist."""
+"""Keeps README.md and the manuals true: the presets that they name exist."""
 
 import fnmatch
 import pathlib
@@ -9,7 +9,9 @@ import pytest
 import classify.presets
 import gan.presets
 
-README = (pathlib.Path(__file__).parents[1] / "README.md").read_text("utf-8")
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = ("README.md", "docs/first_runs.md", "docs/train_gans.md", "docs/train_classifiers.md")
+TEXT = "".join((ROOT / page).read_text("utf-8") for page in PAGES)
 PRESETS = {"gan": gan.presets.PRESETS, "classify": classify.presets.PRESETS}
 
 
@@ -26,7 +28,7 @@ def spelled_out(pattern):
 def mentioned():
     """What has an underscore and begins as the names of presets do, wherever it stands."""
     beginnings = {re.match("[a-z]+", name)[0] for names in PRESETS.values() for name in names}
-    words = re.findall(rf"\b(?:{'|'.join(sorted(beginnings))})[\w{{}}\[\],.]*", README)
+    words = re.findall(rf"\b(?:{'|'.join(sorted(beginnings))})[\w{{}}\[\],.]*", TEXT)
     return sorted({word.rstrip(",.") for word in words if "_" in word})
 
 
@@ -48,6 +50,6 @@ def test_a_preset_that_is_mentioned_exists(pattern):
 
 @pytest.mark.parametrize("program", PRESETS)
 def test_a_preset_that_is_called_exists(program):
-    called = set(re.findall(rf"-m {program}\.train --preset=(\S+)", README))
+    called = set(re.findall(rf"-m {program}\.train --preset=(\S+)", TEXT))
     assert "quickstart" in called
     assert called <= PRESETS[program].keys()

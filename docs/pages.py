@@ -1,0 +1,45 @@
+"""Pages of the site that are not files of docs/ as they are: hooks of mkdocs.yml.
+
+CHANGELOG.md and CONTRIBUTING.md, which stand beside README.md, are pages too; a command that ends
+with `--help` has what it prints below it.
+"""
+
+import functools
+import pathlib
+import re
+import subprocess
+import sys
+
+from mkdocs.structure.files import File
+
+ROOT = pathlib.Path(__file__).absolute().parents[1]
+BESIDE_README = ("CHANGELOG.md", "CONTRIBUTING.md")
+HELP = re.compile(r"^```\npython -m (\S+) --help\n```$", re.MULTILINE)
+
+
+def on_files(files, config):
+    """Adds the pages that stand beside README.md."""
+    for name in BESIDE_README:
+        text = (ROOT / name).read_text("utf-8")
+        # What is in the site is linked there, and the rest is only named.
+        text = re.sub(r"\]\(docs/", "](", text)
+        files.append(File.generated(config, name, content=text))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Links to the pages beside README.md where they are in the site; puts help below commands."""
+    names = "|".join(map(re.escape, BESIDE_README))
+    markdown = re.sub(rf"\]\(\.\./({names})\)", r"](\1)", markdown)
+    return HELP.sub(lambda found: f"```text\n{help_of(found[1])}\n```", markdown)
+
+
+@functools.cache
+def help_of(program):
+    """What a program prints with --help."""
+    command = [sys.executable, "-m", program, "--help"]
+    environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "88"}
+    printed = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    return printed.stdout.strip()
