@@ -92,7 +92,7 @@ def report(outcomes, out):
         config, accuracies = outcome.job.config, _accuracies(outcome)
         by_covariance, by_matrix = accuracies or (math.nan, math.nan)
         difference = None if accuracies is None else by_covariance - by_matrix
-        title = f"{config.norm}, learning rate {config.learning_rate:g}"
+        title = f"{config.norm.upper()}, learning rate {config.learning_rate:g}"
         panels.setdefault(title, {})[config.batch_size, config.width] = difference
         rows.append(
             {
@@ -102,7 +102,7 @@ def report(outcomes, out):
                 "batch size": config.batch_size,
                 "by the covariance, %": by_covariance if accuracies else None,
                 "by the matrix, %": by_matrix if accuracies else None,
-                "difference, %": difference,
+                "difference, points": difference,
                 "state": outcome.state,
             }
         )
@@ -114,10 +114,10 @@ def report(outcomes, out):
     out.write(table=(caption, rows))
     charts.write_heat_maps(
         out / "figure.png",
-        dict(sorted(panels.items())),
+        panels,
         "batch size",
         "width, units of a hidden layer",
-        "accuracy by covariance minus by matrix, %",
+        "accuracy by covariance minus by matrix, percentage points",
     )
 
 

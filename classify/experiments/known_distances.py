@@ -156,8 +156,7 @@ def report(outcomes, out):
         table += run_rows
         title = f"{config.shape}, {config.case}"
         panels[title] = {
-            name: [(w, values[name]) for w, values in estimates.items() if w and values[name] > 0]
-            for name in names
+            name: [(w, values[name]) for w, values in estimates.items() if w] for name in names
         } | {"W": [(w, w) for w in estimates if w]}
     config = outcomes[0].job.config
     caption = (
@@ -165,14 +164,15 @@ def report(outcomes, out):
         f"N(0, s^2 I), s - 1 being W over the mean norm of a sample: {config.test:,} samples of "
         f"each, of shifted copies the same, and {config.training:,} to train critics for "
         f"{config.shift_steps:,} steps; the exact distance is of 500. Errors are relative; the "
-        "clipped critic has a scale of its own, and none. Estimates below zero are not drawn."
+        "clipped critic has a scale of its own, and none. In the figure an estimate below zero "
+        "stands at its size, hollow, and W = 0 is left out."
     )
     out.write(table=(caption, table))
     write_lines(
         out / "figure.png",
         panels,
         "W",
-        "estimate",
+        "estimate (hollow: below zero)",
         logarithmic=list(panels),
         logarithmic_x=True,
     )

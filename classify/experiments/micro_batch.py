@@ -14,6 +14,8 @@ from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 
 NORMS = presets.MICRO_NORMS
+# What the points of the figure are.
+SERIES = "accuracy"
 SEEDS = 3
 
 # Table 1, accuracy in percent.
@@ -68,16 +70,17 @@ def report(outcomes, out):
     for outcome in outcomes:
         name = outcome.job.name.split("_seed_")[0]
         by_norm.setdefault(name, []).append(accuracy(outcome))
-    rows = []
+    rows, medians = [], {}
     for name, accuracies in by_norm.items():
         # A run that has diverged is worse than any other.
         ordered = [-1.0 if value is None else value for value in accuracies]
         median = statistics.median_low(ordered)  # of a run, not between two
+        medians[_tick(name), SERIES] = median if median >= 0 else None
         there = [value for value in accuracies if value is not None]
         rows.append(
             {
                 "normalization": _label(name),
-                "median accuracy, %": median if median >= 0 else None,
+                "median accuracy, %": medians[_tick(name), SERIES],
                 "least, %": min(there, default=None),
                 "greatest, %": max(there, default=None),
                 "runs": len(accuracies),
@@ -93,15 +96,21 @@ def report(outcomes, out):
     out.write(table=(caption, rows))
     charts.write_boxes(
         out / "figure.png",
-        {_label(name).replace(" ", "\n"): {"accuracy": values} for name, values in by_norm.items()},
+        {_tick(name): {SERIES: values} for name, values in by_norm.items()},
         {f"ResNet-{config.depth}, batches of {config.batch_size}": (None, None)},
         "test accuracy, %",
+        medians=medians,
         missing="diverged",
     )
 
 
 def _length(config):
     return f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
+
+
+def _tick(name):
+    """A label in as many lines as words."""
+    return _label(name).replace(" ", "\n")
 
 
 def _label(name):

@@ -130,8 +130,8 @@ def _draw(out, dataset, courses):
         }
     }
     for estimator in dict.fromkeys(e for course in courses.values() for e in course["estimators"]):
-        panels[f"Distance in an epoch, {estimator} (of the null: its size)"] = {
-            label: [(row["epoch"], abs(row[key])) for row in course["rows"] if row[key]]
+        panels[f"Distance in an epoch, {estimator} (hollow: below zero, at its size)"] = {
+            label: [(row["epoch"], row[key]) for row in course["rows"]]
             for name, course in courses.items()
             if estimator in course["estimators"]
             for label, key in (
@@ -142,8 +142,15 @@ def _draw(out, dataset, courses):
     marks = sorted(
         {place for course in courses.values() for place in course["falls"] if course["rate_falls"]}
     )
-    logarithmic = [title for title in panels if title.startswith("Distance")]
-    write_lines(out / f"{dataset}.png", panels, "epoch", logarithmic=logarithmic, marks=marks)
+    write_lines(
+        out / f"{dataset}.png",
+        panels,
+        "epoch",
+        logarithmic=[title for title in panels if title.startswith("Distance")],
+        whole_x=True,
+        marks=marks,
+        dashed={f"{name}: null": name for name in courses},
+    )
 
 
 def _label(name, dataset):

@@ -126,17 +126,26 @@ def report(outcomes, out):
     values = {
         method: [result.distance for _, result in results] for method, results in methods.items()
     }
-    norm_boxes, estimate_boxes = {}, {}
+    norm_boxes, estimate_boxes, medians = {}, {}, {}
     for (norm, estimate, recovery), distances in values.items():
         name = RECOVERIES[recovery]
         if estimate == "covariance":
             norm_boxes.setdefault(norm, {})[name] = distances
+            medians[norm, name] = _median(distances)
         if (norm, "matrix", recovery) in values:
-            estimate_boxes.setdefault(f"{norm}\n{name}", {})[f"moving {estimate}"] = distances
+            label, series = f"{norm}\n{name}", f"moving {estimate}"
+            estimate_boxes.setdefault(label, {})[series] = distances
+            medians[label, series] = _median(distances)
     panels = _panels(config, f"{distance}, {loss} loss, {config.steps:,} steps", values)
     for file, boxes in (("figure.png", norm_boxes), ("figure_estimates.png", estimate_boxes)):
         if boxes:
-            charts.write_boxes(out / file, boxes, panels, distance, missing="diverged")
+            charts.write_boxes(out / file, boxes, panels, distance, medians, missing="diverged")
+
+
+def _median(distances):
+    """In which a diverged run is worse than any other; None if it is of such a run."""
+    median = statistics.median(math.inf if value is None else value for value in distances)
+    return median if math.isfinite(median) else None
 
 
 def _best(norm, estimate, recovery, results):
@@ -148,7 +157,6 @@ def _best(norm, estimate, recovery, results):
     best, best_result = min(
         results, key=lambda pair: math.inf if pair[1].distance is None else pair[1].distance
     )
-    median = statistics.median(math.inf if value is None else value for value in distances)
     row = {
         "norm": norm,
         "estimate": estimate if config.norm in whitenings() else None,
@@ -157,7 +165,7 @@ def _best(norm, estimate, recovery, results):
         score: best_result.score,
         f"{score} deviation": best_result.deviation,
         "at": _setting(best.job.config) if finite else None,
-        f"median {distance}": median if math.isfinite(median) else None,
+        f"median {distance}": _median(distances),
         "runs": len(results),
         "diverged": len(results) - len(finite),
     }

@@ -1,9 +1,9 @@
 """Lines: values over steps or sizes."""
 
-from harness.files import write_whole
+from harness.figures.style import colours, name_lines, new_figure, write_figure
 
-# Of more lines in a panel the legend is beside it, as it would cover some.
-_LINES_WITH_ROOM = 3
+# Of fewer points than these each is marked.
+_MARKED = 50
 
 
 def write_curves(path, rows, panels, logarithmic=(), pictures=()):
@@ -26,7 +26,7 @@ def write_curves(path, rows, panels, logarithmic=(), pictures=()):
         }
         for title, names in panels.items()
     }
-    write_lines(path, points, "step", logarithmic=logarithmic, pictures=pictures)
+    write_lines(path, points, "step", logarithmic=logarithmic, pictures=pictures, vectors=False)
 
 
 def write_lines(
@@ -38,34 +38,49 @@ def write_lines(
     logarithmic=(),
     logarithmic_x=False,
     powers_of_2=False,
+    whole_x=False,
     marks=(),
+    dashed=None,
     pictures=(),
+    vectors=True,
 ):
-    """Draws lines, one panel above the other, as PNG.
+    """Draws lines, one panel above the other, as PNG and SVG.
+
+    A label has one colour in all panels.
 
     Args:
         path: the file.
         panels: dict from a panel's title to a dict from a line's label to its points (x, y).
         x_label, y_label: what the axes are, with their units.
-        logarithmic: titles of panels whose y are positive, and are drawn on such a scale.
+        logarithmic: titles of panels that have y on such a scale. A negative y stands at its size
+            there, as a hollow point; zero is left out.
         logarithmic_x: whether x are positive, and are drawn on such a scale.
         powers_of_2: whether x are sizes that double, and are drawn so.
+        whole_x: whether the axis has whole numbers, as epochs.
         marks: x at which something happens, drawn as dotted lines.
+        dashed: dict from a line's label to that of the line whose colour it has, dashed.
         pictures: pairs of a title and uint8 pixels (height, width, 1 or 3), side by side below.
+        vectors: whether to write SVG too.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
+    dashed = dashed or {}
+    labels = dict.fromkeys(label for lines in panels.values() for label in lines)
+    colour = colours(label for label in labels if label not in dashed)
+    colour |= {label: colour[other] for label, other in dashed.items() if label in labels}
     heights = [3.0] * len(panels)
     if pictures:
         heights.append(8.0 / len(pictures) + 0.4)
-    figure = Figure(figsize=(8, sum(heights)), layout="constrained")
+    figure = new_figure(figsize=(8, sum(heights)))
     places = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     for i, (title, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(places[i])
         for label, points in lines.items():
+            if title in logarithmic:
+                points = [(x, y) for x, y in points if y]
             if points:
-                marker = "." if len(points) < 50 else ""
-                axes.plot(*zip(*points, strict=True), marker=marker, label=label)
+                style = "--" if label in dashed else "-"
+                _draw_line(axes, label, points, colour[label], style, title in logarithmic)
         axes.set_title(title)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label or "")
@@ -74,6 +89,8 @@ def write_lines(
             axes.axvline(x, color="0.4", linestyle=":")
         if title in logarithmic:
             axes.set_yscale("log")
+        if whole_x:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if logarithmic_x:
             axes.set_xscale("log")
         if powers_of_2:
@@ -84,23 +101,30 @@ def write_lines(
             axes.set_xticks(ticks, [str(tick) for tick in ticks])
             if ticks:
                 axes.set_xlim(ticks[0] / 1.2, ticks[-1] * 1.2)
-        drawn = sum(map(bool, lines.values()))
-        if drawn > _LINES_WITH_ROOM:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-        elif drawn > 1:
-            axes.legend()
+        name_lines(axes)
     for i, (title, pixels) in enumerate(pictures):
         axes = figure.add_subplot(places[-1].subgridspec(1, len(pictures))[i])
         axes.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255)
         axes.set_title(title)
         axes.axis("off")
-    write_figure(path, figure)
+    write_figure(path, figure, vectors)
 
 
-def write_figure(path, figure):
-    """Writes a matplotlib figure as PNG."""
-    import io
-
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100)
-    write_whole(path, picture.getvalue())
+def _draw_line(axes, label, points, colour, style, by_size):
+    """Draws a line and, of few points, each; if `by_size`, of a negative y its size, hollow."""
+    xs, ys = zip(*points, strict=True)
+    heights = [abs(y) for y in ys] if by_size else ys
+    axes.plot(xs, heights, style, color=colour, label=label)
+    if len(points) < _MARKED:
+        below = [by_size and y < 0 for y in ys]
+        for hollow, face in ((False, colour), (True, "white")):
+            there = [(x, y) for x, y, b in zip(xs, heights, below, strict=True) if b == hollow]
+            if there:
+                size = 5 if hollow else 3
+                axes.plot(
+                    *zip(*there, strict=True),
+                    "o",
+                    color=colour,
+                    markerfacecolor=face,
+                    markersize=size,
+                )

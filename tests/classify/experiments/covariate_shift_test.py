@@ -213,6 +213,23 @@ def test_report(tmp_path):
     assert (tmp_path / "digits.png").stat().st_size > 10_000
 
 
+def test_in_the_figure_a_run_has_one_colour_and_its_null_is_dashed(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        shift_report, "write_lines", lambda *given, **set: drawn.append((given, set))
+    )
+    courses = {"falls": made_up([60, 50]), "constant": made_up([60, 20], False)}
+    courses["falls"]["rows"][0]["shift_sliced_null"] = -0.25
+    shift_report.write(courses, Report(tmp_path, "covariate_shift", []))
+    (((path, panels, x_label), set),) = drawn
+    assert (path.name, x_label, set["whole_x"]) == ("digits.png", "epoch", True)
+    assert set["dashed"] == {"falls: null": "falls", "constant: null": "constant"}
+    accuracy, distances = panels.values()
+    assert list(accuracy) == ["falls", "constant"]
+    assert list(distances) == ["falls", "falls: null", "constant", "constant: null"]
+    assert distances["falls: null"] == [(1.0, -0.25), (2.0, 0.5)]
+
+
 def test_reported_through_the_outcomes(trained, tmp_path):
     other = Outcome(Job("other", CONFIG), "diverged", RunDirectory(tmp_path / "other"))
     covariate_shift.report([trained, other], Report(tmp_path, "covariate_shift", []))

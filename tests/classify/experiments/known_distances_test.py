@@ -74,6 +74,24 @@ def test_estimates(outcomes):
                 np.testing.assert_allclose(estimate, w, rtol=0.15)
 
 
+def test_the_figure_has_estimates_below_zero_too(outcomes, tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        known_distances, "write_lines", lambda _, panels, *a, **k: drawn.update(panels)
+    )
+    path = outcomes[0].directory / known_distances.PRODUCT
+    whole = path.read_text()
+    rows = [row | {"estimate": -0.5} for row in json.loads(whole)]
+    try:
+        path.write_text(json.dumps(rows))
+        known_distances.report(outcomes[:1], Report(tmp_path, "known_distances", []))
+    finally:
+        path.write_text(whole)
+    (lines,) = drawn.values()
+    assert [y for _, y in lines["sliced"]] == 5 * [-0.5]  # of six distances one is 0
+    assert [x for x, _ in lines["sliced"]] == [y for _, y in lines["W"]]
+
+
 def test_report(outcomes, tmp_path):
     known_distances.report(outcomes, Report(tmp_path, "known_distances", []))
     with open(tmp_path / "table.csv") as file:

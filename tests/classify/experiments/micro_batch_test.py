@@ -11,6 +11,7 @@ from classify import presets
 from classify.experiments import micro_batch
 from harness.errors import UserError
 from harness.experiments.report import Report
+from harness.figures import charts
 from tests.classify.experiments.outcomes import trained
 
 
@@ -59,7 +60,9 @@ def test_the_small_scale_repeats_two():
     }
 
 
-def test_the_median_of_two_runs_is_one_of_them(tmp_path):
+def test_the_median_of_two_runs_is_one_of_them_in_table_and_figure(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(charts, "write_boxes", lambda *_, medians, **__: drawn.update(medians))
     shares = {"bn": [0.5, None], "unitization": [0.75, 0.25]}
     outcomes = []
     for job in micro_batch.jobs(
@@ -73,6 +76,7 @@ def test_the_median_of_two_runs_is_one_of_them(tmp_path):
     with open(tmp_path / "table.csv", newline="") as file:
         medians = [row["median accuracy, %"] for row in csv.DictReader(file)]
     assert medians == ["", "25.0"]
+    assert drawn == {("BN", "accuracy"): None, ("unitization", "accuracy"): 25.0}
 
 
 @pytest.mark.parametrize("options", [{"norms": ["gn"]}, {"repeated": ["gn_c3"]}])

@@ -151,6 +151,12 @@ def test_the_table_has_the_best_and_counts_what_diverged(report):
     assert "| zca-64_scale_shift_2e-4_A | 2e-4:A | - | - | diverged |" in text
 
 
+def test_the_median_of_table_and_figure_is_one():
+    assert stability._median([1.0, 2.0]) == 1.5
+    assert stability._median([1.0, None, 2.0]) == 2.0
+    assert stability._median([1.0, None]) is None
+
+
 def test_the_figure_is_a_picture(report):
     shape = tf.io.decode_png((report / "figure.png").read_bytes()).shape
     assert shape[0] > 400 and shape[1] > 400

@@ -28,6 +28,13 @@ def colours(artists):
     return [names[artist.get_facecolor()[:3]] for artist in artists]
 
 
+def points_and_median(axes):
+    """The line of the first box's points, and the thick line of its median, if it has one."""
+    (points, *_) = (line for line in axes.lines if line.get_marker() == ".")
+    medians = [line for line in axes.lines if line.get_linewidth() == 2]
+    return points, medians[0] if medians else None
+
+
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 
@@ -41,7 +48,8 @@ def test_boxes_reach_from_the_least_to_the_greatest_value(figure_of):
     values = [0.0, 1.0, 2.0, 3.0, 100.0]
     figure = figure_of(charts.write_boxes, {"bn": {"a": values}}, {"All": (0, None)}, "FID")
     (axes,) = figure.axes
-    (points,) = (line for line in axes.lines if line.get_marker() == ".")
+    points, median = points_and_median(axes)
+    assert list(median.get_ydata()) == [2.0, 2.0]
     assert list(points.get_ydata()) == values
     lines = [line.get_ydata() for line in axes.lines if line.get_marker() in ("", "None")]
     drawn = np.concatenate(lines)
@@ -50,7 +58,7 @@ def test_boxes_reach_from_the_least_to_the_greatest_value(figure_of):
 
 
 def test_boxes_have_their_colours_and_panels_their_limits(figure_of):
-    boxes = {"bn": {"a": [25.0, 30.0], "b": [40.0, 60.0]}, "cd": {"b": [20.0, 50.0]}}
+    boxes = {"bn": {"a": [25.0, 26, 30], "b": [40.0, 50, 60]}, "cd": {"b": [20.0, 40, 50]}}
     panels = {"All": (0, None), "Some": (20, 100)}
     figure = figure_of(charts.write_boxes, boxes, panels, "FID")
     above, below = figure.axes
@@ -67,9 +75,35 @@ def test_boxes_say_what_is_missing(figure_of):
     boxes = {"bn": {"a": [None, 25.0, None]}, "cd": {"a": [None]}}
     figure = figure_of(charts.write_boxes, boxes, {"All": (0, None)}, "FID", missing="diverged")
     (axes,) = figure.axes
-    assert texts(axes) == ["2\ndiverged", "1\ndiverged"]
+    assert texts(axes) == ["2 diverged", "1 diverged"]
     assert [text.get_position()[0] for text in axes.texts] == [0, 1]
-    assert len(axes.patches) == 1
+    assert len(axes.patches) == 0  # of one value there is no box
+
+
+@pytest.mark.parametrize(("values", "boxes"), [([1.0], 0), ([1.0, 2.0], 0), ([1.0, 2.0, 3.0], 1)])
+def test_there_is_no_box_of_fewer_than_three_values(figure_of, values, boxes):
+    figure = figure_of(charts.write_boxes, {"bn": {"a": values}}, {"All": (0, None)}, "FID")
+    (axes,) = figure.axes
+    points, median = points_and_median(axes)
+    assert len(axes.patches) == boxes and list(points.get_ydata()) == values
+    assert (median is not None) == (len(values) > 1)
+
+
+@pytest.mark.parametrize(("median", "drawn"), [(1.0, [1.0, 1.0]), (None, None)])
+def test_the_median_is_the_one_that_is_given(figure_of, median, drawn):
+    boxes, medians = {"bn": {"a": [1.0, 2.0]}}, {("bn", "a"): median}
+    figure = figure_of(charts.write_boxes, boxes, {"All": (0, None)}, "FID", medians=medians)
+    _, line = points_and_median(figure.axes[0])
+    assert (line and list(line.get_ydata())) == drawn
+
+
+def test_no_panel_cuts_a_box_and_what_is_above_is_counted(figure_of):
+    boxes = {"bn": {"a": [1.0, 2.0, 9.0, 10.0, 50.0]}, "cd": {"a": [1.0, 2.0, 3.0]}}
+    figure = figure_of(charts.write_boxes, boxes, {"Some": (0, 4)}, "FID")
+    (axes,) = figure.axes
+    top = max(patch.get_path().vertices[:, 1].max() for patch in axes.patches)
+    assert top == 10.0 < axes.get_ylim()[1] < 50.0
+    assert texts(axes) == ["1 above"]
 
 
 def test_bars_are_as_high_as_their_numbers_and_stand_around_their_labels(figure_of):
@@ -97,7 +131,7 @@ def test_rows_are_as_long_as_their_numbers_from_the_top_down(figure_of):
     figure = figure_of(charts.write_rows, panels, logarithmic=["B"], missing="none")
     left, right = figure.axes
     assert [bar.get_width() for bar in left.patches] == [1, 4]
-    assert colours(left.patches) == ["C0", "C1"]
+    assert [to_rgba(c) for c in ("black", "C0")] == [bar.get_facecolor() for bar in left.patches]
     assert [bar.get_y() + bar.get_height() / 2 for bar in left.patches] == [0, 1]
     below, above = left.get_ylim()
     assert above < 0 < 2 < below
@@ -168,9 +202,9 @@ def test_heat_maps_are_in_columns(figure_of):
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
-        (charts.write_boxes, ({"bn": {"a": [25.0, 90.0]}}, {"All": (0, None)}, "FID")),
+        (charts.write_boxes, ({"bn": {"a": [25.0, 60.0, 90.0]}}, {"All": (0, None)}, "FID")),
         (charts.write_bars, ({"A": {"bn": {"pass": 1.0}}}, "ms")),
-        (charts.write_rows, ({"A": {"norm_1": {"bn": 1.0}}},)),
+        (charts.write_rows, ({"A": {"norm_1": {"itn": 1.0}}},)),
         (charts.write_heat_maps, ({"A": {(1, 8): 2.0}}, "batch size", "width", "%")),
     ],
 )
@@ -179,3 +213,4 @@ def test_a_chart_is_written(tmp_path, function, arguments):
     pixels = tf.io.decode_png((tmp_path / "a.png").read_bytes()).numpy().astype(int)
     blue = pixels[..., 2] - pixels[..., 0] > 40
     assert blue.sum() > 1000
+    assert (tmp_path / "a.svg").read_text().startswith("<?xml")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from harness.figures import lines
 from harness.figures.lines import write_curves, write_lines
 
 
@@ -50,20 +51,76 @@ def test_y_on_a_logarithmic_scale(tmp_path, logarithmic):
     assert share == pytest.approx(1 / 2 if logarithmic else 9 / 99, abs=0.03)
 
 
-def test_the_legend_of_many_lines_is_beside_them(tmp_path):
-    right = []
-    for count in (3, 4):
-        lines = {f"line {i}": [(1, i), (2, i)] for i in range(count)}
-        write_lines(tmp_path / "lines.png", {"A": lines}, "x")
-        pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
-        frame = ((pixels < 60).all(-1).mean(0) > 0.6).nonzero()[0]
-        right.append(frame.max() / pixels.shape[1])
-    assert right[1] < 0.9 < right[0]
+def drawn(monkeypatch, *args, **kwargs):
+    """The axes of a figure of lines."""
+    figures = []
+    monkeypatch.setattr(lines, "write_figure", lambda path, figure, vectors: figures.append(figure))
+    write_lines("a.png", *args, **kwargs)
+    return figures[0].axes
+
+
+def described(axes):
+    """Of each line that a legend names: label, colour and style."""
+    named = [line for line in axes.lines if not line.get_label().startswith("_")]
+    return [(line.get_label(), line.get_color(), line.get_linestyle()) for line in named]
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_a_legend_is_beside_the_lines(tmp_path, count):
+    given = {f"line {i}": [(1, i), (2, i)] for i in range(count)}
+    write_lines(tmp_path / "lines.png", {"A": given}, "x")
+    pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
+    frame = ((pixels < 60).all(-1).mean(0) > 0.6).nonzero()[0]
+    assert frame.max() / pixels.shape[1] < 0.95
+
+
+def test_a_label_has_its_colour_in_every_panel_and_a_dashed_line_that_of_another(monkeypatch):
+    points = [(1, 1), (2, 2)]
+    panels = {"A": {"b": points}, "B": {"a": points, "a: null": points, "b": points}}
+    above, below = drawn(monkeypatch, panels, "x", dashed={"a: null": "a", "c: null": "c"})
+    assert described(above) == [("b", "C0", "-")]
+    assert described(below) == [("a", "C1", "-"), ("a: null", "C1", "--"), ("b", "C0", "-")]
+
+
+def test_normalizations_have_colours_of_their_own(monkeypatch):
+    points = [(1, 1), (2, 2)]
+    for names in (["BN", "ItN", "CD"], ["cd", "itn", "bn"]):
+        (axes,) = drawn(monkeypatch, {"A": {name: points for name in names}}, "x")
+        found = {label.lower(): colour for label, colour, _ in described(axes)}
+        assert found == {"bn": "black", "itn": "C0", "cd": "C2"}
+
+
+def test_a_negative_value_is_hollow_at_its_size_on_a_logarithmic_scale(monkeypatch):
+    panels = {"A": {"a": [(1, 0.1), (2, -0.5), (3, 0.0), (4, 2.0)]}}
+    (axes,) = drawn(monkeypatch, panels, "x", logarithmic=["A"])
+    line, *markers = axes.lines
+    assert list(line.get_ydata()) == [0.1, 0.5, 2.0]
+    faces = {mark.get_markerfacecolor(): list(mark.get_ydata()) for mark in markers}
+    assert faces == {"C0": [0.1, 2.0], "white": [0.5]}
+    (axes,) = drawn(monkeypatch, panels, "x")
+    assert list(axes.lines[0].get_ydata()) == [0.1, -0.5, 0.0, 2.0]
+
+
+def test_epochs_are_whole(monkeypatch):
+    panels = {"A": {"a": [(epoch, epoch) for epoch in range(1, 21)]}}
+    (axes,) = drawn(monkeypatch, panels, "epoch", whole_x=True)
+    assert [tick for tick in axes.get_xticks() if tick % 1] == []
+
+
+def test_the_same_lines_are_the_same_vectors(tmp_path):
+    for name in ("a", "b"):
+        write_lines(tmp_path / f"{name}.png", {"A": {"a": [(1, 5), (2, 6)]}}, "x")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_curves_of_a_run_are_no_vectors(tmp_path):
+    write_curves(tmp_path / "curves.png", [{"step": 0, "loss": 1.0}], {"Losses": ["loss"]})
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
 
 
 def test_panels_over_sizes_have_the_same_axis(tmp_path):
     """Though in one of them the first point is missing."""
-    panels = {"A": {"bn": [(2, 1), (4, 1)]}, "B": {"bn": [(4, 1)]}}
+    panels = {"A": {"itn": [(2, 1), (4, 1)]}, "B": {"itn": [(4, 1)]}}
     write_lines(tmp_path / "lines.png", panels, "channels", powers_of_2=True)
     pixels = tf.io.decode_png((tmp_path / "lines.png").read_bytes(), channels=3).numpy()
     blue = pixels[..., 2].astype(int) - pixels[..., 0] > 80
