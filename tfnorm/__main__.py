@@ -1,0 +1,8 @@
+"""Says what there is to import and to run: `python -m tfnorm`."""
+
+import tfnorm
+from tfnorm.benchmark import __main__ as benchmark
+
+if __name__ == "__main__":
+    print(tfnorm.__doc__.strip())
+    print(f"\n  python -m tfnorm.benchmark  {benchmark.__doc__.partition(':')[0]}.")
