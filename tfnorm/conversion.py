@@ -42,14 +42,6 @@ def replace_batch_normalization(
 ) -> keras.Model | tuple[keras.Model, float]:
     """Copies a model with other layers in the place of its BatchNormalization.
 
-    ```python
-    whitened, difference = tfnorm.replace_batch_normalization(
-        keras.applications.ResNet50(),
-        lambda name, config: tfnorm.BatchWhitening("zca", group_size=16, **config),
-        samples=images[:64],
-    )
-    ```
-
     All other weights are copied. Of a BatchNormalization's own (gamma, beta, moving_mean,
     moving_variance) the new layer takes those that it has by the same name and shape:
 
@@ -68,6 +60,19 @@ def replace_batch_normalization(
     than a millionth of the largest. From a covariance, "itn" whitens approximately, and the less
     the more unequal the variances in a group are, and "pca" puts the channels of a group into the
     order of their variances. `samples` tell.
+
+    ```python
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(16, 3), layers.BatchNormalization()]
+    )
+    whitened, difference = tfnorm.replace_batch_normalization(
+        model,
+        lambda name, config: tfnorm.BatchWhitening("zca", group_size=16, **config),
+        samples=np.random.normal(size=(4, 8, 8, 3)).astype("float32"),
+    )
+    assert difference < 1e-4
+    ```
 
     Args:
         model: a functional or Sequential model, which is not changed. Models within it are

@@ -12,6 +12,13 @@ from tfnorm.layers import arguments
 class Conditioning(typing.NamedTuple):
     """Measures of how white a group of channels is.
 
+    ```python
+    from tfnorm.analysis.conditioning import conditioning
+
+    (white,) = conditioning(np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]))
+    assert (white.condition_number, white.deviation) == (1.0, 0.0)
+    ```
+
     Attributes:
         eigenvalues: of the covariance, ascending, (channels of the group,); all 1 if white.
         condition_number: the largest over the smallest, 1 if white. Infinite where the smallest
@@ -30,6 +37,14 @@ def conditioning(rows: npt.ArrayLike, group_size: int | None = None) -> list[Con
     The covariance is of all rows, divided by n, in float64 whatever comes in. Epsilon is part of
     the whitening, and so in what is measured: an eigenvalue l that is whitened exactly becomes
     l / (l + epsilon).
+
+    ```python
+    from tfnorm.analysis.conditioning import conditioning
+
+    rows = np.random.normal(size=(1000, 4)) * [1, 1, 1, 10]
+    first, second = conditioning(rows, group_size=2)
+    assert first.condition_number < 2 < 50 < second.condition_number
+    ```
 
     Args:
         rows: (n, channels), or maps (n, ..., channels), of which each position is a row.

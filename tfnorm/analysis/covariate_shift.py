@@ -15,6 +15,17 @@ from tfnorm.analysis.layer_outputs import layer_tensors
 class Shift:
     """The distance between a model as it is, and as it was when that was last looked at.
 
+    ```python
+    from tfnorm.analysis.covariate_shift import Shift
+    from tfnorm.analysis.em_distance import SlicedDistance
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="first")])
+    shift = Shift(model, ["first"], {"sliced": SlicedDistance()})
+    model.layers[0].bias.assign_add([1.0, 0.0, 0.0, 0.0])
+    logs = shift.measure(np.random.normal(size=(100, 8)))
+    assert np.isclose(logs["shift_sliced"], 1.0, atol=0.1)
+    ```
+
     Args:
         model: a functional or Sequential model.
         layers, estimators: of `em_distance.layer_distances`.
@@ -82,6 +93,18 @@ class CovariateShift(keras.callbacks.Callback):
 
     It adds what `Shift.measure` returns to the epoch's logs, where the history and the callbacks
     after it find it: `shift_sliced`, its null, and both of each layer. Put it before TensorBoard's.
+
+    ```python
+    from tfnorm.analysis.covariate_shift import CovariateShift
+    from tfnorm.analysis.em_distance import SlicedDistance
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="first")])
+    model.compile("sgd", "mse")
+    x = np.random.normal(size=(100, 8))
+    callback = CovariateShift(["first"], x, estimators={"sliced": SlicedDistance()})
+    history = model.fit(x, x[:, :4], epochs=2, verbose=0, callbacks=[callback]).history
+    assert len(history["shift_sliced"]) == 2
+    ```
 
     Args:
         layers, test, training, estimators: of `em_distance.layer_distances`.

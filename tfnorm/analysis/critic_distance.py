@@ -26,6 +26,15 @@ class ClippedCritic:
     RMSProp's epsilon decides what comes of it: gradients are of 1e-6 here, and with the 1e-7 that
     Keras adds to their squares they would hardly move a weight.
 
+    ```python
+    from tfnorm.analysis.critic_distance import ClippedCritic
+
+    x = np.random.normal(size=(256, 4)).astype("float32")
+    critic = ClippedCritic(steps=5)
+    d = critic(training=(x + 1, x), test=(x + 1, x))
+    assert -1 < d < 1
+    ```
+
     Attributes:
         steps: T.
         batch_size: n, samples of each distribution in a step.
@@ -102,6 +111,14 @@ class PenalizedCritic:
     s, over the mean of ||grad f(z)|| between these. Without the last the critic of a shift by W is
     at its optimum 1 + W / (2 s penalty) times too steep, and before it is there by another factor.
     A critic as steep everywhere has an estimate of at most W.
+
+    ```python
+    from tfnorm.analysis.critic_distance import PenalizedCritic
+
+    x = np.random.normal(size=(256, 4)).astype("float32")
+    critic = PenalizedCritic(steps=2)  # far too few for a good estimate
+    distance = critic(training=(x + 1, x), test=(x + 1, x))
+    ```
 
     Attributes:
         steps, batch_size, seed: of `ClippedCritic`.

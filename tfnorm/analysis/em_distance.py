@@ -19,6 +19,22 @@ from tfnorm.analysis.sliced import sliced_distance
 class Estimator(typing.Protocol):
     """An estimate of the distance of two distributions from samples of each.
 
+    ```python
+    from tfnorm.analysis.em_distance import layer_distances
+
+    class MeanDistance:
+        trains = False
+
+        def __call__(self, training, test):
+            x, y = test
+            return float(np.linalg.norm(np.mean(x, 0) - np.mean(y, 0)))
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="first")])
+    x = np.random.normal(size=(100, 8))
+    (row,) = layer_distances(model, model, ["first"], x, estimators={"mean": MeanDistance()})
+    assert row.distance == 0
+    ```
+
     Attributes:
         trains: whether it looks at `training`.
     """
@@ -37,7 +53,16 @@ Estimators = collections.abc.Mapping[str, Estimator]
 
 @dataclasses.dataclass(frozen=True)
 class SlicedDistance:
-    """`sliced.sliced_distance` of the test samples, as an estimator."""
+    """`sliced.sliced_distance` of the test samples, as an estimator.
+
+    ```python
+    from tfnorm.analysis.em_distance import SlicedDistance
+
+    x = np.random.normal(size=(100, 4))
+    distance = SlicedDistance()(training=None, test=(x + [2, 0, 0, 0], x))
+    assert np.isclose(distance, 2, rtol=0.1)
+    ```
+    """
 
     projections: int = 1000
     seed: int = 0
@@ -60,6 +85,14 @@ class ExactDistance:
 
     It is that of the samples themselves, which for independent ones is above W of their
     distributions, by much in many dimensions: the null shows by how much. It needs SciPy.
+
+    ```python
+    from tfnorm.analysis.em_distance import ExactDistance
+
+    x = np.random.normal(size=(100, 4))
+    distance = ExactDistance()(training=None, test=(x + [2, 0, 0, 0], x))
+    assert np.isclose(distance, 2)
+    ```
     """
 
     samples: int = 500
@@ -96,6 +129,13 @@ ESTIMATORS: dict[str, collections.abc.Callable[..., Estimator]] = {
 
 class LayerDistance(typing.NamedTuple):
     """A row of `layer_distances`.
+
+    ```python
+    from tfnorm.analysis.em_distance import LayerDistance
+
+    row = LayerDistance(layer="norm5", estimator="sliced", distance=3.0, null=0.1)
+    assert row.distance > row.null
+    ```
 
     Attributes:
         layer, estimator: their names.
@@ -137,6 +177,19 @@ def layer_distances(
         before.set_weights(model.get_weights())
         ...  # more training
         rows = layer_distances(before, model, ["conv5", "norm5"], test_images, images)
+
+    ```python
+    from tfnorm.analysis.em_distance import SlicedDistance, layer_distances
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4, name="first")])
+    before = keras.models.clone_model(model)
+    before.set_weights(model.get_weights())
+    model.layers[0].bias.assign_add([1.0, 0.0, 0.0, 0.0])  # in place of training
+    test = np.random.normal(size=(100, 8))
+    estimators = {"sliced": SlicedDistance()}
+    (row,) = layer_distances(before, model, ["first"], test, estimators=estimators)
+    assert np.isclose(row.distance, 1, atol=0.1)
+    ```
 
     Args:
         before, after: functional or Sequential models, the earlier and the later state.

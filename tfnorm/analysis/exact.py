@@ -16,6 +16,13 @@ def exact_distance(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     method, exact up to rounding (500 rows: 0.3 s). Others take a linear programme of n m unknowns
     (499 by 500 rows: 2 s), its tolerance 1e-10 of the largest ||x_i - y_j||.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+
+    x = np.random.normal(size=(50, 3))
+    assert np.isclose(exact_distance(x, x[::-1] + [0, 0, 2]), 2)
+    ```
+
     Args:
         x: (n, d), finite.
         y: (m, d), finite.

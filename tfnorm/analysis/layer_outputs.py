@@ -13,7 +13,18 @@ import tensorflow as tf
 
 
 class NotFiniteError(ValueError):
-    """An output of a layer is not finite."""
+    """An output of a layer is not finite.
+
+    ```python
+    from tfnorm.analysis.layer_outputs import NotFiniteError, layer_outputs
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="first")])
+    try:
+        layer_outputs(model, ["first"], np.full((1, 2), np.nan))
+    except NotFiniteError as error:
+        assert "first" in str(error)
+    ```
+    """
 
 
 def check_model(name: str, model: typing.Any) -> None:
@@ -37,6 +48,14 @@ def layer_outputs(
 
     Where the outputs take more than `memory`, they are on the disk instead, in the directory for
     temporary files (`TMPDIR`), and read as they are indexed; they go when the arrays do.
+
+    ```python
+    from tfnorm.analysis.layer_outputs import layer_outputs
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="first")])
+    outputs = layer_outputs(model, ["first"], np.random.normal(size=(10, 2)))
+    assert outputs["first"].shape == (10, 3)
+    ```
 
     Args:
         model: a functional or Sequential model. Layers of models within it are not found.

@@ -18,6 +18,13 @@ from tfnorm.layers.sites import normalization_sites
 class LayerDisturbance(typing.NamedTuple):
     """A row of `layer_disturbances`.
 
+    ```python
+    from tfnorm.analysis.layer_stochasticity import LayerDisturbance
+
+    row = LayerDisturbance(name="norm_1", kind="zca", channels=64, disturbance=0.1)
+    assert row.kind == "zca"
+    ```
+
     Attributes:
         name: the layer's.
         kind: its method, as "bn" or "itn": a `kind` of `layers.sites`.
@@ -82,6 +89,17 @@ def layer_disturbances(
     layer, `batch_size` at a time. So of one layer there are in memory its inputs for all images,
     twice, and `samples` times `batches` of its outputs: 0.3 GB of these for maps of 64 channels
     and 32 x 32 pixels.
+
+    ```python
+    from tfnorm.analysis.layer_stochasticity import layer_disturbances
+
+    model = keras.Sequential(
+        [keras.Input((8,)), keras.layers.BatchNormalization(), tfnorm.BatchWhitening("zca")]
+    )
+    x = np.random.normal(size=(256, 8))
+    quiet, noisy = layer_disturbances(model, x, batch_size=32, samples=5, batches=10)
+    assert (quiet.kind, noisy.kind) == ("bn", "zca") and quiet.disturbance < noisy.disturbance
+    ```
 
     Args:
         model: a functional or Sequential model. Layers of models within it are not found.

@@ -26,12 +26,25 @@ def moment_upper_bound(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
     It is not homogeneous: below unit scale the 2 dominates it, above the variances do.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.moment_bounds import moment_upper_bound
+
+    x, y = np.random.normal(size=(2, 50, 3))
+    assert exact_distance(x, y) <= moment_upper_bound(x, y)
+    ```
+
     Args:
         x: (n, d).
         y: (m, d).
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     x, y = checks.pair(x, y)
     shift = np.linalg.norm(x.mean(0) - y.mean(0))
@@ -43,6 +56,12 @@ def polynomial_witness(x: npt.ArrayLike, n: int, c: float) -> np.ndarray:
 
     The slope is 1 where all |x_i| = C. The supplement prints the exponent as m - 1 in places.
 
+    ```python
+    from tfnorm.analysis.moment_bounds import polynomial_witness
+
+    assert np.isclose(polynomial_witness(np.array([[2.0]]), n=2, c=4.0), [2.0**2 / (2 * 4.0)])
+    ```
+
     Args:
         x: (samples, d).
         n: integer >= 1. The theorem says 2, and its proof holds for 1.
@@ -50,6 +69,11 @@ def polynomial_witness(x: npt.ArrayLike, n: int, c: float) -> np.ndarray:
 
     Returns:
         (samples,).
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     return _witness(checks.vectors(x, "x"), n, c)
 
@@ -59,6 +83,14 @@ def moment_lower_bound(x: npt.ArrayLike, y: npt.ArrayLike, n: int, c: float) -> 
 
     An even n does not tell x from -x.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.moment_bounds import moment_lower_bound
+
+    x, y = np.random.normal(size=(2, 50, 3))
+    assert moment_lower_bound(x, y + 1, n=2, c=3.0) <= exact_distance(x, y + 1)
+    ```
+
     Args:
         x: (samples, d).
         y: (other samples, d).
@@ -67,6 +99,11 @@ def moment_lower_bound(x: npt.ArrayLike, y: npt.ArrayLike, n: int, c: float) -> 
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     x, y = checks.pair(x, y)
     return float(abs(_witness(x, n, c).mean() - _witness(y, n, c).mean()))
@@ -77,6 +114,13 @@ def unbounded_example(count: int, d: int, c: float, seed: int = 0) -> tuple[np.n
 
     For one seed, samples of different C' differ by a factor alone.
 
+    ```python
+    from tfnorm.analysis.moment_bounds import unbounded_example
+
+    x, y = unbounded_example(count=10, d=3, c=8.0)
+    assert x.min() >= 4 and y.max() <= 2
+    ```
+
     Args:
         count: rows of each sample.
         d: columns.
@@ -85,6 +129,11 @@ def unbounded_example(count: int, d: int, c: float, seed: int = 0) -> tuple[np.n
 
     Returns:
         x and y, (count, d) each.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     _check_scale(c)
     x, y = np.random.default_rng(seed).uniform(size=(2, count, d))
@@ -97,6 +146,14 @@ def unbounded_example_bound(d: int, n: int, c: float) -> float:
     By Theorem 2 with C = C', from x_i^n >= (C'/2)^n and y_i^n <= (C'/4)^n. So it holds for every
     two samples of these cubes; it is strict for the uniform distributions.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.moment_bounds import unbounded_example, unbounded_example_bound
+
+    x, y = unbounded_example(count=50, d=3, c=8.0)
+    assert exact_distance(x, y) >= unbounded_example_bound(d=3, n=2, c=8.0)
+    ```
+
     Args:
         d: columns.
         n: integer >= 1.
@@ -104,6 +161,11 @@ def unbounded_example_bound(d: int, n: int, c: float) -> float:
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     _check_power(n)
     _check_scale(c)

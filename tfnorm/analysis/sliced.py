@@ -31,6 +31,14 @@ def sliced_distance(
     S is W for a shift, and between positive multiples c z and c' z of z from N(0, I); of others it
     can be below and above W.
 
+    ```python
+    from tfnorm.analysis.sliced import sliced_distance
+
+    x = np.random.normal(size=(100, 8, 8, 2))
+    distance = sliced_distance(x + 0.5, x)
+    assert np.isclose(distance, 0.5 * np.sqrt(8 * 8 * 2), rtol=0.1)
+    ```
+
     Args:
         x: samples (n, ...), finite.
         y: samples (m, ...), of the same shape.

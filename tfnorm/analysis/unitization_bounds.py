@@ -23,12 +23,26 @@ def vanilla_bound(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
     The proof takes ||g(x)|| = 1 at x = 0 too: of the constant there it needs a norm of at most 1.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.unitization_bounds import vanilla_bound
+
+    x, y = 100 * np.random.normal(size=(2, 50, 3))
+    g = lambda samples: tfnorm.functional.vanilla_unitization(samples, np.array([1.0, 0.0, 0.0]))
+    assert exact_distance(g(x), g(y)) <= vanilla_bound(x, y) == 2
+    ```
+
     Args:
         x: (n, d).
         y: (m, d).
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     checks.pair(x, y)
     return 2.0
@@ -40,6 +54,16 @@ def scalar_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: float) -> float:
     At alpha = 1 the constant's norm must be at most 1. Where alpha is small and not 0, the smaller
     bound is E||x|| + E||y|| + 2, which by the proof of Theorem 3.3 holds for every alpha.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.unitization_bounds import scalar_bound
+
+    x, y = 100 * np.random.normal(size=(2, 50, 3))
+    constant = np.array([1.0, 0.0, 0.0])
+    g = lambda samples: tfnorm.functional.scalar_unitization(samples, 0.5, constant)
+    assert exact_distance(g(x), g(y)) <= scalar_bound(x, y, 0.5)
+    ```
+
     Args:
         x: (n, d).
         y: (m, d).
@@ -47,6 +71,11 @@ def scalar_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: float) -> float:
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     x, y = checks.pair(x, y)
     if np.ndim(alpha) or not 0 <= alpha <= 1:
@@ -62,6 +91,16 @@ def vector_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: npt.ArrayLike) -> fl
 
     The second line holds for every alpha, and is the smaller where min_j alpha_j is small.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.unitization_bounds import vector_bound
+
+    x, y = 100 * np.random.normal(size=(2, 50, 3))
+    alpha = np.array([0.5, 0.7, 1.0])
+    g = lambda samples: tfnorm.functional.vector_unitization(samples, alpha)
+    assert exact_distance(g(x), g(y)) <= vector_bound(x, y, alpha)
+    ```
+
     Args:
         x: (n, d).
         y: (m, d).
@@ -69,6 +108,11 @@ def vector_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: npt.ArrayLike) -> fl
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     x, y = checks.pair(x, y)
     alpha = _vector(alpha, x.shape[1])
@@ -84,6 +128,16 @@ def practical_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: npt.ArrayLike) ->
     After `practical_unitization`, for every epsilon > 0, and so after `Unitization` of vectors,
     before gamma and beta. For feature maps see `layer_bound`.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.unitization_bounds import practical_bound
+
+    x, y = np.random.normal(size=(2, 50, 3))
+    alpha = np.array([0.5, 1.5, -0.5])
+    g = lambda samples: tfnorm.functional.practical_unitization(tf.constant(samples), alpha)
+    assert exact_distance(g(x), g(y)) <= practical_bound(x, y, alpha)
+    ```
+
     Args:
         x: (n, d).
         y: (m, d).
@@ -91,6 +145,11 @@ def practical_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: npt.ArrayLike) ->
 
     Returns:
         float.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     return layer_bound(*checks.pair(x, y), alpha)
 
@@ -120,6 +179,16 @@ def layer_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: npt.ArrayLike) -> flo
     give the maps flat to `practical_bound`, and alpha once for each pixel. It does not bound a call
     with a mask, of which positions that do not count in the norm have an output too.
 
+    ```python
+    from tfnorm.analysis.exact import exact_distance
+    from tfnorm.analysis.unitization_bounds import layer_bound
+
+    x, y = np.random.normal(size=(2, 20, 4, 4, 3))
+    layer = tfnorm.Unitization(alpha_initializer="ones", center=False, scale=False)
+    gx, gy = (np.reshape(layer(maps), (20, -1)) for maps in (x, y))
+    assert exact_distance(gx, gy) <= layer_bound(x, y, np.ones(3)) * 1.01
+    ```
+
     Args:
         x: (n, ..., channels), after batch normalisation; P is the product of the axes between.
         y: (m, ..., channels), the same sizes but for m.
@@ -127,6 +196,11 @@ def layer_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: npt.ArrayLike) -> flo
 
     Returns:
         float, in the Euclidean norm of the flat maps.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     x, y = checks.pair(x, y, checks.samples)
     alpha = _vector(alpha, x.shape[-1])

@@ -39,8 +39,14 @@ def fold_normalization(
     and not in every inference call. With `matrices_only=True` nothing else is changed.
 
     ```python
-    folded, difference = tfnorm.fold_normalization(model, images[:64])
-    folded.export("model")
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(16, 3), tfnorm.BatchWhitening()]
+    )
+    images = np.random.normal(size=(4, 8, 8, 3)).astype("float32")
+    folded, difference = tfnorm.fold_normalization(model, images)
+    assert difference < 1e-4
+    assert not any(isinstance(layer, tfnorm.BatchWhitening) for layer in folded.layers)
     ```
 
     Args:

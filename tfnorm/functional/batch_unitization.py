@@ -42,6 +42,12 @@ def batch_unitization(
     All of it follows from two sums over the pixels of each sample and channel, and so does the
     gradient, so that the pixels are read as seldom as batch normalisation reads them.
 
+    ```python
+    x = tf.random.normal([16, 25, 8])
+    y, mean, variance = tfnorm.functional.batch_unitization(x, tf.zeros([8]), None, None)
+    assert np.allclose(y, (x - mean) / np.sqrt(variance + 1e-3), atol=1e-4)
+    ```
+
     Args:
         x: (samples, pixels, channels), float32 or float64.
         alpha: (channels,).
@@ -55,6 +61,11 @@ def batch_unitization(
     Returns:
         `(y, mean, variance)`; mean and variance (channels,) carry no gradient. Where no pixel
         counts, mean is not finite.
+
+    Reference:
+        The released layer of Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep
+        Neural Networks by Unitizing Layers' Outputs", CVPR 2020.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     gamma, beta = _ones_and_zeros(x, gamma, beta)
     if weights is None and x.shape[1] == 1:
@@ -154,12 +165,25 @@ def apply_unitization(
 ) -> tf.Tensor:
     """Does as `batch_unitization` by given mean and variance: the sample's norm is its own.
 
+    ```python
+    functional, alpha = tfnorm.functional, tf.fill([8], 0.5)
+    x = tf.random.normal([16, 25, 8])
+    y, mean, variance = functional.batch_unitization(x, alpha, None, None)
+    again = functional.apply_unitization(x, mean, variance, alpha, None, None)
+    assert np.allclose(y, again, atol=1e-4)
+    ```
+
     Args:
         x, alpha, gamma, beta, epsilon, weights: see `batch_unitization`.
         mean, variance: (channels,).
 
     Returns:
         The shape of x, differentiable with respect to every tensor.
+
+    Reference:
+        The released layer of Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep
+        Neural Networks by Unitizing Layers' Outputs", CVPR 2020.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     gamma, beta = _ones_and_zeros(x, gamma, beta)
     inverse = tf.math.rsqrt(variance + epsilon)

@@ -42,6 +42,14 @@ def batch_whitening(
     CVPR 2020, https://arxiv.org/abs/2003.12327, supplement, Algorithms I and II; with the centring
     term that Algorithm II leaves out.
 
+    ```python
+    rows = tf.random.normal([256, 8])
+    y, mean, covariances, matrices = tfnorm.functional.batch_whitening(
+        rows, None, None, method="cd", group_size=4
+    )
+    assert covariances[0].shape == matrices[0].shape == (2, 4, 4)
+    ```
+
     Args:
         rows: (n, channels), float32 or float64.
         gamma: (channels,), or None for ones.
@@ -136,6 +144,14 @@ def apply_whitening(
 ) -> tf.Tensor:
     """Whitens rows by given statistics: `y = gamma * (W (x - mean)) + beta`.
 
+    ```python
+    functional = tfnorm.functional
+    rows = tf.random.normal([256, 8])
+    y, mean, _, matrices = functional.batch_whitening(rows, None, None, group_size=4)
+    again = functional.apply_whitening(rows, mean, matrices, None, None, group_size=4)
+    assert np.allclose(y, again, atol=1e-4)
+    ```
+
     Args:
         rows: (n, channels).
         mean: (channels,).
@@ -144,6 +160,10 @@ def apply_whitening(
 
     Returns:
         y, (n, channels), differentiable with respect to every tensor.
+
+    Reference:
+        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
+        https://arxiv.org/abs/2003.12327, supplement: Algorithm I, in inference.
     """
     parts = []
     for block, matrix in zip(groups.blocks(known_size(rows), group_size), matrices, strict=True):
@@ -168,7 +188,19 @@ def moving_matrices(
     device: Device | None,
     scaling: str = "trace",
 ) -> list[tf.Tensor]:
-    """Computes the whitening matrices of each block's moving covariances (groups, size, size)."""
+    """Computes the whitening matrices of each block's moving covariances (groups, size, size).
+
+    ```python
+    (matrices,) = tfnorm.functional.moving_matrices(
+        [4.0 * tf.eye(3, batch_shape=[2])], method="zca", epsilon=0.0, iterations=5, device=None
+    )
+    assert np.allclose(matrices, [0.5 * np.eye(3)] * 2, atol=1e-5)
+    ```
+
+    Reference:
+        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
+        https://arxiv.org/abs/2003.12327, supplement: section B, of the moving covariance.
+    """
     function = find_whitener(method).function
     settings = Settings(epsilon, iterations, scaling, device, derivatives=0)
     return [tf.stop_gradient(function(covariance, settings)[0]) for covariance in covariances]

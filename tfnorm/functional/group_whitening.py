@@ -45,6 +45,12 @@ def group_whitening(
     "Group Whitening: Balancing Learning Efficiency and Representational Capacity", CVPR 2021,
     https://arxiv.org/abs/2009.13333, equations (5) to (7).
 
+    ```python
+    x = tf.random.normal([2, 16, 8])
+    y = tfnorm.functional.group_whitening(x, None, None, groups=4)
+    assert y.shape == x.shape
+    ```
+
     Args:
         x: (samples, pixels, channels), float32 or float64.
         gamma: (channels,), or None for ones.

@@ -17,6 +17,12 @@ def spectral_norm(
     Each iteration is `v = l2n(W^T u)`, `u = l2n(W v)`. With u and v the singular vectors,
     `d sigma / dW = u v^T`. The paper's Algorithm 1 and equation (9).
 
+    ```python
+    matrix = tf.constant([[3.0, 0.0], [0.0, 1.0]])
+    sigma, u = tfnorm.functional.spectral_norm(matrix, tf.constant([1.0, 1.0]), iterations=20)
+    assert np.allclose(sigma, 3.0)
+    ```
+
     Args:
         matrix: W, (..., rows, columns): one matrix, or a stack of them.
         u: (..., rows), the left vector of the last call, of any length but 0.
@@ -25,6 +31,10 @@ def spectral_norm(
     Returns:
         `(sigma, u)`: sigma, (...), a scalar for one matrix; u, (..., rows), of length 1 (0 where W
         is 0), without gradient.
+
+    Reference:
+        Miyato et al., "Spectral Normalization for Generative Adversarial Networks", ICLR 2018,
+        https://arxiv.org/abs/1802.05957, Algorithm 1 and equation (9).
     """
     held = tf.stop_gradient(matrix)
     u = _unit(u)

@@ -18,12 +18,23 @@ def vanilla_unitization(x: tf.Tensor, constant: Numbers) -> tf.Tensor:
 
     Theorem 3.1 asks for ||constant|| = 1.
 
+    ```python
+    x, constant = np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([1.0, 0.0])
+    y = tfnorm.functional.vanilla_unitization(x, constant)
+    assert np.allclose(y, [[0.6, 0.8], [1.0, 0.0]])
+    ```
+
     Args:
         x: samples (n, d).
         constant: (d,).
 
     Returns:
         (n, d).
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.1, and Theorem 3.1.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     norm, is_zero = _norm(x)
     return tf.where(is_zero, constant, x / norm)
@@ -38,6 +49,12 @@ def scalar_unitization(
 
         g(x; alpha) = x / (alpha ||x|| + 1 - alpha)
 
+    ```python
+    x, constant = np.array([[3.0, 4.0]]), np.array([1.0, 0.0])
+    y = tfnorm.functional.scalar_unitization(x, 0.5, constant)
+    assert np.allclose(y, x / (0.5 * 5 + 0.5))
+    ```
+
     Args:
         x: samples (n, d).
         alpha: scalar in [0, 1] (Theorem 3.2).
@@ -45,6 +62,11 @@ def scalar_unitization(
 
     Returns:
         (n, d).
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.1, and Theorem 3.2.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     denominator, undefined = _denominator(x, tf.convert_to_tensor(alpha, x.dtype))
     return tf.where(undefined, constant, x / denominator)
@@ -55,12 +77,22 @@ def vector_unitization(x: tf.Tensor, alpha: Numbers) -> tf.Tensor:
 
         g(x; alpha) = ((||x|| - 1) diag(alpha) + E)^-1 x
 
+    ```python
+    y = tfnorm.functional.vector_unitization(np.array([[3.0, 4.0]]), np.array([0.0, 1.0]))
+    assert np.allclose(y, [[3.0, 4.0 / 5.0]])
+    ```
+
     Args:
         x: samples (n, d).
         alpha: (d,), in [0, 1] (Theorem 3.3).
 
     Returns:
         (n, d).
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.1, and Theorem 3.3.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     denominator, _ = _denominator(x, tf.convert_to_tensor(alpha, x.dtype))
     return x / denominator
@@ -77,6 +109,12 @@ def practical_unitization(
 
         g(x; alpha, epsilon) = [alpha / sqrt(||x||^2 + epsilon) + (1 - alpha)] * x
 
+    ```python
+    x = tf.constant([[3.0, 4.0]])
+    y = tfnorm.functional.practical_unitization(x, tf.constant([0.0, 1.0]), epsilon=1e-6)
+    assert np.allclose(y, [[3.0, 4.0 / 5.0]], atol=1e-4)
+    ```
+
     Args:
         x: (n, ..., d); the norm is over all axes but the first.
         alpha: (d,), any real number (Theorem 3.4).
@@ -86,6 +124,11 @@ def practical_unitization(
 
     Returns:
         The shape of x.
+
+    Reference:
+        Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural
+        Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.1, and Theorem 3.4.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     axes = list(range(1, x.shape.rank))
     counted = x if weights is None else x * tf.expand_dims(weights, -1)

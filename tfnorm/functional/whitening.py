@@ -22,6 +22,11 @@ from tfnorm.functional.whiteners import (
 class Whitener(typing.NamedTuple):
     """A method of whitening: a row of `WHITENERS`.
 
+    ```python
+    pca = tfnorm.functional.WHITENERS["pca"]
+    assert (pca.label, pca.decomposes, pca.jit) == ("PCA", True, False)
+    ```
+
     Attributes:
         function: from covariances (..., c, c) and `Settings` to the matrices W (..., c, c) and
             their pullback; see `whiteners`.
@@ -90,6 +95,13 @@ def whitening_matrix(
 ) -> tf.Tensor:
     """Computes the whitening matrix W of each covariance, differentiable in closed form.
 
+    ```python
+    covariance = np.array([[2.0, 1.0], [1.0, 3.0]])
+    for method in tfnorm.functional.WHITENERS:
+        w = tfnorm.functional.whitening_matrix(covariance, method, epsilon=0.0, iterations=20)
+        assert np.allclose(w @ covariance @ np.transpose(w), np.eye(2))
+    ```
+
     Args:
         covariance: (..., c, c), symmetric, float32 or float64, without epsilon.
         method: "pca", W = L^-1/2 U^T with eigenvalues L in ascending order; "zca",
@@ -109,6 +121,11 @@ def whitening_matrix(
         W, (..., c, c), not finite where the covariance is not. The largest entry of each of PCA's
         rows is positive. PCA's has no gradient where eigenvalues are equal: there the part that
         would turn eigenvectors into each other is left out.
+
+    Reference:
+        Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
+        https://arxiv.org/abs/2003.12327, supplement: equations (1) to (3) are "pca" and its
+        gradient, (4) to (6) "zca", (7) and (8) "cd", (9) and (10) with Algorithm III "itn".
     """
     whitener = find_whitener(method)
     find_scaling(scaling)

@@ -35,7 +35,11 @@ class BatchWhitening(base.BatchStatistics):
     inference the same with moving statistics; a layer with `trainable=False` is in inference.
 
     ```python
-    keras.Sequential([keras.layers.Conv2D(64, 3), tfnorm.BatchWhitening(group_size=16), ...])
+    layer = tfnorm.BatchWhitening("zca", group_size=4, epsilon=1e-5)
+    x = np.random.normal(size=(512, 8)) @ np.random.normal(size=(8, 8))
+    y = keras.ops.convert_to_numpy(layer(x, training=True))
+    covariance = np.cov(y, rowvar=False, bias=True)
+    assert np.allclose(covariance[:4, :4], np.eye(4), atol=0.02)  # white within its group
     ```
 
     Args:
@@ -91,8 +95,9 @@ class BatchWhitening(base.BatchStatistics):
 
     Reference:
         Huang et al., "An Investigation into the Stochasticity of Batch Whitening", CVPR 2020,
-        https://arxiv.org/abs/2003.12327. "itn" is from Huang et al., "Iterative Normalization:
-        Beyond Standardization towards Efficient Whitening", CVPR 2019,
+        https://arxiv.org/abs/2003.12327, supplement, equations (1) to (10) and Algorithms I to III,
+        by method in `tfnorm.functional.whitening_matrix`. "itn" is from Huang et al., "Iterative
+        Normalization: Beyond Standardization towards Efficient Whitening", CVPR 2019,
         https://arxiv.org/abs/1904.03441.
     """
 

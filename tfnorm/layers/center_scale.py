@@ -14,6 +14,13 @@ class CenterScale(base.ScaleAndShift):
     The recovery of BatchNormalization as a layer of its own, after a normalization with
     `center=False, scale=False`.
 
+    ```python
+    whitening = tfnorm.BatchWhitening(center=False, scale=False)
+    model = keras.Sequential([whitening, tfnorm.CenterScale()])
+    model.build((None, 8))
+    assert [weight.name for weight in model.trainable_weights] == ["gamma", "beta"]
+    ```
+
     Args:
         axis: the channels' axis, usually -1 or 1.
         center: whether to add `beta`, (channels,).

@@ -89,7 +89,10 @@ class Coloring(KernelAndBias):
     not as the identity. With BigGAN's penalty of what is not orthogonal:
 
     ```python
-    y = tfnorm.Coloring(kernel_regularizer=keras.regularizers.OrthogonalRegularizer(1e-4))(y)
+    penalty = keras.regularizers.OrthogonalRegularizer(1e-4)
+    layer = tfnorm.Coloring(kernel_regularizer=penalty)
+    y = layer(np.random.normal(size=(2, 4, 4, 8)))
+    assert layer.kernel.shape == (1, 8, 8) and len(layer.losses) == 1
     ```
 
     Args:

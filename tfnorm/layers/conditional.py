@@ -79,6 +79,12 @@ class ConditionalCenterScale(Conditional, base.ScaleAndShift):
 
     The recovery of conditional batch normalization as a layer of its own.
 
+    ```python
+    layer = tfnorm.ConditionalCenterScale(num_classes=10)
+    y = layer(np.random.normal(size=(2, 4, 4, 8)), labels=np.array([3, 7]))
+    assert layer.gamma.shape == (10, 8)
+    ```
+
     Args:
         num_classes: number of classes.
         axis: the channels' axis, usually -1 or 1.
@@ -143,8 +149,10 @@ class ConditionalColoring(Conditional, KernelAndBias):
     The conditional part of the paper's conditional coloring, which adds one for all classes:
 
     ```python
+    x, labels = keras.Input((4, 4, 8)), keras.Input((), dtype="int32")
     y = tfnorm.BatchWhitening(center=False, scale=False)(x)
     y = tfnorm.Coloring()(y) + tfnorm.ConditionalColoring(num_classes=10)(y, labels)
+    model = keras.Model([x, labels], y)
     ```
 
     Args:

@@ -32,6 +32,12 @@ class FactorizedColoring(Conditional):
     `class_matrix` over its length (a row shorter than 1e-6 is divided by that). The conditional
     part of the paper's coloring by soft assignment, which adds a `Coloring`; for many classes.
 
+    ```python
+    layer = tfnorm.FactorizedColoring(num_classes=100, rank=10)
+    y = layer(np.random.normal(size=(2, 4, 4, 8)), labels=np.array([3, 77]))
+    assert layer.kernel.shape == (10, 8, 8) and layer.class_matrix.shape == (100, 10)
+    ```
+
     Args:
         num_classes: number of classes.
         rank: number of shared matrices; the authors take 4 for 10 classes and 10 for 100.

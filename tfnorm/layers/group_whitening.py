@@ -35,7 +35,10 @@ class GroupWhitening(base.ScaleAndShift):
     `BatchWhitening`.
 
     ```python
-    keras.Sequential([keras.layers.Conv2D(64, 3), tfnorm.GroupWhitening(16), ...])
+    layer = tfnorm.GroupWhitening(groups=4)
+    x = np.random.normal(size=(2, 8, 8, 16))
+    y = layer(x)
+    assert np.allclose(layer(x[:1]), y[:1], atol=1e-5)  # no sample sees another
     ```
 
     Args:

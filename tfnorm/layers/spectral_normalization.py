@@ -81,13 +81,6 @@ class SpectralNormalization(keras.layers.Wrapper):
     may come before or after the wrapping. Modes int8, int4 and float8 are normalised, others (gptq,
     awq) refused, and so is training with LoRA on int8 or int4, where Keras has no gradient.
 
-    ```python
-    model = keras.Sequential([tfnorm.SpectralNormalization(keras.layers.Dense(6))])
-    model.compile("adam", "mse")
-    model.fit(x, y)
-    model.quantize("int8")  # still normalised
-    ```
-
     A `ConditionalColoring` has a sigma for each class, a `FactorizedColoring` for each of its
     shared matrices, a separable convolution for each of its two kernels. A `Coloring` in groups is
     one map, of which sigma is the largest of the groups'. `CenterScale` and
@@ -108,6 +101,14 @@ class SpectralNormalization(keras.layers.Wrapper):
     iterates there once more: the vector moves twice a step, and the gradient is that at the second.
     Once the vector has converged both are the same. A layer that was made under `RematScope` is
     recomputed as a part of the wrapper's call, not by itself.
+
+    ```python
+    layer = tfnorm.SpectralNormalization(keras.layers.Dense(6, use_bias=False))
+    for _ in range(30):  # each call in training is a step of power iteration
+        layer(np.eye(8), training=True)
+    kernel = keras.ops.convert_to_numpy(layer(np.eye(8)))  # of the identity
+    assert np.isclose(np.linalg.norm(kernel, 2), 1, rtol=0.01)
+    ```
 
     Args:
         layer: one of these, or a layer with a `kernel` (Dense, a convolution) or `embeddings`.

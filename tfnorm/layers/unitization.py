@@ -41,6 +41,13 @@ class Unitization(base.BatchStatistics):
     is `||x||` with no factor of pixels, and there are no moving statistics. The bounds of
     Theorem 3.4 hold for this form, and for the other with `pixels` in place of 1.
 
+    ```python
+    layer = tfnorm.Unitization(alpha_initializer="ones")
+    y = keras.ops.convert_to_numpy(layer(np.random.normal(size=(16, 4, 4, 8)), training=True))
+    norms = np.linalg.norm(y.reshape(16, -1), axis=1)
+    assert np.allclose(norms, 4 * 4, rtol=0.05)  # the number of pixels
+    ```
+
     Args:
         axis: the channels' axis, usually -1 or 1.
         momentum: weight of the old value in the moving averages, in [0, 1].
@@ -73,6 +80,7 @@ class Unitization(base.BatchStatistics):
     Reference:
         Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by
         Unitizing Layers' Outputs", CVPR 2020.
+        https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
 
     alpha: keras.Variable

@@ -57,9 +57,11 @@ class Whitening(keras.layers.Layer):
     once, in batches, and computes in float64; before it the layer changes nothing.
 
     ```python
-    whitening = tfnorm.Whitening("pca", n_components=128)
-    whitening.adapt(embeddings)  # an array (10000, 768), a tf.data.Dataset, a generator of batches
+    embeddings = np.random.normal(size=(1000, 64)) @ np.random.normal(size=(64, 64))
+    whitening = tfnorm.Whitening("pca", n_components=16)
+    whitening.adapt(embeddings)  # or a tf.data.Dataset, or a generator of batches
     model = keras.Sequential([whitening, keras.layers.Dense(10)])
+    assert model(embeddings[:5]).shape == (5, 10)
     ```
 
     Args:
