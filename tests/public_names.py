@@ -3,7 +3,7 @@
 import ast
 import pathlib
 
-from tests.sources import ROOT
+from tests.sources import ROOT, imports_of
 
 # Of `tfnorm.analysis`, what its modules share.
 SHARED_MODULES = ("checks", "critics")
@@ -35,6 +35,20 @@ def public_names() -> list[str]:
         if path.stem not in SHARED_MODULES:
             names += [f"tfnorm.analysis.{path.stem}.{name}" for name in _defined(path)]
     return names
+
+
+def place_of(name: str) -> str:
+    """Where a public name is defined, dotted, for who reads the sources only.
+
+    Of `tfnorm.functional` some functions have the name of a module.
+    """
+    package, _, own = name.rpartition(".")
+    if package != "tfnorm.functional":
+        return name
+    source = (ROOT / "tfnorm/functional/__init__.py").read_text("utf-8")
+    found = imports_of(source, "tfnorm/functional/__init__.py")
+    (module,) = (each.module for each in found if each.name == own)
+    return f"{module}.{own}"
 
 
 def _defined(path: pathlib.Path) -> list[str]:

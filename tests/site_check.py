@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from tests.public_names import public_names
+from tests.public_names import place_of, public_names
 from tests.sources import ROOT
 
 # Of these elements, the attributes that a browser follows by itself.
@@ -45,7 +45,7 @@ def wrong_in(site):
             if address.startswith(("http:", "https:", "//")):
                 yield f"{path.relative_to(site)} loads {address}"
     for name in public_names():
-        if name not in places:
+        if place_of(name) not in places:
             yield f"{name} is not in the reference"
 
 
