@@ -20,6 +20,8 @@ def read_version() -> str:
 
 EXPERIMENTS = [
     "matplotlib",
+    # Reads images; matplotlib brings it, too.
+    "pillow",
     "scikit-learn",
     "scipy",
     "tensorboard",

@@ -6,6 +6,7 @@ import typing
 import tensorflow as tf
 
 from harness.datasets import decode
+from harness.datasets.decoding import is_plain_jpeg
 
 _SHIFT = 1 / 8  # of the height and of the width
 _PADDING = 4  # pixels
@@ -111,7 +112,7 @@ def resized_crop_flip(encoded, numbers, image_size):
     ImageNet's training augmentation. The resized image is not rounded to whole numbers.
 
     Args:
-        encoded: scalar string, the bytes of a JPEG, PNG, GIF or BMP file.
+        encoded: scalar string, the bytes of an image file.
         numbers: float32 (23,) in [0, 1): 22 see `random_window`; flip, below 1/2.
         image_size: height and width in pixels of what is returned.
 
@@ -130,7 +131,7 @@ def central_crop(encoded, image_size):
     image is not rounded to whole numbers.
 
     Args:
-        encoded: scalar string, the bytes of a JPEG, PNG, GIF or BMP file.
+        encoded: scalar string, the bytes of an image file.
         image_size: height and width in pixels of the crop.
 
     Returns:
@@ -178,7 +179,10 @@ def random_window(height, width, numbers):
 
 
 def _decoded(encoded, window):
-    """Decodes a window of an image file; of a JPEG nothing else.
+    """Decodes a window of an image file; of a JPEG of one or three channels nothing else.
+
+    There the colours along the window's edge may differ, as those of the next pixels are not known
+    where the colour is stored at half the size.
 
     Args:
         encoded: scalar string, the bytes of the file; of an animation the first image counts.
@@ -191,7 +195,7 @@ def _decoded(encoded, window):
 
     def jpeg():
         height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(encoded))
-        # The cosine transform of PIL; TensorFlow's own choice is a faster, less exact one.
+        # The cosine transform of Pillow; TensorFlow's own choice is a faster, less exact one.
         return tf.image.decode_and_crop_jpeg(
             encoded, window(height, width), channels=CHANNELS, dct_method="INTEGER_ACCURATE"
         )
@@ -201,7 +205,7 @@ def _decoded(encoded, window):
         top, left, height, width = tf.unstack(window(*tf.unstack(tf.shape(image)[:2])))
         return image[top : top + height, left : left + width]
 
-    image = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+    image = tf.cond(is_plain_jpeg(encoded), jpeg, other)
     return tf.ensure_shape(image, [None, None, CHANNELS])
 
 

@@ -12,6 +12,8 @@ from gan.metrics.statistics import Statistics
 from gan.saved import load_generator, run_config
 from harness import saved_models
 from harness.datasets import image_kind, load_images
+from harness.datasets.decoding import read_file
+from harness.datasets.listing import list_images
 from harness.errors import UserError
 
 
@@ -90,16 +92,17 @@ def _split(spec, opening):
 
 
 def _folder(path, opening):
-    def read(file):
-        try:
-            image = tf.io.decode_image(file.read_bytes(), channels=3, expand_animations=False)
-        except tf.errors.OpError as error:
-            raise ValueError(f"{file} is damaged, or no image that TensorFlow reads") from error
-        if opening.image_size is not None:
-            image = tf.image.resize(image, [opening.image_size] * 2, method="bilinear")
-        return image.numpy()
+    listing = list_images([path])
+    if listing.passed_over:
+        print(listing.line(path))
 
-    return sources.from_folder(path, read, opening.seed)
+    def read(file):
+        image = read_file(file)
+        if opening.image_size is not None:
+            image = tf.image.resize(image, [opening.image_size] * 2, method="bilinear").numpy()
+        return image
+
+    return sources.from_folder(path, listing.paths[0], read, opening.seed)
 
 
 def _resized(source, image_size):

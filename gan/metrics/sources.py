@@ -14,8 +14,6 @@ import numpy as np
 from gan.metrics.evaluation import pixels
 from gan.metrics.statistics import Statistics, batches
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-
 # What may be taken from a file that has both.
 STATISTICS, IMAGES = TAKES = ("statistics", "images")
 
@@ -64,25 +62,26 @@ def from_generator(name, sample, size=None):
     return Source(name, lambda count: pixels(sample(count)), None, size)
 
 
-def from_folder(path, read, seed=0):
+def from_folder(path, files, read, seed=0):
     """Makes the `Source` of the image files in a folder, with the folders in it.
 
     Images that lie in the folder itself are in the order of their names. With folders in it, as of
     classes, all are shuffled, so that the first of them, and every split, are of all classes.
 
     Args:
-        path: of the folder. Files that have none of `SUFFIXES`, and hidden ones, are passed over.
-        read: `read(path)` gives an image (height, width, 3) in [0, 255], or raises `ValueError`.
+        path: of the folder.
+        files: paths of its images.
+        read: `read(path)` gives an image (height, width, 3) in [0, 255].
         seed: of the shuffle.
 
     Raises:
-        ValueError: if there are no images, or the first cannot be read; while it is read, if
-            another cannot be, or differs in size from the first.
+        ValueError: if there are no images; while it is read, if another differs in size from the
+            first.
     """
     path = pathlib.Path(path)
-    files = [file for file in sorted(path.rglob("*")) if _is_image(file.relative_to(path))]
+    files = [pathlib.Path(file) for file in files]
     if not files:
-        raise ValueError(f"{path} is a folder without images ({', '.join(SUFFIXES)}).")
+        raise ValueError(f"{path} is a folder without images.")
     if any(file.parent != path for file in files):
         files = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]
     first = read(files[0])
@@ -246,10 +245,6 @@ _CONTENTS = {
     ("mean", "covariance"): _statistics,
     ("mu", "sigma"): _statistics,
 }
-
-
-def _is_image(path):
-    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def _size(image):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.datasets.damage import reason
+from harness.datasets.decoding import RULE, decode
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.errors import UserError
 
@@ -33,32 +34,6 @@ class EncodedImages:
     channels: int
     encoded: typing.Callable = dataclasses.field(repr=False)
     describe: typing.Callable = dataclasses.field(repr=False)
-
-
-def decode(encoded, channels=3):
-    """Decodes a JPEG, PNG, BMP or GIF file, of a GIF the first frame.
-
-    Args:
-        encoded: scalar string tensor, the bytes of the file.
-        channels: 3 makes grey images RGB and drops transparency; 1 makes JPEG and PNG grey.
-
-    Returns:
-        uint8 (height, width, channels), pixels in [0, 255].
-    """
-
-    def as_asked():
-        return tf.io.decode_image(encoded, channels, expand_animations=False)
-
-    def bitmap():
-        # For BMP, TensorFlow does not convert channels.
-        colors = tf.io.decode_bmp(encoded)[..., :3]
-        return tf.tile(colors, [1, 1, 3 // tf.shape(colors)[2]])
-
-    if channels == 3:
-        image = tf.cond(tf.strings.substr(encoded, 0, 2) == b"BM", bitmap, as_asked)
-    else:
-        image = as_asked()
-    return tf.ensure_shape(image, [None, None, channels])
 
 
 def check_images(images, indices=None, progress=None):
@@ -122,8 +97,8 @@ def _read_in_order(images, read, indices, progress):
                 where = images.describe(index)
                 raise UserError(f"{where} cannot be read: {reason(error)}") from error
             raise UserError(
-                f"{images.describe(index)} must be a whole JPEG, PNG, GIF or BMP image. Received: "
-                f"{reason(error)}. Replace it, or delete it"
+                f"{images.describe(index)} must be {RULE}. Received: "
+                f"{reason(error).removeprefix('ValueError: ')}. Replace it, or delete it"
             ) from error
         yield element
         if progress is not None:

@@ -7,11 +7,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from harness.datasets.decoding import SUFFIXES
 from harness.datasets.encoded import EncodedImages, load_decoded
 from harness.datasets.labelled import ImageKind
+from harness.datasets.listing import list_images
 from harness.errors import UserError
 
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _TRAINING = "train"
 _ALSO_NAMED = {"validation": "val", "val": "validation"}
 _NAMED = 5  # Of many names an error tells this many.
@@ -23,7 +24,7 @@ class ClassFolders:
 
     Attributes:
         data_dir: the folder that holds train/ and other splits. A class may hold folders of images;
-            what is hidden (.name), or is no JPEG, PNG, BMP or GIF by its name, is passed over.
+            what is hidden (.name), or is no image by its name, is passed over, and a line says so.
     """
 
     data_dir: pathlib.Path
@@ -59,20 +60,21 @@ class ClassFolders:
                 f"The class folders in {folder} must be among those in {self._split(_TRAINING)}. "
                 f"Received: {_some(unknown)}, which are not there"
             )
+        names = [name for name in classes if (folder / name).is_dir()]
+        listing = list_images(folder / name for name in names)
         paths, labels = [], []
-        for label, name in enumerate(classes):
-            if not (folder / name).is_dir():
-                continue
-            class_paths = _images_below(folder / name)
+        for name, class_paths in zip(names, listing.paths, strict=True):
             if not class_paths:
                 raise UserError(
-                    f"Each class folder must hold images ({', '.join(_ENDINGS)}). Received: none "
-                    f"in {folder / name}. Delete the folder, or fill it"
+                    f"Each class folder must hold images ({', '.join(SUFFIXES)}), which are in no "
+                    f"other. Received: none in {folder / name}. Delete the folder, or fill it"
                 )
             paths += class_paths
-            labels += [label] * len(class_paths)
+            labels += [classes.index(name)] * len(class_paths)
             if progress is not None:
-                progress(label + 1, len(classes))
+                progress(classes.index(name) + 1, len(classes))
+        if listing.passed_over:
+            print(listing.line(folder))
         if not paths:
             raise UserError(f"{folder} must hold class folders of images. Received: none")
         labels = np.array(labels, np.int64)
@@ -122,21 +124,6 @@ def _folders(folder):
             return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
     except OSError as error:
         raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
-
-
-def _images_below(folder):
-    """Lists the paths of all visible image files below a folder, sorted."""
-
-    def refuse(error):
-        raise UserError(f"{error.filename} cannot be listed: {error.strerror}") from error
-
-    paths = []
-    # Links are followed: large datasets are often folders of links.
-    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        images = [name for name in files if name.lower().endswith(_ENDINGS)]
-        paths += [os.path.join(root, name) for name in images if not name.startswith(".")]
-    return sorted(paths)
 
 
 def _some(names):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from harness.datasets import records
 from harness.datasets.damage import reason
+from harness.datasets.decoding import decode
 from harness.datasets.encoded import EncodedImages
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.datasets.labelled import ImageKind, check_labels, check_split
@@ -216,12 +217,17 @@ def _batches(builder, split, image_size):
     """Reads batches of the features "image" and "label" as NumPy arrays, in the order stored."""
     import tensorflow_datasets as tfds
 
-    others = set(builder.info.features.keys()) - {"image", "label"}
-    decoders = {key: tfds.decode.SkipDecoding() for key in others}
+    features = builder.info.features
+    # tensorflow-datasets decodes a JPEG by a faster, less exact transform than others.
+    encoded = isinstance(features["image"], tfds.features.Image)
+    own = {"label"} if encoded else {"image", "label"}
+    decoders = {key: tfds.decode.SkipDecoding() for key in set(features.keys()) - own}
     examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
 
     def wanted(example):
         image = example["image"]
+        if encoded:
+            image = decode(image, features["image"].shape[2])
         if image_size is not None:
             image = resize(image, image_size)
         return {"image": image, "label": example["label"]}

@@ -98,4 +98,4 @@ def test_a_damaged_image_is_named(folder, call, trained, tmp_path, split):
     code, _, error = call(*arguments, f"--data_dir={data}")
     (line,) = error.splitlines()
     assert code == 1
-    assert line.startswith(f"error: {damaged} must be a whole JPEG")
+    assert line.startswith(f"error: {damaged} must be a whole PNG, JPEG")

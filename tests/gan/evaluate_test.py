@@ -291,8 +291,14 @@ MISTAKES = {
     "--generated must be one of .*nowhere', which does not exist": ["--generated=K/nowhere", "REF"],
     "--generated must be one of .*Received: .*text.txt'$": ["--generated=K/text.txt", "REF"],
     "--generated: .*empty is a folder without images": ["--generated=K/empty", "REF"],
-    "--generated: .*0.png is damaged, or no image": ["--generated=K/damaged", "REF"],
-    "images of later cannot be measured: .*1.png is damaged": ["--generated=K/later", "REF"],
+    "0000.png must be a whole PNG, .*Received: 4 bytes of another kind": [
+        "--generated=K/damaged",
+        "REF",
+    ],
+    "0001.png must be a whole PNG, .*Received: image file is truncated": [
+        "--generated=K/later",
+        "REF",
+    ],
     "images of one cannot be measured: A covariance .*count=1": ["--generated=K/one", "REF"],
     "--generated: .*damaged.npz is damaged": ["--generated=K/damaged.npz", "REF"],
     "statistics other .*Received: 3 features in place of 64": ["--generated=K/other.npz", "REF"],

@@ -172,7 +172,7 @@ def test_a_truncated_image_is_named(toys, encode, share):
     write(path, encode(pixels(20, 20)))
     os.truncate(path, int(path.stat().st_size * share))
     text = message(load_images, "folder", "train", folder, image_size=8)
-    assert text.startswith(f"{path} must be a whole JPEG, PNG, GIF or BMP image. Received: ")
+    assert text.startswith(f"{path} must be a whole PNG, JPEG, BMP, GIF, WEBP or TIFF image.")
     got = stream_images("folder", "train", folder)
     seen = []
     text = message(check_images, got, progress=lambda *counts: seen.append(counts))

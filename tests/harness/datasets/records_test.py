@@ -171,7 +171,7 @@ def test_a_damaged_image_is_named(copy):
     content[start : start + 4] = b"none"
     path.write_bytes(content)
     got = stream_images("toys", "train", copy)
-    assert message(check_images, got).startswith(f"{path}, record 9 must be a whole JPEG, PNG")
+    assert message(check_images, got).startswith(f"{path}, record 9 must be a whole PNG, JPEG")
     check_images(got, indices=[8, 10])
 
 
