@@ -59,11 +59,11 @@ def compare_run(run_dir, override, asked):
         config.seed,
         label_shares=parts.label_shares(config, training),
     )
-    sides = open_run(run_dir, opening), sources.from_split(test)
+    sides = open_run(run_dir, opening), sources.from_split(test, config.seed)
     features = parts.feature_network(config)
     result, reference = _compare(sides, features, config, asked)
     print(table(result))
-    real = split_statistics(training, config.eval_samples, features)
+    real = split_statistics(training, config.eval_samples, features, config.seed)
     result["training_distance"], comparison = training_distance(real, reference)
     print(comparison)
     _write(asked.out or run_dir / "evaluation.json", result)
@@ -133,7 +133,7 @@ def _compare(sides, features, config, asked):
         except ValueError as error:
             raise UserError(str(error)) from error
     if getattr(reference, "split", None) is not None and not rows:  # which may be in a file
-        real = split_statistics(reference.split, config.eval_samples, features)
+        real = split_statistics(reference.split, config.eval_samples, features, config.seed)
     else:
         real = _statistics(reference, features, config, rows)
     if asked.save is not None:
@@ -149,6 +149,8 @@ def _compare(sides, features, config, asked):
         "features": features and features.name,
         "features_fingerprint": features and features.fingerprint,
         "features_take": features and features.takes,
+        "generated_available": getattr(generated, "count", None),
+        "reference_available": getattr(reference, "count", None),
         "seed": config.seed,
         "versions": versions("tfnorm", "tensorflow", "keras", "numpy", "python"),
     }
@@ -168,7 +170,7 @@ def _check_one_network(made, real):
 def _statistics(side, features, config, rows, score_count=None):
     if isinstance(side, Statistics):
         return side
-    return source_statistics(side, config.eval_samples, features, rows, score_count)
+    return source_statistics(side, config.eval_samples, features, rows, score_count, config.seed)
 
 
 def _write(path, result):

@@ -152,7 +152,7 @@ class Config(Run, Normalization, Data):
     eval_samples: int = option(
         10_000,
         "Evaluation",
-        "Samples, and images of the test split as far as it has them.",
+        "Samples, and images of the test split, a random subset, as far as it has them.",
         check=_FOR_A_COVARIANCE,
     )
     score_samples: int | None = option(

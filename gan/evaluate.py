@@ -65,7 +65,7 @@ def define_flags():
         "feature_rows",
         int,
         "Evaluation",
-        "Images of each side, the first, that metrics of single images are of (kernel_distance, "
+        "Images of each side, at random, that metrics of single images are of (kernel_distance, "
         "precision_recall, density_coverage). Their features "
         f"are kept in memory, 4 bytes each. Left out: {ROWS}.",
     )

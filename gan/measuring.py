@@ -5,28 +5,39 @@ import tensorflow as tf
 
 from gan.metrics.evaluation import evaluate
 from gan.metrics.statistics import gather, reference_statistics
+from harness.datasets import taking
 from harness.errors import Diverged, UserError
 from harness.run.actions import Progress
 
 
-def split_statistics(images, count, features):
-    """`Statistics` of `Images`, the first `count`, that samples are compared with."""
-    progress = Progress(f"images of {images.name} {images.split}")
+def split_statistics(images, count, features, seed=0):
+    """`Statistics` of `Images`, a random subset of `count`, that samples are compared with."""
+    name = f"{images.name} {images.split}"
+    if count < len(images.labels):
+        print(taking.line(name, count, len(images.labels), seed))
+        images = taking.some(images, count, seed)
+    progress = Progress(f"images of {name}")
     try:
         return reference_statistics(images, count, features, progress=progress)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(
-            f"The images of {images.name} {images.split} cannot be measured: {error}"
-        ) from error
+        raise UserError(f"The images of {name} cannot be measured: {error}") from error
 
 
-def source_statistics(source, count, features, rows, score_count=None):
+def source_statistics(source, count, features, rows, score_count=None, seed=0):
     """`Statistics` of a `Source`, of `count` images or as many as there are, and so of the score.
 
-    They may differ in size where the network brings them to one.
+    Args:
+        source: the `Source`, whose images may differ in size where the network resizes them.
+        count: number of images.
+        features: `FeatureNetwork`.
+        rows: images whose features are kept.
+        score_count: number of images of the score; None: `count`.
+        seed: that the source is shuffled by, to be told.
     """
     batches = features.resizes and source.any_size or source.batches
     if source.count is not None:
+        if count < source.count:
+            print(taking.line(source.name, count, source.count, seed))
         count = min(count, source.count)
         score_count = score_count and min(score_count, source.count)
     asked = max(count, score_count or count)

@@ -34,7 +34,7 @@ def prepare(config, strategy):
     training, test = splits(config)
     trainer.label_shares = label_shares(config, training)
     features = feature_network(config)
-    reference = split_statistics(test, config.eval_samples, features)
+    reference = split_statistics(test, config.eval_samples, features, config.seed)
     return Parts(trainer, training, test, features, reference)
 
 

@@ -66,7 +66,8 @@ class Run(run.Run):
     def finish(self):
         """Compares with training images, draws the curves and writes the generator."""
         parts, directory = self.parts, self.directory
-        real = split_statistics(parts.training, self.config.eval_samples, parts.features)
+        count, seed = self.config.eval_samples, self.config.seed
+        real = split_statistics(parts.training, count, parts.features, seed)
         print(training_distance(real, parts.reference)[1])
         panels = {
             "Losses": ["discriminator_loss", "generator_loss"],

@@ -88,7 +88,8 @@ def number_of_classes(path, opening):
 
 def _split(spec, opening):
     name, split = spec.rsplit(":", 1)
-    return sources.from_split(load_images(name, split, opening.data_dir, opening.image_size))
+    images = load_images(name, split, opening.data_dir, opening.image_size)
+    return sources.from_split(images, opening.seed)
 
 
 def _folder(path, opening):
@@ -124,7 +125,7 @@ SIDES = {
     "a folder of images": Side(lambda spec: pathlib.Path(spec).is_dir(), _folder),
     "an .npz file": Side(
         lambda spec: pathlib.Path(spec).is_file() and spec.endswith(".npz"),
-        lambda spec, opening: sources.from_npz(spec, opening.npz),
+        lambda spec, opening: sources.from_npz(spec, opening.npz, opening.seed),
     ),
     "a dataset's split as NAME:SPLIT": Side(lambda spec: ":" in spec, _split),
 }

@@ -26,8 +26,9 @@ class Source:
 
     Attributes:
         name: what lines and files call them, without the path.
-        batches: `batches(count)` yields the first `count` images in batches (n, height, width, 1
-            or 3) in [0, 255].
+        batches: `batches(count)` yields `count` images in batches (n, height, width, 1 or 3) in
+            [0, 255]. Of stored images they are in random order: the first are a random subset, and
+            every part is as the whole.
         count: number of images that there are; None: as many as are asked for.
         size: (height, width) of all in pixels; None if it is known with the first batch only.
         split: the `harness.datasets.Images` that they are, if they are such.
@@ -43,15 +44,19 @@ class Source:
     any_size: typing.Callable | None = None
 
 
-def from_array(name, images, split=None):
-    """Makes the `Source` of an array (n, height, width, 1 or 3) in [0, 255]."""
-    size = tuple(images.shape[1:3])
-    return Source(name, lambda count: batches(images[:count]), len(images), size, split)
+def from_array(name, images, split=None, seed=0):
+    """Makes the `Source` of an array (n, height, width, 1 or 3) in [0, 255], shuffled by a seed."""
+    order = np.random.default_rng(seed).permutation(len(images))
+
+    def shuffled(count):
+        return (images[rows] for rows in batches(order[:count]))
+
+    return Source(name, shuffled, len(images), tuple(images.shape[1:3]), split)
 
 
-def from_split(split):
-    """Makes the `Source` of `harness.datasets.Images`."""
-    return from_array(f"{split.name} {split.split}", split.images, split)
+def from_split(split, seed=0):
+    """Makes the `Source` of `harness.datasets.Images`, shuffled."""
+    return from_array(f"{split.name} {split.split}", split.images, split, seed)
 
 
 def from_generator(name, sample, size=None):
@@ -63,10 +68,7 @@ def from_generator(name, sample, size=None):
 
 
 def from_folder(path, files, read, seed=0):
-    """Makes the `Source` of the image files in a folder, with the folders in it.
-
-    Images that lie in the folder itself are in the order of their names. With folders in it, as of
-    classes, all are shuffled, so that the first of them, and every split, are of all classes.
+    """Makes the `Source` of the image files in a folder, with the folders in it, shuffled.
 
     Args:
         path: of the folder.
@@ -82,8 +84,7 @@ def from_folder(path, files, read, seed=0):
     files = [pathlib.Path(file) for file in files]
     if not files:
         raise ValueError(f"{path} is a folder without images.")
-    if any(file.parent != path for file in files):
-        files = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]
+    files = [files[i] for i in np.random.default_rng(seed).permutation(len(files))]
     first = read(files[0])
 
     def read_like_first(file):
@@ -113,8 +114,8 @@ def from_folder(path, files, read, seed=0):
     return Source(name, images, len(files), first.shape[:2], any_size=any_size)
 
 
-def from_npz(path, take=STATISTICS):
-    """Reads the images or the statistics in an .npz file.
+def from_npz(path, take=STATISTICS, seed=0):
+    """Reads the images, shuffled by a seed, or the statistics in an .npz file.
 
     Args:
         path: of a file with an array of images, uint8 (n, height, width, 1 or 3), named `images` or
@@ -141,7 +142,7 @@ def from_npz(path, take=STATISTICS):
         raise
     except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
-    side = _CONTENTS[names](path, *values, known)
+    side = _CONTENTS[names](path, *values, known, seed)
     if len({_kind(found) for found in _found(arrays.files)}) > 1:
         side = dataclasses.replace(side, name=f"{side.name} (its {_kind(names)})")
     return side
@@ -171,16 +172,16 @@ def _kind(names):
     return IMAGES if _CONTENTS[names] is _images else STATISTICS
 
 
-def _images(path, images, known):
+def _images(path, images, known, seed):
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise ValueError(
             f"The images in {path} must be uint8 (n, height, width, 1 or 3). "
             f"Received: dtype={images.dtype}, shape={images.shape}"
         )
-    return from_array(path.stem, images)
+    return from_array(path.stem, images, seed=seed)
 
 
-def _statistics(path, mean, covariance, known):
+def _statistics(path, mean, covariance, known, seed):
     whole = (
         mean.ndim == 1
         and covariance.shape == 2 * mean.shape

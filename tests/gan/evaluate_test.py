@@ -10,7 +10,7 @@ from absl import flags
 
 from gan import evaluate, parts, presets
 from gan.metrics.features import load_features
-from gan.metrics.frechet import moments
+from gan.metrics.frechet import frechet_distance_of_features, moments
 from harness.datasets import load_images
 from harness.errors import UserError
 
@@ -91,13 +91,38 @@ def run(monkeypatch, capsys, tmp_path):
     return run
 
 
+def test_stored_order_does_not_count(run, tmp_path, digits):
+    labels = load_images("digits", "test").labels
+    np.savez(tmp_path / "sorted.npz", images=digits[np.argsort(labels, kind="stable")])
+    scores, distances = [], []
+    for generated in (f"{tmp_path}/sorted.npz", "digits:test"):
+        flags_ = ["--reference=digits:test", "--image_size=8", "--features=digits"]
+        sides = [f"--generated={generated}", *flags_, f"--out={tmp_path}/out.json"]
+        cheap = "--metrics=inception_score,frechet_distance"
+        scores.append(run(*sides, cheap)[1]["inception_score"])
+        out, result = run(*sides, cheap, "--eval_samples=100")
+        distances.append(result["frechet_distance"])
+        assert f"{result['generated']}: 100 of 360 images, seed 0.\n" in out
+    # Of sorted images every split would be of one class, and the first of two or three.
+    assert scores[0] == pytest.approx(scores[1], rel=0.1)
+    assert distances[0] < 0.2 * _distance_of_the_first(digits[np.argsort(labels)], digits)
+
+
+def _distance_of_the_first(ordered, digits):
+    network = load_features("digits")
+    return frechet_distance_of_features(network(ordered[:100])[0], network(digits)[0])
+
+
 def test_a_run_against_its_test_split(run, kinds):
     out, result = run(f"--run_dir={kinds}/run", out=kinds / "run/evaluation.json")
-    assert out.startswith("generated: run, 60 images\nreference: digits test, 60 images\n")
+    assert out.startswith("digits test: 60 of 360 images, seed 3.\n")
+    assert "\ngenerated: run, 60 images\nreference: digits test, 60 images\n" in out
+    assert "\ndigits train: 60 of 1,437 images, seed 3.\n" in out
+    assert (result["generated_available"], result["reference_available"]) == (None, 360)
     assert "For comparison, 60 images of digits train in place of generated ones: " in out
     network = load_features("digits")
     assert result["frechet_distance"] > 10 * result["training_distance"] > 0
-    assert result["precision"] == result["recall"] == 0
+    assert result["recall"] == 0 <= result["precision"] <= 1
     assert 1 <= result["inception_score"] < 10
     assert result["seed"] == 3
     assert (result["features"], result["features_fingerprint"]) == ("digits", network.fingerprint)
