@@ -1,12 +1,17 @@
 """Classifiers as SavedModels, which take images as they are stored."""
 
+import json
+import pathlib
+
 import keras
 import tensorflow as tf
 
+from classify.identity import NAMES
+from harness.files import write_whole
 from tfnorm.folding import fold_normalization
 
 
-def export(model, scaling, path):
+def export(model, scaling, path, class_names=None):
     """Writes `serving_default(images) -> logits`.
 
     Args:
@@ -16,15 +21,17 @@ def export(model, scaling, path):
         path: the directory, which then has a SavedModel that needs TensorFlow only: `images`
             float32 (n, height, width, channels) in [0, 255] to `logits` float32 (n, classes). It
             whitens by matrices, which are computed here.
+        class_names: names of the classes, which go to `assets.extra/classes.json` in it; None: they
+            have none.
     """
-    _write(fold_normalization(model, matrices_only=True)[0], scaling, path)
+    _write(fold_normalization(model, matrices_only=True)[0], scaling, path, class_names)
 
 
-def export_folded(model, scaling, path, images):
+def export_folded(model, scaling, path, images, class_names=None):
     """Likewise with the normalizations folded into the layers around them.
 
     Args:
-        model, scaling, path: see `export`.
+        model, scaling, path, class_names: see `export`.
         images: (n, height, width, channels), scaled, to compare both with.
 
     Returns:
@@ -32,11 +39,11 @@ def export_folded(model, scaling, path, images):
         largest logit.
     """
     folded, difference = fold_normalization(model, images)
-    _write(folded, scaling, path)
+    _write(folded, scaling, path, class_names)
     return folded, difference
 
 
-def _write(model, scaling, path):
+def _write(model, scaling, path, class_names):
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint(
@@ -45,3 +52,5 @@ def _write(model, scaling, path):
         input_signature=[tf.TensorSpec([None, *model.input_shape[1:]], name="images")],
     )
     archive.write_out(str(path), verbose=False)
+    if class_names is not None:
+        write_whole(pathlib.Path(path) / NAMES, json.dumps({"classes": class_names}) + "\n")

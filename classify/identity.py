@@ -1,47 +1,48 @@
-"""Holds a run to the images that it began with."""
+"""What identifies the images of a classifier's run, and their classes."""
 
+import dataclasses
 import json
-import zlib
+import pathlib
+
+import numpy as np
 
 from classify.scalings import Scaling
+from harness.datasets.identity import identity
+from harness.datasets.taking import first, some
 from harness.errors import UserError
-from harness.files import read_object, write_whole
+from harness.files import read_object
+from harness.run.identity import kept
+
+# Of a SavedModel, what is the user's own.
+NAMES = pathlib.Path("assets.extra", "classes.json")
+_SUBSET = "train_subset"
+# How `train_size` images are taken: of images, their number and a seed.
+SUBSETS = {
+    "random": some,
+    "first": lambda images, count, seed: first(images, count),
+}
+_NAMED = 5  # Of many names an error tells this many.
 
 
-def identity(parts):
-    """What the images of `parts.Parts` are, in a dict: with other ones a run does not go on."""
-    facts = {"num_classes": parts.training.num_classes}
-    for name, images in (("train", parts.training), ("test", parts.test)):
-        facts[f"{name}_images"] = len(images.labels)
-        facts[f"{name}_labels_crc32"] = zlib.crc32(images.labels.tobytes())
-    return facts
+def facts(parts, subset):
+    """What the images of `parts.Parts`, a `subset_of` the data's, are, a dict of strings."""
+    return identity(train=parts.training, test=parts.test) | {_SUBSET: subset}
 
 
-def check_data(directory, parts):
-    """Refuses other images than those that a run began with.
+def subset_of(directory):
+    """Which images are the `train_size` of a run, a key of `SUBSETS`.
 
     Args:
-        directory: the `RunDirectory`.
-        parts: the `parts.Parts` of the run.
-
-    Raises:
-        UserError: the images are others.
+        directory: the `RunDirectory`; None for a run without.
     """
-    then = _kept(directory)
-    differences = [
-        f"{name}: {then.get(name)} then, {value} now"
-        for name, value in identity(parts).items()
-        if then is not None and then.get(name) != value
-    ]
-    if differences:
-        raise UserError(
-            f"{directory.path} holds a run on other images ({'; '.join(differences)}). Use another "
-            "--run_dir, or the --data_dir of then."
-        )
+    known = kept(directory) if directory is not None else None
+    if known is None:
+        return "random"
+    return known.get(_SUBSET, "first")  # Earlier versions did not say.
 
 
-def keep_data(directory, parts):
-    """Keeps what the images are, and how they are scaled, where that is not there, or damaged."""
+def keep_scaling(directory, parts):
+    """Keeps how images are scaled, where that is not there, or damaged."""
     if not directory.writes:
         return
     scaling = directory / "scaling.npz"
@@ -51,19 +52,50 @@ def keep_data(directory, parts):
         if scaling.exists():
             print(f"{error}: it is written again.")
         parts.scaling.save(scaling)
-    file = directory / "data.json"
-    if _kept(directory) is None:
-        if file.exists():
-            print(
-                f"{file} is damaged, and written again. Whether the images are those that the run "
-                "began with is not known."
-            )
-        write_whole(file, json.dumps(identity(parts), indent=2) + "\n")
 
 
-def _kept(directory):
-    """What the images of the run are, a dict; None: that is not there, or damaged."""
+def known_classes(path, directory=None):
+    """The names of the classes of a SavedModel or a run, a list; None if nothing tells them.
+
+    Args:
+        path: of the SavedModel, or best.keras.
+        directory: the `RunDirectory` of the run that it is of, or None.
+    """
     try:
-        return read_object(directory / "data.json")
-    except (FileNotFoundError, ValueError):
-        return None
+        return read_object(pathlib.Path(path) / NAMES)["classes"]
+    except (OSError, ValueError, KeyError):
+        pass
+    known = kept(directory) if directory is not None else None
+    return json.loads(known["classes"]) if known and "classes" in known else None
+
+
+def by_names(images, known):
+    """Numbers the classes of images as a classifier does that knows them by name.
+
+    Args:
+        images: `Images` or `EncodedImages`.
+        known: names of the classifier's classes in its order; None leaves the images as they are.
+
+    Raises:
+        UserError: an image is of a class that the classifier does not know.
+    """
+    names = images.class_names
+    if known is None or names is None or list(names) == list(known):
+        return images
+    unknown = [names[label] for label in np.unique(images.labels) if names[label] not in known]
+    if unknown:
+        raise UserError(
+            f"The classes of {images.name} {images.split} must be among those that the classifier "
+            f"knows, {_some(known)}. Received: {_some(unknown)}"
+        )
+    numbers = np.array([known.index(name) if name in known else -1 for name in names])
+    return dataclasses.replace(
+        images,
+        labels=numbers[images.labels].astype(np.int64),
+        num_classes=len(known),
+        class_names=tuple(known),
+    )
+
+
+def _some(names):
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

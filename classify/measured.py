@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from classify import inputs
+from classify.identity import by_names, known_classes
 from classify.parts import open_split
 from classify.saved import best_network, run_config
 from classify.scalings import Scaling
@@ -17,6 +18,7 @@ from harness import saved_models
 from harness.errors import UserError
 from harness.files import write_whole
 from harness.run.actions import Progress
+from harness.run.directory import RunDirectory
 from harness.versions import versions
 
 # Of each thing of a run that can be measured its file, and what is amiss where there is none.
@@ -60,17 +62,18 @@ def measure_run(run_dir, which, config, out):
     if not path.exists():
         raise UserError(f"{rule}. There is no {path}.")
     classifier = _best(run_dir, path) if which == "best" else _saved_model(path)
+    classes = known_classes(path, RunDirectory(run_dir))
     known = run_config(run_dir)
     words = [] if which == "last" else [which]
     if (config.dataset, config.test_split) != (known.dataset, known.test_split):
         words += [config.dataset.replace("/", "_"), config.test_split]
     own = pathlib.Path(run_dir) / ("_".join(["evaluation", *words]) + ".json")
-    _measure(classifier, config, out or own)
+    _measure(classifier, classes, config, out or own)
 
 
 def measure_saved_model(path, config, out):
     """Measures a SavedModel on the images that a `Config` says; `out` as in `measure_run`."""
-    _measure(_saved_model(path), config, out)
+    _measure(_saved_model(path), known_classes(path), config, out)
 
 
 def _best(run_dir, path):
@@ -96,9 +99,9 @@ def _saved_model(path):
     )
 
 
-def _measure(classifier, config, out):
+def _measure(classifier, classes, config, out):
     """Measures, prints accuracies, and writes them to `out` if it is not None."""
-    images = open_split(config, config.test_split)
+    images = by_names(open_split(config, config.test_split), classes)
     unscaled = Scaling(np.float32(0), np.float32(1))
     batches = inputs.named_evaluation_batches(images, unscaled, config.image_size)
     accuracies = measure(_checked(classifier, images), _with_progress(batches, images))

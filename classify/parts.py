@@ -8,7 +8,7 @@ from classify.augmentations import AUGMENTATIONS, CHANNELS
 from classify.scalings import Scaling, make_scaling
 from classify.trainer import Trainer
 from harness.datasets import EncodedImages, Images, image_kind, load_images, stream_images
-from harness.datasets.taking import first
+from harness.datasets.taking import line, some
 from harness.errors import UserError
 from harness.run.actions import Progress
 
@@ -29,13 +29,14 @@ class Parts(typing.NamedTuple):
     epoch: int
 
 
-def prepare(config, strategy, trainer_class=Trainer):
+def prepare(config, strategy, trainer_class=Trainer, take=some):
     """Makes all that a run needs before it begins, so that a mistake costs nothing.
 
     Args:
         config: a `config.Config`.
         strategy: a `tf.distribute` strategy.
         trainer_class: `Trainer`, or what an experiment has in its place.
+        take: of the training images, of their number and a seed, what is trained on.
 
     Raises:
         UserError: there is no such data or network.
@@ -46,7 +47,10 @@ def prepare(config, strategy, trainer_class=Trainer):
             f"The splits of {config.dataset} must have the same classes. Received: "
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
-    training = first(training, config.train_size)
+    there = len(training.labels)
+    training = take(training, config.train_size, config.seed)
+    if len(training.labels) < there:
+        print(line(f"{config.dataset} train", len(training.labels), there, config.seed))
     if isinstance(training, Images):
         shape = training.images.shape[1:]
     else:

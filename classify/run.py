@@ -4,13 +4,14 @@ from classify import inputs, parts
 from classify.best import Best
 from classify.covariate_shift import CovariateShift
 from classify.export import export, export_folded
-from classify.identity import check_data, keep_data
+from classify.identity import SUBSETS, facts, keep_scaling, subset_of
 from classify.trainer import Trainer, describe, take_weights
 from harness.errors import UserError
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
 from harness.networks import size_in_bytes
 from harness.run import run
+from harness.run.identity import check_data, keep_data
 from tfnorm.layers.sites import normalization_sites
 
 
@@ -19,6 +20,8 @@ class Run(run.Run):
 
     Attributes:
         shift: the `CovariateShift` that is measured, or None.
+        subset: how training images are taken, a key of `identity.SUBSETS`.
+        facts: what the images are, from `prepare` on, a dict of strings.
     """
 
     # What trains: an experiment may have another.
@@ -30,6 +33,7 @@ class Run(run.Run):
         self.products = ("model_folded", "model") if config.fold else ("model",)
         self.keep = config.keep_checkpoints
         self.shift = None
+        self.subset = subset_of(self.directory)
 
     @property
     def steps(self):
@@ -39,9 +43,12 @@ class Run(run.Run):
     def prepare(self):
         """Sets `parts`, a `Parts`, and `shift`; raises `UserError`."""
         self.seed()
-        self.parts = parts.prepare(self.config, self.strategy, self.trainer_class)
+        self.parts = parts.prepare(
+            self.config, self.strategy, self.trainer_class, SUBSETS[self.subset]
+        )
+        self.facts = facts(self.parts, self.subset)
         if self.directory is not None:
-            check_data(self.directory, self.parts)
+            check_data(self.directory, self.facts)
         if self.config.shift_estimators is not None:
             self.shift = CovariateShift(self.config, self.parts)
 
@@ -52,7 +59,8 @@ class Run(run.Run):
 
     def begin(self):
         """Keeps what the images are, and shows what comes of the configuration."""
-        keep_data(self.directory, self.parts)
+        keep_scaling(self.directory, self.parts)
+        keep_data(self.directory, self.facts)
         super().begin()
         if self.directory.writes:
             training, test, epoch = self.parts.training, self.parts.test, self.parts.epoch
@@ -124,14 +132,16 @@ class Run(run.Run):
         if self.config.fold:
             self._export_folded()
         with whole_directory(directory / "model", size_in_bytes(model)) as aside:
-            export(model, scaling, aside)
+            export(model, scaling, aside, self.parts.training.class_names)
         print(f"The run is complete: see {directory.path}, its curves.png and model/.")
 
     def _export_folded(self):
         model = self.parts.trainer.model
         images = next(iter(self._test_batches()))["images"][:64]
         with whole_directory(self.directory / "model_folded", size_in_bytes(model)) as aside:
-            folded, difference = export_folded(model, self.parts.scaling, aside, images)
+            folded, difference = export_folded(
+                model, self.parts.scaling, aside, images, self.parts.training.class_names
+            )
         count, left = len(normalization_sites(model)), len(normalization_sites(folded))
         print(
             f"Folded {count - left} of {count} normalizations: the logits of {len(images)} images "

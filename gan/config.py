@@ -128,6 +128,7 @@ class Config(Run, Normalization, Data):
         "Evaluation",
         "Network for the Fréchet distance: digits, tfgan_inception, or a SavedModel's directory or "
         ".keras file, from images to features (n, d), see docs/features.md.",
+        free=True,  # A run knows the network by its fingerprint.
     )
     feature_size: int | None = option(
         None,

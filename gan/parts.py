@@ -11,6 +11,7 @@ from gan.metrics.network_inputs import Takes
 from gan.metrics.statistics import Statistics
 from gan.trainer import Trainer
 from harness.datasets import Images, image_kind, load_images
+from harness.datasets.identity import identity
 from harness.errors import UserError
 
 
@@ -22,6 +23,11 @@ class Parts(typing.NamedTuple):
     test: Images
     features: FeatureNetwork
     reference: Statistics
+
+    def facts(self):
+        """What the images and the feature network are, a dict of strings."""
+        images = identity(train=self.training, test=self.test)
+        return images | {"features": self.features.fingerprint}
 
 
 def prepare(config, strategy):

@@ -6,12 +6,14 @@ from gan.measuring import measure_samples, split_statistics
 from gan.metrics.evaluation import describe, training_distance
 from gan.saved import run_config
 from harness.datasets.batches import input_fn
+from harness.errors import UserError
 from harness.figures import pictures
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
 from harness.networks import size_in_bytes
 from harness.run import run
 from harness.run.actions import Samples
+from harness.run.identity import check_data, keep_data, kept
 
 
 class Run(run.Run):
@@ -23,6 +25,10 @@ class Run(run.Run):
         """Sets `parts`, a `Parts`; raises `UserError`."""
         self.seed()
         self.parts = parts.prepare(self.config, self.strategy)
+        self.facts = self.parts.facts()
+        if self.directory is not None:
+            check_data(self.directory, self.facts)
+            self._check_features()
 
     def describe(self):
         """Shows what comes of the configuration; the images need not be there."""
@@ -30,7 +36,8 @@ class Run(run.Run):
         self.show(parts.make_trainer(self.config, self.strategy))
 
     def begin(self):
-        """Shows what comes of the configuration."""
+        """Keeps what the images are, and shows what comes of the configuration."""
+        keep_data(self.directory, self.facts)
         super().begin()
         if self.directory.writes:
             features = self.parts.features
@@ -86,6 +93,17 @@ class Run(run.Run):
         print(
             f"The run is complete: see {directory.path}, its samples/, curves.png and generator/."
         )
+
+    def _check_features(self):
+        """Compares the feature network by its name, where the run began without `data.json`."""
+        file = self.directory / "config.json"
+        if kept(self.directory) is None and file.exists():
+            then = self.directory.config().get("features")
+            if then != self.config.features:
+                raise UserError(
+                    f"{self.directory.path} holds a run with another --features, and no data.json "
+                    f"that tells what it was. Received: {self.config.features}, {then} then"
+                )
 
     def _measure(self):
         parts, config = self.parts, self.config

@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from classify import inputs
 from classify.config import Config
-from classify.identity import check_data
+from classify.identity import subset_of
 from classify.run import Run
 from classify.saved import run_config
 from harness.datasets.damage import reason
 from harness.errors import UserError
 from harness.run import checkpoints
 from harness.run.directory import History, RunDirectory
+from harness.run.identity import check_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +89,11 @@ def measure(config, directory, free):
     """
     values = {name: getattr(config, name) for name in _OWN}
     run = Run(dataclasses.replace(run_config(config.run_dir), strategy="default", **values))
+    of_run = RunDirectory(config.run_dir, writes=False)
+    run.subset = subset_of(of_run)
     run.prepare()
     parts, shift = run.parts, run.shift
-    check_data(RunDirectory(config.run_dir, writes=False), parts)
+    check_data(of_run, run.facts)
     model = parts.trainer.model
     saved = _saved(config.run_dir)
     period = config.shift_every or parts.epoch

@@ -9,10 +9,12 @@ import tensorflow as tf
 from classify import inputs
 from classify.experiments.disturbed_methods import methods
 from classify.experiments.measured_methods import finite, whiteness
+from classify.identity import SUBSETS, subset_of
 from classify.parts import open_split
 from classify.saved import best_network, run_config
-from harness.datasets.taking import first, taken
+from harness.datasets.taking import taken
 from harness.errors import UserError
+from harness.run.directory import RunDirectory
 from tfnorm.analysis.layer_stochasticity import layer_disturbances
 from tfnorm.layers.sites import normalization_sites
 
@@ -58,7 +60,8 @@ def measure(config):
 def _images(config, scaling):
     """Some training images of the run, drawn at random, without augmentation and scaled."""
     run = dataclasses.replace(run_config(config.run_dir), data_dir=config.data_dir)
-    images = first(open_split(run, "train"), run.train_size)
+    take = SUBSETS[subset_of(RunDirectory(config.run_dir, writes=False))]
+    images = take(open_split(run, "train"), run.train_size, run.seed)
     count = len(images.labels)
     order = np.random.default_rng(config.seed).permutation(count)[: config.train_size]
     return inputs.scaled_images(taken(images, order), scaling, run.image_size)

@@ -22,7 +22,7 @@ def course_of(config, directory, source):
         one for each period.
     """
     data = json.loads((RunDirectory(source) / "data.json").read_text())
-    epoch = data["train_images"] / config.batch_size
+    epoch = int(data["train_images"]) / config.batch_size
     steps = config.steps or max(1, round(config.epochs * epoch))
     estimators = config.shift_estimators.split(",")
     rows = [

@@ -23,7 +23,7 @@ def _python_rows(path, label):
     rule = f"{path} must be a dict of 'data', uint8 (n, {_PIXELS}), and {label!r}, n integers."
     if not isinstance(batch, dict):
         raise UserError(f"{rule} Received: {type(batch).__name__}. {_AGAIN}")
-    batch = {k.decode("latin1") if isinstance(k, bytes) else k: v for k, v in batch.items()}
+    batch = {_text(key): value for key, value in batch.items()}
     if not {"data", label} <= set(batch):
         raise UserError(f"{rule} Received: keys {list(batch)[:8]}. {_AGAIN}")
     try:
@@ -43,6 +43,10 @@ def _python_rows(path, label):
     return pixels, labels
 
 
+def _text(key):
+    return key.decode("latin1") if isinstance(key, bytes) else key
+
+
 def _binary_rows(path, label_bytes):
     """Reads pixels uint8 (n, 3072) and labels (n,) of records: bytes of labels, then pixels."""
     record = label_bytes + _PIXELS
@@ -60,12 +64,17 @@ def _binary_rows(path, label_bytes):
 
 
 class _Layout(typing.NamedTuple):
-    """Files of one archive: its folder, those of each split, and `read(path, label)` -> rows."""
+    """Files of one archive: its folder, those of each split, and `read(path, label)` -> rows.
+
+    `meta` is the file with the classes' names, in a pickle under the key `names`.
+    """
 
     folder: str
     splits: dict
     read: typing.Callable
     label: typing.Any
+    meta: str
+    names: str | None = None
 
 
 _LAYOUTS = {
@@ -75,12 +84,15 @@ _LAYOUTS = {
             {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]},
             _python_rows,
             "labels",
+            "batches.meta",
+            "label_names",
         ),
         _Layout(
             "cifar-10-batches-bin",
             {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]},
             _binary_rows,
             1,
+            "batches.meta.txt",
         ),
     ),
     "cifar100": (
@@ -89,12 +101,15 @@ _LAYOUTS = {
             {"train": ["train"], "test": ["test"]},
             _python_rows,
             "fine_labels",
+            "meta",
+            "fine_label_names",
         ),
         _Layout(
             "cifar-100-binary",
             {"train": ["train.bin"], "test": ["test.bin"]},
             _binary_rows,
             2,  # The coarse label, then the fine one.
+            "fine_label_names.txt",
         ),
     ),
 }
@@ -147,8 +162,22 @@ class CifarFiles:
         planes = np.concatenate([pixels for pixels, _ in batches]).reshape(-1, *_PLANES)
         pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
         labels = np.concatenate([labels for _, labels in batches]).astype(np.int64)
-        stored = Images(self.name, split, pixels, labels, _CLASSES[self.name])
+        count = _CLASSES[self.name]
+        stored = Images(self.name, split, pixels, labels, count, self._class_names())
         return resized(stored, image_size)
+
+    def _class_names(self):
+        """The names of the classes, of the archive's own file; None if it is not there."""
+        layout, file = self.layout, self.folder / self.layout.meta
+        try:
+            if not layout.meta.endswith(".txt"):
+                meta = {_text(key): value for key, value in read_pickle(file).items()}
+                names = [_text(name) for name in meta[layout.names]]
+            else:
+                names = file.read_text().split()
+        except (UserError, OSError, KeyError, TypeError, AttributeError, UnicodeError):
+            return None
+        return tuple(names) if len(names) == _CLASSES[self.name] else None
 
     def _batch(self, file):
         pixels, labels = self.layout.read(file, self.layout.label)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from harness.datasets.in_memory import Images, resized
-from harness.datasets.labelled import ImageKind, check_split
+from harness.datasets.labelled import DIGITS, ImageKind, check_split
 from harness.errors import UserError
 
 _SPLITS = {"train": slice(1437), "test": slice(1437, None)}
@@ -38,5 +38,5 @@ class Digits:
         images, labels = load_digits(return_X_y=True)
         rows = _SPLITS[split]
         pixels = images[rows].reshape(-1, 8, 8, 1).astype(np.float32) * np.float32(255 / 16)
-        stored = Images("digits", split, pixels, labels[rows].astype(np.int64), 10)
+        stored = Images("digits", split, pixels, labels[rows].astype(np.int64), 10, DIGITS)
         return resized(stored, image_size or _SIZE)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from harness.datasets.damage import reason
 from harness.datasets.decoding import RULE, decode
+from harness.datasets.identity import fingerprint
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.errors import UserError
 
@@ -25,6 +26,8 @@ class EncodedImages:
         encoded: function of an index, a scalar int64 tensor, to a scalar string tensor, the bytes
             of the image file; for use in `tf.data.Dataset.map`.
         describe: function of an index, an integer, to where that image is stored, in words.
+        class_names: names of the classes in the order of their numbers; None: they have none.
+        fingerprint: of what was resized, see `identity.fingerprint`; None: of these images.
     """
 
     name: str
@@ -34,6 +37,8 @@ class EncodedImages:
     channels: int
     encoded: typing.Callable = dataclasses.field(repr=False)
     describe: typing.Callable = dataclasses.field(repr=False)
+    class_names: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
+    fingerprint: str | None = dataclasses.field(default=None, repr=False)
 
 
 def check_images(images, indices=None, progress=None):
@@ -79,7 +84,15 @@ def load_decoded(images, image_size, progress=None):
             whole, pixels = pixels, empty_pixels(images.name, images.split, shape, np.float32)
             pixels[:row] = whole[:row]
         pixels[row] = image
-    return Images(images.name, images.split, pixels, images.labels, images.num_classes)
+    return Images(
+        images.name,
+        images.split,
+        pixels,
+        images.labels,
+        images.num_classes,
+        images.class_names,
+        fingerprint(images),
+    )
 
 
 def _read_in_order(images, read, indices, progress):

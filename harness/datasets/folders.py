@@ -91,6 +91,7 @@ class ClassFolders:
             channels=3,
             encoded=lambda index: tf.io.read_file(tf.gather(files, index)),
             describe=lambda index: paths[index],
+            class_names=tuple(classes),
         )
 
     def _classes(self):

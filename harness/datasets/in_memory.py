@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from harness.datasets.identity import fingerprint
 from harness.errors import UserError
 
 _RESIZED_AT_ONCE = 500
@@ -21,6 +22,8 @@ class Images:
             are not integral (resized images, and `digits`).
         labels: int64 (n,), from 0 to `num_classes - 1`.
         num_classes: number of classes of the dataset.
+        class_names: names of the classes in the order of their numbers; None: they have none.
+        fingerprint: of what was resized, see `identity.fingerprint`; None: of these images.
     """
 
     name: str
@@ -28,6 +31,8 @@ class Images:
     images: np.ndarray = dataclasses.field(repr=False)
     labels: np.ndarray = dataclasses.field(repr=False)
     num_classes: int
+    class_names: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
+    fingerprint: str | None = dataclasses.field(default=None, repr=False)
 
 
 def resize(images, image_size):
@@ -45,7 +50,7 @@ def resized(images, image_size):
     for start in range(0, count, _RESIZED_AT_ONCE):
         rows = slice(start, start + _RESIZED_AT_ONCE)
         pixels[rows] = resize(images.images[rows], image_size)
-    return dataclasses.replace(images, images=pixels)
+    return dataclasses.replace(images, images=pixels, fingerprint=fingerprint(images))
 
 
 def empty_pixels(name, split, shape, dtype):

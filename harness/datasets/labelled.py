@@ -4,6 +4,9 @@ import typing
 
 from harness.errors import UserError
 
+# Names of the classes that are digits.
+DIGITS = tuple("0123456789")
+
 
 class ImageKind(typing.NamedTuple):
     """The kind of a dataset's images, for which a network is built.

@@ -12,6 +12,7 @@ from harness.datasets import records
 from harness.datasets.damage import reason
 from harness.datasets.decoding import decode
 from harness.datasets.encoded import EncodedImages
+from harness.datasets.identity import of_digests, pixel_digests
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.errors import UserError
@@ -69,7 +70,8 @@ class Prepared:
         dtype = np.float32 if resized else np.uint8
         images = empty_pixels(self.name, split, (count, *shape), dtype)
         labels = np.empty(count, np.int64)
-        row = 0
+        row, digests = 0, []
+        shown = np.empty([0, 0, 0, shape[2]], np.uint8)  # They differ in size.
         try:
             with plain_name(self.data_dir) as folder:
                 builder = _builder(self.name, folder)
@@ -77,12 +79,16 @@ class Prepared:
                     end = row + len(batch["label"])
                     images[row:end] = batch["image"]
                     labels[row:end] = batch["label"]
+                    if resized:
+                        digests.append(batch["digest"])
                     row = end
         except (tf.errors.OpError, ValueError, OSError) as error:
             raise _damaged(self.name, self.data_dir, self.builder.data_dir, error) from error
         classes = info.features["label"].num_classes
         check_labels(self._what(split), count, labels, classes)
-        return Images(self.name, split, images, labels, classes)
+        names = _class_names(info.features)
+        mark = of_digests(np.concatenate(digests), shown) if resized and digests else None
+        return Images(self.name, split, images, labels, classes, names, mark)
 
     def stream(self, split, progress=None):
         """Lists `EncodedImages` in the order of the record files."""
@@ -112,6 +118,7 @@ class Prepared:
             channels=kind.channels,
             encoded=lambda i: tf.io.parse_single_example(index.data(i), image)["image"],
             describe=index.describe,
+            class_names=_class_names(info.features),
         )
 
     def _check_paths(self):
@@ -180,6 +187,12 @@ def described_kind(name, features=None):
     return ImageKind(channels, features["label"].num_classes, size)
 
 
+def _class_names(features):
+    """The names of the classes, a tuple; None if they are nothing but the numbers."""
+    names = tuple(getattr(features["label"], "names", None) or ())
+    return None if names == tuple(map(str, range(len(names)))) else names
+
+
 def command(name, data_dir):
     """Writes the command that prepares a dataset."""
     return (
@@ -228,9 +241,11 @@ def _batches(builder, split, image_size):
         image = example["image"]
         if encoded:
             image = decode(image, features["image"].shape[2])
-        if image_size is not None:
-            image = resize(image, image_size)
-        return {"image": image, "label": example["label"]}
+        if image_size is None:
+            return {"image": image, "label": example["label"]}
+        digest = pixel_digests(image[tf.newaxis])[0]
+        image = resize(image, image_size)
+        return {"image": image, "label": example["label"], "digest": digest}
 
     examples = examples.map(wanted, num_parallel_calls=tf.data.AUTOTUNE)
     return tfds.as_numpy(examples.batch(_READ_BATCH).prefetch(2))

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from harness.datasets.identity import of_part
 from harness.datasets.in_memory import Images
 from harness.errors import UserError
 
@@ -56,4 +57,5 @@ def taken(images, rows):
             "encoded": lambda index: images.encoded(tf.gather(indices, index)),
             "describe": lambda index: images.describe(rows[index]),
         }
+    fields["fingerprint"] = of_part(images, rows)
     return dataclasses.replace(images, labels=images.labels[rows], **fields)

@@ -1,0 +1,59 @@
+"""Holds a run to the images that it began with, by `data.json` in its directory."""
+
+import json
+
+from harness.errors import UserError
+from harness.files import read_object, write_whole
+
+NAME = "data.json"
+
+
+def check_data(directory, facts):
+    """Refuses other images than those that a run began with.
+
+    Args:
+        directory: the `RunDirectory`.
+        facts: dict of strings, as `datasets.identity.identity` gives it; what was not kept, by
+            an earlier version, is not compared.
+
+    Raises:
+        UserError: the images are others.
+    """
+    then = kept(directory) or {}
+    differences = [
+        f"{name}: {_short(then[name])} then, {_short(value)} now"
+        for name, value in facts.items()
+        if name in then and str(then[name]) != value
+    ]
+    if differences:
+        raise UserError(
+            f"{directory.path} holds a run on other images ({'; '.join(differences)}). Use another "
+            "--run_dir, or the --data_dir of then."
+        )
+
+
+def keep_data(directory, facts):
+    """Keeps what the images are, where that is not there, incomplete or damaged."""
+    if not directory.writes:
+        return
+    file, then = directory / NAME, kept(directory)
+    if then is None and file.exists():
+        print(
+            f"{file} is damaged, and written again. Whether the images are those that the run "
+            "began with is not known."
+        )
+    if then is None or not facts.keys() <= then.keys():
+        write_whole(file, json.dumps(facts | (then or {}), indent=2, ensure_ascii=False) + "\n")
+
+
+def kept(directory):
+    """What the images of the run are, a dict; None: that is not there, or damaged."""
+    try:
+        return read_object(directory / NAME)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _short(value):
+    value = str(value)
+    return value if len(value) <= 200 else f"{value[:200]}..."
