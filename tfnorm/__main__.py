@@ -4,5 +4,6 @@ import tfnorm
 from tfnorm.benchmark import __main__ as benchmark
 
 if __name__ == "__main__":
-    print(tfnorm.__doc__.strip())
-    print(f"\n  python -m tfnorm.benchmark  {benchmark.__doc__.partition(':')[0]}.")
+    print((tfnorm.__doc__ or "").strip())
+    summary, *_ = (benchmark.__doc__ or "").partition(":")
+    print(f"\n  python -m tfnorm.benchmark  {summary}.")
