@@ -96,6 +96,15 @@ setuptools.setup(
             "ruff",
         ],
         # The site of docs/: pages, and the reference from docstrings.
-        "docs": ["mkdocs<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.29"],
+        "docs": [
+            "mkdocs<2",
+            "mkdocs-material>=9.5",
+            "mkdocstrings[python]>=0.29",
+            # Notebooks run with the first two, and are pages by the third.
+            "ipykernel",
+            "nbclient",
+            "nbconvert",
+            "nbformat",
+        ],
     },
 )
