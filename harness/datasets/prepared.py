@@ -145,7 +145,7 @@ def _check_names(folder):
     that Python finds from the current directory, a file beside the images among them.
     """
     for file in folder.rglob("features.json"):
-        for name in _class_names(read_object(file)):
+        for name in _types_named(read_object(file)):
             if not str(name).startswith("tensorflow_datasets."):
                 raise UserError(
                     f"{file} is refused: features must be those of tensorflow_datasets. "
@@ -153,15 +153,15 @@ def _check_names(folder):
                 )
 
 
-def _class_names(value):
+def _types_named(value):
     """What a description names as classes, wherever in it."""
     if isinstance(value, list):
-        return [name for part in value for name in _class_names(part)]
+        return [name for part in value for name in _types_named(part)]
     if not isinstance(value, dict):
         return []
     keys = ("pythonClassName", "python_class_name", "type")
     own = [value[key] for key in keys if isinstance(value.get(key), str)]
-    return own + _class_names(list(value.values()))
+    return own + _types_named(list(value.values()))
 
 
 def _builder(name, data_dir):
