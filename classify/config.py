@@ -61,7 +61,7 @@ class Config(Run, Normalization, Data):
     train_size: int | None = option(
         None,
         "Data",
-        "Images of the training split that are used, the first; none: all.",
+        "Images of the training split that are used, a random subset; none: all.",
         check=at_least(1),
     )
     test_split: str = option("test", "Data", "The split that accuracy is measured on.")

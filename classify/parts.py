@@ -47,6 +47,11 @@ def prepare(config, strategy, trainer_class=Trainer, take=some):
             f"The splits of {config.dataset} must have the same classes. Received: "
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
+    if training.num_classes is None:
+        raise UserError(
+            "A classifier needs images with classes, as DIR/train/CLASS/IMAGE. Received: images in "
+            f"--data_dir={config.data_dir} without"
+        )
     there = len(training.labels)
     training = take(training, config.train_size, config.seed)
     if len(training.labels) < there:

@@ -26,6 +26,12 @@ _FOR_A_COVARIANCE = Check("at least 2, for a covariance", lambda value: value >=
 class Config(Run, Normalization, Data):
     """What determines a run. The defaults are the supplement's stability experiments."""
 
+    test_split: str | None = option(
+        None,
+        "Data",
+        "The split that samples are measured against; none: test, else validation, else, where "
+        "there is neither, the training images.",
+    )
     image_size: int = again(Data, "image_size", 32, "Height and width of images, in pixels.")
 
     arch: str = option(

@@ -38,7 +38,7 @@ Each side is one of: a run directory, or a SavedModel serving_default(latent[, l
 
 ROWS = 10_000
 FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
-FIELDS = ("dataset", "data_dir", "image_size", *FEATURES, "eval_samples", "seed")
+FIELDS = ("dataset", "data_dir", "test_split", "image_size", *FEATURES, "eval_samples", "seed")
 FIELDS += ("score_samples", "sample_labels")
 
 

@@ -11,6 +11,7 @@ from gan.metrics.features import load_features
 from gan.metrics.frechet import frechet_distance_of_features
 from harness.datasets import load_images
 from harness.datasets.batches import input_fn
+from harness.errors import UserError
 from harness.files import whole_directory
 from harness.networks import size_in_bytes
 
@@ -33,6 +34,11 @@ def train_features(config, out):
         load_images(config.dataset, split, config.data_dir, IMAGE_SIZE)
         for split in ("train", "test")
     )
+    if training.num_classes is None:
+        raise UserError(
+            "A feature network needs images with classes, as DIR/train/CLASS/IMAGE. Received: "
+            f"images in --data_dir={config.data_dir} without"
+        )
     batches = input_fn(training, config.batch_size, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()

@@ -10,7 +10,7 @@ from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.network_inputs import Takes
 from gan.metrics.statistics import Statistics
 from gan.trainer import Trainer
-from harness.datasets import Images, image_kind, load_images
+from harness.datasets import Images, held_out_split, image_kind, load_images
 from harness.datasets.identity import identity
 from harness.errors import UserError
 
@@ -60,6 +60,11 @@ def feature_network(config):
 def make_trainer(config, strategy):
     """The `Trainer` for the images of the dataset; raises `UserError` if there cannot be one."""
     kind = image_kind(config.dataset, config.data_dir)
+    if kind.num_classes is None and config.conditional != "none":
+        raise UserError(
+            f"--conditional needs images with classes, as DIR/train/CLASS/IMAGE. Received: "
+            f"conditional={config.conditional}, --data_dir={config.data_dir} without"
+        )
     try:
         return Trainer(config, kind, strategy)
     except (ValueError, tf.errors.ResourceExhaustedError) as error:
@@ -67,8 +72,14 @@ def make_trainer(config, strategy):
 
 
 def splits(config):
-    """The `Images` of the training and of the test split."""
-    return [
-        load_images(config.dataset, split, config.data_dir, config.image_size)
-        for split in ("train", "test")
-    ]
+    """The `Images` of the training split and of that which samples are measured against."""
+    name, data_dir = config.dataset, config.data_dir
+    training = load_images(name, "train", data_dir, config.image_size)
+    split = config.test_split or held_out_split(name, data_dir)
+    if split == "train" or split is None:
+        print(
+            f"Measured against the {len(training.labels):,} training images of {name}: "
+            f"{'no other split is there' if split is None else '--test_split=train'}."
+        )
+        return training, training
+    return training, load_images(name, split, data_dir, config.image_size)

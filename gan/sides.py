@@ -4,8 +4,6 @@ import dataclasses
 import pathlib
 import typing
 
-import tensorflow as tf
-
 from gan.latents import evaluation_samples
 from gan.metrics import sources
 from gan.metrics.statistics import Statistics
@@ -13,6 +11,7 @@ from gan.saved import load_generator, run_config
 from harness import saved_models
 from harness.datasets import image_kind, load_images
 from harness.datasets.decoding import read_file
+from harness.datasets.in_memory import resize
 from harness.datasets.listing import list_images
 from harness.errors import UserError
 
@@ -100,20 +99,20 @@ def _folder(path, opening):
     def read(file):
         image = read_file(file)
         if opening.image_size is not None:
-            image = tf.image.resize(image, [opening.image_size] * 2, method="bilinear").numpy()
+            image = resize(image, opening.image_size).numpy()
         return image
 
     return sources.from_folder(path, listing.paths[0], read, opening.seed)
 
 
 def _resized(source, image_size):
-    """The source with its images brought to one size, bilinearly, as `load_images` does."""
+    """The source with its images brought to one size, as `load_images` does."""
     if image_size is None or isinstance(source, Statistics) or source.size == (image_size,) * 2:
         return source
 
     def batches(count):
         for images in source.batches(count):
-            yield tf.image.resize(images, [image_size] * 2, method="bilinear").numpy()
+            yield resize(images, image_size).numpy()
 
     return dataclasses.replace(source, batches=batches, size=(image_size,) * 2)
 

@@ -132,7 +132,8 @@ class Data(Configuration):
     dataset: str = option(
         "cifar10",
         "Data",
-        "digits (embedded), folder (DATA_DIR/SPLIT/CLASS/*.jpg), or a dataset as cifar10, mnist.",
+        "digits (embedded), folder (DATA_DIR/SPLIT/CLASS/*.jpg, of which splits and classes may be "
+        "missing), or a dataset as cifar10, mnist.",
     )
     data_dir: str | None = option(
         None,

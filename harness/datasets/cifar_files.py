@@ -142,6 +142,10 @@ class CifarFiles:
         """The `ImageKind` of the images."""
         return ImageKind(channels=3, num_classes=_CLASSES[self.name], size=(32, 32))
 
+    def splits(self):
+        """The names of the splits that there are."""
+        return list(self.layout.splits)
+
     def load(self, split, image_size):
         """Reads `Images` in the order of the files; for CIFAR-100 with the fine labels."""
         check_split(self.name, f" in {self.folder}", split, self.layout.splits)

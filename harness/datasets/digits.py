@@ -25,6 +25,10 @@ class Digits:
         """The `ImageKind` of the images."""
         return ImageKind(channels=1, num_classes=10, size=(_SIZE, _SIZE))
 
+    def splits(self):
+        """The names of the splits that there are."""
+        return list(_SPLITS)
+
     def load(self, split, image_size):
         """Reads `Images` of the first 1,437 digits, "train", or of the last 360, "test"."""
         check_split("digits", "", split, _SPLITS)

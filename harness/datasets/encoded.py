@@ -21,7 +21,7 @@ class EncodedImages:
         name: name of the dataset.
         split: name of the split.
         labels: int64 (n,), from 0 to `num_classes - 1`.
-        num_classes: number of classes of the dataset.
+        num_classes: number of classes of the dataset; None: they have none, and all labels are 0.
         channels: channels of a decoded image, see `decode`.
         encoded: function of an index, a scalar int64 tensor, to a scalar string tensor, the bytes
             of the image file; for use in `tf.data.Dataset.map`.
@@ -33,7 +33,7 @@ class EncodedImages:
     name: str
     split: str
     labels: np.ndarray = dataclasses.field(repr=False)
-    num_classes: int
+    num_classes: int | None
     channels: int
     encoded: typing.Callable = dataclasses.field(repr=False)
     describe: typing.Callable = dataclasses.field(repr=False)

@@ -15,16 +15,22 @@ from harness.errors import UserError
 
 _TRAINING = "train"
 _ALSO_NAMED = {"validation": "val", "val": "validation"}
+_HELD_OUT = ("test", "validation", "val")
 _NAMED = 5  # Of many names an error tells this many.
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassFolders:
-    """The dataset "folder": its classes are the folders in train/, in the order of their names.
+    """The dataset "folder": images as SPLIT/CLASS/IMAGE, or less deep.
+
+    Without a folder of a split, as train/, all in `data_dir` is the split train. Without images of
+    its own a split's folder is of class folders: the classes are those in train/, or, where there
+    is no train/, of the split, in the order of their names. With images of its own all below it are
+    of no class.
 
     Attributes:
-        data_dir: the folder that holds train/ and other splits. A class may hold folders of images;
-            what is hidden (.name), or is no image by its name, is passed over, and a line says so.
+        data_dir: the folder. A class may hold folders of images; what is hidden (.name), or is no
+            image by its name, is passed over, and a line says so.
     """
 
     data_dir: pathlib.Path
@@ -36,7 +42,14 @@ class ClassFolders:
 
     def kind(self):
         """The `ImageKind` of the images: all are made RGB."""
-        return ImageKind(channels=3, num_classes=len(self._classes()))
+        classes = self._classes(_TRAINING)
+        return ImageKind(channels=3, num_classes=None if classes is None else len(classes))
+
+    def splits(self):
+        """The names of the splits that there are."""
+        there = _folders(self._checked())
+        known = [name for name in (_TRAINING, *_HELD_OUT) if name in there]
+        return known or [_TRAINING]
 
     def load(self, split, image_size):
         """Reads `Images` of a whole split, resized to `image_size`, in the order of `stream`."""
@@ -52,8 +65,10 @@ class ClassFolders:
 
         So the first images of a split are of all classes.
         """
-        classes = self._classes()
+        classes = self._classes(split)
         folder = self._split(split)
+        if classes is None:
+            return self._unlabelled(folder, split, progress)
         unknown = sorted(set(_folders(folder)) - set(classes))
         if unknown:
             raise UserError(
@@ -81,40 +96,79 @@ class ClassFolders:
         first = np.searchsorted(labels, labels)
         order = np.lexsort((labels, np.arange(len(labels)) - first))
         paths, labels = [paths[i] for i in order], labels[order]
-        with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
-            files = tf.constant([os.fsencode(path) for path in paths])
-        return EncodedImages(
-            name="folder",
-            split=split,
-            labels=labels,
-            num_classes=len(classes),
-            channels=3,
-            encoded=lambda index: tf.io.read_file(tf.gather(files, index)),
-            describe=lambda index: paths[index],
-            class_names=tuple(classes),
-        )
+        return _encoded(split, paths, labels, tuple(classes))
 
-    def _classes(self):
-        folder = self._split(_TRAINING)
+    def _unlabelled(self, folder, split, progress):
+        listing = list_images([folder])
+        if listing.passed_over:
+            print(listing.line(folder))
+        (paths,) = listing.paths
+        if progress is not None:
+            progress(1, 1)
+        return _encoded(split, paths, np.zeros(len(paths), np.int64), None)
+
+    def _classes(self, split):
+        """The names of the classes, a list; None if the images have none."""
+        there = _folders(self._checked())
+        folder = self._split(_TRAINING if _TRAINING in there else split)
+        if _has_images(folder):
+            return None
         classes = _folders(folder)
         if not classes:
-            raise UserError(f"{folder} must hold one folder of images per class. Received: none")
+            raise UserError(
+                f"{folder} must hold images, or one folder of images per class. Received: none"
+            )
         return classes
 
-    def _split(self, split):
-        """Finds the folder of a split."""
+    def _checked(self):
         if not self.data_dir.is_dir():
             raise UserError(
                 f"--data_dir={self.data_dir} is not a folder; --dataset=folder was looked for in it"
             )
-        there = _folders(self.data_dir)
+        return self.data_dir
+
+    def _split(self, split):
+        """Finds the folder of a split."""
+        there = _folders(self._checked())
         for name in (split, _ALSO_NAMED.get(split)):
             if name in there:
                 return self.data_dir / name
+        if (
+            split == _TRAINING
+            and self.splits() == [_TRAINING]
+            and (there or _has_images(self.data_dir))
+        ):
+            return self.data_dir
         raise UserError(
             f"--data_dir={self.data_dir} must have the folder {split}/ for --dataset=folder, with "
             f"images as {split}/CLASS/IMAGE.jpg. Received: "
             f"{_some([f'{name}/' for name in there]) or 'no folders'}"
+        )
+
+
+def _encoded(split, paths, labels, class_names):
+    with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
+        files = tf.constant([os.fsencode(path) for path in paths])
+    return EncodedImages(
+        name="folder",
+        split=split,
+        labels=labels,
+        num_classes=None if class_names is None else len(class_names),
+        channels=3,
+        encoded=lambda index: tf.io.read_file(tf.gather(files, index)),
+        describe=lambda index: paths[index],
+        class_names=class_names,
+    )
+
+
+def _has_images(folder):
+    """Whether images lie in the folder itself."""
+    with os.scandir(folder) as entries:
+        return any(
+            entry.name.lower().endswith(SUFFIXES)
+            and not entry.name.startswith(".")
+            and entry.is_file()
+            for entry in entries
         )
 
 

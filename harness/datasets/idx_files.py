@@ -66,6 +66,10 @@ class IdxFiles:
         """The `ImageKind` of the images."""
         return ImageKind(channels=1, num_classes=10, size=(28, 28))
 
+    def splits(self):
+        """The names of the splits that there are."""
+        return list(_SPLITS)
+
     def load(self, split, image_size):
         """Reads `Images` in the order of the file."""
         check_split(self.name, f" in {self.folder}", split, _SPLITS)

@@ -21,7 +21,7 @@ class Images:
         images: (n, height, width, channels) in [0, 255]; uint8 as stored, float32 if the values
             are not integral (resized images, and `digits`).
         labels: int64 (n,), from 0 to `num_classes - 1`.
-        num_classes: number of classes of the dataset.
+        num_classes: number of classes of the dataset; None: they have none, and all labels are 0.
         class_names: names of the classes in the order of their numbers; None: they have none.
         fingerprint: of what was resized, see `identity.fingerprint`; None: of these images.
     """
@@ -30,14 +30,28 @@ class Images:
     split: str
     images: np.ndarray = dataclasses.field(repr=False)
     labels: np.ndarray = dataclasses.field(repr=False)
-    num_classes: int
+    num_classes: int | None
     class_names: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
     fingerprint: str | None = dataclasses.field(default=None, repr=False)
 
 
 def resize(images, image_size):
-    """Resizes images (..., h, w, c) bilinearly to float32 (..., image_size, image_size, c)."""
-    return tf.image.resize(images, [image_size, image_size], method="bilinear")
+    """Resizes images (..., h, w, c) bilinearly to float32 (..., image_size, image_size, c).
+
+    Where an image gets smaller it is antialiased, as Pillow does: a pixel is of all that it covers.
+    The values are not rounded.
+    """
+    images = tf.convert_to_tensor(images)
+    size = [image_size, image_size]
+
+    def smaller():
+        return tf.image.resize(images, size, method="bilinear", antialias=True)
+
+    def larger():
+        return tf.image.resize(images, size, method="bilinear")
+
+    shrinks = tf.reduce_any(tf.shape(images)[-3:-1] > image_size)
+    return tf.cond(shrinks, smaller, larger)
 
 
 def resized(images, image_size):

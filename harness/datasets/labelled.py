@@ -13,12 +13,12 @@ class ImageKind(typing.NamedTuple):
 
     Attributes:
         channels: of an image.
-        num_classes: number of classes of the dataset.
+        num_classes: number of classes of the dataset; None: the images have none.
         size: (height, width) in pixels; None if the images differ in it.
     """
 
     channels: int
-    num_classes: int
+    num_classes: int | None
     size: tuple[int, int] | None = None
 
 

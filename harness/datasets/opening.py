@@ -10,7 +10,7 @@ from harness.datasets.idx_files import IdxFiles
 from harness.datasets.prepared import Prepared
 from harness.errors import UserError
 
-# The first that is there is taken. Each has find(name, data_dir), kind() and
+# The first that is there is taken. Each has find(name, data_dir), kind(), splits() and
 # load(split, image_size); those of encoded images have stream(split, progress).
 FORMS = (Digits, ClassFolders, Prepared, CifarFiles, IdxFiles)
 STREAMED = (ClassFolders, Prepared)
@@ -25,8 +25,8 @@ def load_images(name, split, data_dir=None, image_size=None):
 
             * "digits": scikit-learn's, without files. They are 1,797 images of 8x8 values from 0
               to 16, scaled to [0, 255]: the first 1,437 are "train", the last 360 are "test".
-            * "folder": images as `data_dir`/SPLIT/CLASS/IMAGE.jpg, see `ClassFolders`. The split
-              "validation" may be a folder val.
+            * "folder": images as `data_dir`/SPLIT/CLASS/IMAGE.jpg, or less deep, without splits or
+              classes, see `ClassFolders`. The split "validation" may be a folder val.
             * a name of tensorflow-datasets, as "mnist" or "imagenette/160px-v2", that is prepared
               in `data_dir`, with the features "image" (uint8) and "label".
             * "cifar10", "cifar100", "mnist", "fashion_mnist" that are not: their official files
@@ -34,8 +34,8 @@ def load_images(name, split, data_dir=None, image_size=None):
         split: name of the split, as "train".
         data_dir: the folder with the dataset's files or folder; unused for "digits".
         image_size: height and width in pixels to which images of another size are resized,
-            bilinearly with half-pixel centres, as `tf.image.resize`, and without antialiasing.
-            None keeps the stored size, and is 32 for "digits"; "folder" needs it.
+            bilinearly with half-pixel centres, smaller ones antialiased, as Pillow's. None keeps
+            the stored size, and is 32 for "digits"; "folder" needs it.
 
     Returns:
         `Images`, in the order in which they are stored.
@@ -73,6 +73,16 @@ def stream_images(name, split, data_dir=None, progress=None):
             f"tensorflow-datasets. Received: dataset={name!r}, which is read into memory"
         )
     return dataset.stream(split, progress)
+
+
+def held_out_split(name, data_dir=None):
+    """The split that samples are measured against: test, validation or val; None if none is there.
+
+    Args:
+        name, data_dir: see `load_images`.
+    """
+    there = _open(name, data_dir).splits()
+    return next((split for split in ("test", "validation", "val") if split in there), None)
 
 
 def image_kind(name, data_dir=None):

@@ -60,6 +60,10 @@ class Prepared:
         """The `ImageKind` of the images."""
         return described_kind(self.name, self.builder.info.features)
 
+    def splits(self):
+        """The names of the splits that there are."""
+        return list(self.builder.info.splits)
+
     def load(self, split, image_size):
         """Reads `Images` in the order in which tensorflow-datasets reads them unshuffled."""
         info = self.builder.info

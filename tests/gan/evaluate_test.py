@@ -274,7 +274,7 @@ def test_images_of_several_sizes_where_the_network_resizes(run, kinds, tmp_path,
         path = tmp_path / f"mixed/{i:04d}.png"
         path.write_bytes(tf.io.encode_png(larger).numpy())
     shared = [f"--reference={tmp_path}/small", f"--out={tmp_path}/out.json", "--features=digits"]
-    with pytest.raises(UserError, match="of one size.*Received: 8x8 of .*0000.png, 24x24"):
+    with pytest.raises(UserError, match="of one size.*Received: (8|24)x.* of .*png, (8|24)x"):
         run(f"--generated={tmp_path}/mixed", *shared)
     mixed = [f"--generated={tmp_path}/mixed", "--feature_size=8", *shared]
     out, result = run(*mixed)  # A larger image of the same is nearly the same.

@@ -7,7 +7,9 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from gan import parts
 from gan.presets import PRESETS
 from gan.run import Run
 from harness.datasets import Images
@@ -57,3 +59,23 @@ def test_a_run_goes_on_with_its_images_and_feature_network_wherever_they_lie(tmp
         (tmp_path / "run/data.json").write_text(json.dumps(keep))
         with pytest.raises(UserError, match=f"a run on other images .*{said}"):
             again.prepare()
+
+
+def test_what_samples_are_measured_against(tmp_path, capsys):
+    digits = parts.splits(CONFIG)
+    assert [images.split for images in digits] == ["train", "test"]
+    assert capsys.readouterr().out == ""
+    for name in ("train/1.png", "train/2.png"):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy())
+    config = dataclasses.replace(CONFIG, dataset="folder", data_dir=str(tmp_path), image_size=32)
+    training, test = parts.splits(config)
+    assert training is test and training.num_classes is None
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == "Measured against the 2 training images of folder: no other split is there."
+    chosen = parts.splits(dataclasses.replace(CONFIG, test_split="train"))
+    assert [images.split for images in chosen] == ["train", "train"]
+    with pytest.raises(UserError, match="has the splits .*Received: split='validation'"):
+        parts.splits(dataclasses.replace(CONFIG, test_split="validation"))
+    with pytest.raises(UserError, match="needs images with classes, .*conditional=projection"):
+        parts.make_trainer(dataclasses.replace(config, conditional="projection"), None)

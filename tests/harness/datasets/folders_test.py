@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.datasets import check_images, decode, image_kind, load_images, stream_images
+from harness.datasets import (
+    check_images,
+    decode,
+    held_out_split,
+    image_kind,
+    load_images,
+    stream_images,
+)
 from tests.harness.datasets.checked import bilinear, message
 
 RANDOM = np.random.default_rng(0)
@@ -222,7 +229,7 @@ def test_missing_folders(tmp_path):
     assert "--data_dir=no/such/folder is not a folder" in text
     assert message(image_kind, "folder", tmp_path).endswith("Received: no folders")
     (tmp_path / "train").mkdir()
-    assert "train must hold one folder of images per class" in message(
+    assert "train must hold images, or one folder of images per class" in message(
         image_kind, "folder", tmp_path
     )
     (tmp_path / "train/a").mkdir()
@@ -238,3 +245,44 @@ def test_a_split_without_classes(toys):
     assert f"{folder}/test must hold class folders" in message(
         stream_images, "folder", "test", folder
     )
+
+
+LAYOUTS = {
+    "flat": (["1.png", "2.png"], None, None, None),
+    "flat, with folders": (["1.png", "a/2.png"], None, None, None),
+    "train alone": (["train/1.png", "train/2.png"], None, None, None),
+    "train and val": (["train/1.png", "train/2.png", "val/3.png"], "val", None, None),
+    "train and test": (["train/1.png", "train/2.png", "test/3.png"], "test", None, None),
+    "classes alone": (["a/1.png", "b/2.png"], None, ("a", "b"), [0, 1]),
+    "classes and splits": (
+        ["train/a/1.png", "train/b/2.png", "test/b/3.png"],
+        "test",
+        ("a", "b"),
+        [0, 1],
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_splits_and_classes_may_be_missing(tmp_path, layout):
+    names, held_out, classes, labels = LAYOUTS[layout]
+    for name in names:
+        write(tmp_path / name, png(pixels(4, 4)))
+    training = load_images("folder", "train", tmp_path, image_size=4)
+    assert len(training.images) == 2 and training.class_names == classes
+    assert training.num_classes == image_kind("folder", tmp_path).num_classes
+    assert training.num_classes == (None if classes is None else 2)
+    assert training.labels.tolist() == (labels or [0, 0])
+    assert held_out_split("folder", tmp_path) == held_out
+    if held_out is not None:
+        test = load_images("folder", held_out, tmp_path, image_size=4)
+        assert len(test.images) == 1 and test.class_names == classes
+    else:
+        text = message(load_images, "folder", "test", tmp_path, image_size=4)
+        assert "must have the folder test/" in text
+
+
+def test_a_split_without_train_has_classes_of_its_own(tmp_path):
+    write(tmp_path / "test/b/1.png", png(pixels()))
+    assert stream_images("folder", "test", tmp_path).class_names == ("b",)
+    assert "must have the folder train/" in message(image_kind, "folder", tmp_path)
