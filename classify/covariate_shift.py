@@ -81,10 +81,18 @@ def _estimators(config):
         if "clipped" not in estimators:
             raise UserError(
                 "--shift_rate is the clipped critic's, which --shift_estimators leaves out. "
-                f"Received: {config.shift_estimators}"
+                f"Received: shift_rate={config.shift_rate}, "
+                f"shift_estimators={config.shift_estimators}"
             )
         rate = {"learning_rate": config.shift_rate}
         estimators["clipped"] = dataclasses.replace(estimators["clipped"], **rate)
+    trains = any(estimator.trains for estimator in estimators.values())
+    if config.shift_steps is not None and not trains:
+        raise UserError(
+            "--shift_steps must come with --shift_estimators of critics, as clipped: the others "
+            f"train none. Received: shift_steps={config.shift_steps}, "
+            f"shift_estimators={config.shift_estimators}"
+        )
     return estimators
 
 

@@ -12,6 +12,7 @@ from absl import flags as absl_flags
 from classify.config import Config
 from harness import flags
 from harness.errors import UserError
+from harness.files import check_file
 from harness.tables import names_in
 
 USAGE = """
@@ -34,34 +35,55 @@ FIELDS = ("dataset", "data_dir", "image_size", "test_split")
 
 def define_flags():
     """The flags of this program."""
-    flags.define_flag("run_dir", str, "Classifier", "Directory of a run.")
+    flags.define_flag(
+        "run_dir", str, "Classifier", "Directory of a run of classify.train, to measure."
+    )
     flags.define_flag(
         "which",
         str,
         "Classifier",
-        "Of a run: the network at its end, that with its normalizations folded, or that of the "
-        "evaluation with the best accuracy so far. Left out: last.",
+        "Which network of a run: last, that at its end; folded, that with its normalizations "
+        "folded; best, that of the evaluation with the best accuracy so far.",
         names_in("classify.measured", "FILES"),
+        default="last",
     )
-    flags.define_flag("saved_model", str, "Classifier", "Directory of a SavedModel.")
-    flags.define_flags(Config, only=FIELDS)
+    flags.define_flag(
+        "saved_model", str, "Classifier", "Directory of a SavedModel to measure, see above."
+    )
+    flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_resnet110")
     flags.define_flag(
         "resized_crop",
         bool,
         "Data",
         "Whether images are resized and cropped to --image_size as they are read, as ImageNet's "
-        "are. Left out: as the run has it, else not.",
+        "are.",
+        default="as the run has it, else false",
     )
-    flags.define_flag("out", str, "Evaluation", "JSON file to write the numbers to.")
+    flags.define_flag(
+        "out",
+        str,
+        "Evaluation",
+        "JSON file to write the numbers to.",
+        default="evaluation.json in --run_dir, else none",
+    )
 
 
 def main():
     """Reads the flags, measures, prints and writes."""
     given = absl_flags.FLAGS
     if (given.run_dir is None) == (given.saved_model is None):
-        raise UserError("Give --run_dir, the directory of a run, or --saved_model, not both.")
+        received = "neither" if given.run_dir is None else "both"
+        raise UserError(
+            "Give --run_dir, the directory of a run, or --saved_model, not both. "
+            f"Received: {received}"
+        )
     if given.saved_model is not None and given.which is not None:
-        raise UserError("--which is of a run: it needs --run_dir.")
+        raise UserError(
+            f"--which is of a run: it needs --run_dir. Received: which={given.which}, "
+            f"saved_model={given.saved_model}"
+        )
+    if given.out is not None:
+        check_file("out", given.out)
     program.load_tensorflow()
     from classify.measured import measure_run, measure_saved_model
     from classify.saved import run_config

@@ -16,7 +16,7 @@ from classify.scalings import Scaling
 from classify.trainer import describe, measure
 from harness import saved_models
 from harness.errors import UserError
-from harness.files import write_whole
+from harness.files import check_file, write_whole
 from harness.run.actions import Progress
 from harness.run.directory import RunDirectory
 from harness.versions import versions
@@ -61,14 +61,16 @@ def measure_run(run_dir, which, config, out):
     path = pathlib.Path(run_dir) / file
     if not path.exists():
         raise UserError(f"{rule}. There is no {path}.")
-    classifier = _best(run_dir, path) if which == "best" else _saved_model(path)
-    classes = known_classes(path, RunDirectory(run_dir))
     known = run_config(run_dir)
     words = [] if which == "last" else [which]
     if (config.dataset, config.test_split) != (known.dataset, known.test_split):
         words += [config.dataset.replace("/", "_"), config.test_split]
     own = pathlib.Path(run_dir) / ("_".join(["evaluation", *words]) + ".json")
-    _measure(classifier, classes, config, out or own)
+    out = out or own
+    check_file("out", out)
+    classifier = _best(run_dir, path) if which == "best" else _saved_model(path)
+    classes = known_classes(path, RunDirectory(run_dir))
+    _measure(classifier, classes, config, out)
 
 
 def measure_saved_model(path, config, out):

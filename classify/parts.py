@@ -10,6 +10,7 @@ from classify.trainer import Trainer
 from harness.datasets import EncodedImages, Images, image_kind, load_images, stream_images
 from harness.datasets.taking import line, some
 from harness.errors import UserError
+from harness.networks import check_memory, making_networks
 from harness.run.actions import Progress
 
 
@@ -85,10 +86,10 @@ def make_trainer(config, strategy):
 
 
 def _make(trainer_class, config, *arguments):
-    try:
-        return trainer_class(config, *arguments)
-    except (ValueError, tf.errors.ResourceExhaustedError) as error:
-        raise UserError(str(error)) from error
+    with making_networks():
+        trainer = trainer_class(config, *arguments)
+        check_memory(trainer.models, config.batch_size)
+    return trainer
 
 
 def _is_streamed(config):

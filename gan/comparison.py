@@ -10,9 +10,9 @@ from gan.metrics import sources
 from gan.metrics.evaluation import METRICS, compare, few_images, table, training_distance
 from gan.metrics.statistics import Statistics, save
 from gan.saved import run_config
-from gan.sides import Opening, open_run, open_side
+from gan.sides import Opening, makes_images, open_run, open_side
 from harness.errors import UserError
-from harness.files import whole_file, write_whole
+from harness.files import check_file, whole_file, write_whole
 from harness.versions import versions
 
 
@@ -51,6 +51,8 @@ def compare_run(run_dir, override, asked):
     """
     run_dir = pathlib.Path(run_dir)
     config = override(run_config(run_dir))
+    out = asked.out or run_dir / "evaluation.json"
+    check_file("out", out)
     training, test = parts.splits(config)
     opening = Opening(
         config.data_dir,
@@ -66,7 +68,7 @@ def compare_run(run_dir, override, asked):
     real = split_statistics(training, config.eval_samples, features, config.seed)
     result["training_distance"], comparison = training_distance(real, reference)
     print(comparison)
-    _write(asked.out or run_dir / "evaluation.json", result)
+    _write(out, result)
 
 
 def compare_pair(pair, config, image_size, asked):
@@ -81,6 +83,11 @@ def compare_pair(pair, config, image_size, asked):
     Raises:
         UserError: there are no such images, or no such feature network.
     """
+    if asked.num_classes is not None and not any(map(makes_images, pair.values())):
+        raise UserError(
+            "--num_classes is for a generator that takes labels. Received: num_classes="
+            f"{asked.num_classes}, and no generator"
+        )
     sides = _open_sides(pair, config, image_size, asked)
     files = all(isinstance(side, Statistics) for side in sides)
     features = None if files else parts.feature_network(config)

@@ -9,7 +9,9 @@ from absl import flags as absl_flags
 
 from gan.config import Config
 from harness import flags
+from harness.config import Check, between
 from harness.errors import UserError
+from harness.files import check_file
 from harness.tables import names_in
 
 USAGE = """
@@ -44,30 +46,49 @@ FIELDS += ("score_samples", "sample_labels")
 
 def define_flags():
     """The flags of this program."""
-    flags.define_flag("run_dir", str, "Images", "Directory of a run that is complete.")
-    flags.define_flag("generated", str, "Images", "What to measure, see above.")
-    flags.define_flag("reference", str, "Images", "What to measure it against, see above.")
     flags.define_flag(
-        "num_classes", int, "Images", "Number of classes of a generator that no run tells of."
+        "run_dir", str, "Images", "Directory of a run of gan.train that is complete, to measure."
+    )
+    flags.define_flag(
+        "generated", str, "Images", "Images, or what makes them, to measure: see above."
+    )
+    flags.define_flag(
+        "reference", str, "Images", "Images to measure them against, in the same forms."
+    )
+    flags.define_flag(
+        "num_classes",
+        int,
+        "Images",
+        "Number of classes of a generator that takes labels, where no run tells of it.",
+        check=between(1, 1_000_000),
     )
     flags.define_flag(
         "npz",
         str,
         "Images",
-        "What to take from an .npz file that has images and statistics, which may be of others. "
-        "Left out: statistics, which published FIDs are of.",
+        "What to take from an .npz file that has images and statistics, which may be of others: "
+        "statistics are what published FIDs are of.",
         ["statistics", "images"],
+        default="statistics",
     )
-    flags.define_flags(Config, only=FIELDS)
+    flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_dcgan")
     metrics = ",".join(_metrics())
-    flags.define_flag("metrics", str, "Evaluation", f"Of {metrics}, with commas; left out: all.")
+    flags.define_flag(
+        "metrics",
+        str,
+        "Evaluation",
+        f"What to compute, with commas: of {metrics}.",
+        check=Check(f"of {metrics}, with commas", _are_metrics),
+        default="all",
+    )
     flags.define_flag(
         "feature_rows",
         int,
         "Evaluation",
         "Images of each side, at random, that metrics of single images are of (kernel_distance, "
-        "precision_recall, density_coverage). Their features "
-        f"are kept in memory, 4 bytes each. Left out: {ROWS}.",
+        "precision_recall, density_coverage). Their features are kept in memory, 4 bytes each.",
+        check=between(0, 1_000_000),
+        default=str(ROWS),
     )
     flags.define_flag(
         "save_statistics",
@@ -76,18 +97,20 @@ def define_flags():
         "Also write the statistics of the reference, or of the only side that is given, to this "
         ".npz file, which may be a side itself.",
     )
-    flags.define_flag("out", str, "Evaluation", "JSON file to write the numbers to.")
+    flags.define_flag(
+        "out",
+        str,
+        "Evaluation",
+        "JSON file to write the numbers to.",
+        default="evaluation.json in --run_dir, else none",
+    )
 
 
 def main():
     """Reads the flags, measures, prints and writes."""
     given = absl_flags.FLAGS
-    metrics = _chosen_metrics(given.metrics)
+    metrics = list(_metrics() if given.metrics is None else dict.fromkeys(given.metrics.split(",")))
     rows = ROWS if given.feature_rows is None else given.feature_rows
-    for name, least in (("feature_rows", 0), ("num_classes", 1), ("image_size", 1)):
-        value = getattr(given, name)
-        if value is not None and value < least:
-            raise UserError(f"--{name} must be at least {least}. Received: {name}={value}")
     pair = {"generated": given.generated, "reference": given.reference}
     save = given.save_statistics
     if save is not None and not save.endswith(".npz"):
@@ -99,8 +122,19 @@ def main():
     if not is_pair and not is_side and (given.run_dir is None or any(pair.values())):
         raise UserError(
             "Give --run_dir, a run that is complete, or both of --generated and --reference, and "
-            "with these no --dataset: a split of a dataset is --reference=NAME:SPLIT."
+            "with these no --dataset: a split of a dataset is --reference=NAME:SPLIT. "
+            f"Received: {_given(run_dir=given.run_dir, **pair, dataset=given.dataset)}"
         )
+    kept = {"kernel_distance", "precision_recall", "density_coverage"}
+    if given.feature_rows and not kept & set(metrics):
+        raise UserError(
+            f"--feature_rows must come with --metrics of {' or '.join(sorted(kept))}: else no rows "
+            f"are kept. Received: feature_rows={rows}, metrics={given.metrics}"
+        )
+    if given.out is not None:
+        check_file("out", given.out)
+    if save is not None:
+        check_file("save_statistics", save)
     program.load_tensorflow()
     from gan.comparison import Asked, compare_pair, compare_run, measure
     from gan.metrics import sources
@@ -119,15 +153,13 @@ def _metrics():
     return names_in("gan.metrics.evaluation", "METRICS")
 
 
-def _chosen_metrics(text):
-    """The names in the text of a flag, once each; None is all."""
-    names = list(_metrics()) if text is None else list(dict.fromkeys(text.split(",")))
-    for name in names:
-        if name not in _metrics():
-            raise UserError(
-                f"--metrics must be of {', '.join(_metrics())}, with commas. Received: {name!r}"
-            )
-    return names
+def _given(**values):
+    """What was given of some flags, in words."""
+    return ", ".join(f"{k}={v}" for k, v in values.items() if v is not None) or "none of these"
+
+
+def _are_metrics(text):
+    return set(text.split(",")) <= set(_metrics())
 
 
 if __name__ == "__main__":

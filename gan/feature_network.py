@@ -13,7 +13,7 @@ from harness.datasets import load_images
 from harness.datasets.batches import input_fn
 from harness.errors import UserError
 from harness.files import whole_directory
-from harness.networks import size_in_bytes
+from harness.networks import check_memory, making_networks, size_in_bytes
 
 IMAGE_SIZE = 32
 MAX_SHIFT = 2 / 32
@@ -42,7 +42,9 @@ def train_features(config, out):
     batches = input_fn(training, config.batch_size, seed=config.seed)
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    network = build(training.num_classes)
+    with making_networks():
+        network = build(training.num_classes)
+        check_memory([network], config.batch_size)
     fit(network, batches(tf.distribute.InputContext()), config.steps)
     with whole_directory(out, size_in_bytes(network)) as aside:
         export(network, aside)

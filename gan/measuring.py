@@ -6,7 +6,7 @@ import tensorflow as tf
 from gan.metrics.evaluation import evaluate
 from gan.metrics.statistics import gather, reference_statistics
 from harness.datasets import taking
-from harness.errors import Diverged, UserError
+from harness.errors import Diverged, UserError, of_memory
 from harness.run.actions import Progress
 
 
@@ -20,7 +20,8 @@ def split_statistics(images, count, features, seed=0):
     try:
         return reference_statistics(images, count, features, progress=progress)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"The images of {name} cannot be measured: {error}") from error
+        said = of_memory(error) or error
+        raise UserError(f"The images of {name} cannot be measured: {said}") from error
 
 
 def source_statistics(source, count, features, rows, score_count=None, seed=0):
@@ -45,7 +46,9 @@ def source_statistics(source, count, features, rows, score_count=None, seed=0):
     try:
         return gather(batches(asked), count, source.name, features, rows, progress, score_count)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"The images of {source.name} cannot be measured: {error}") from error
+        raise UserError(
+            f"The images of {source.name} cannot be measured: {of_memory(error) or error}"
+        ) from error
 
 
 def measure_samples(sample, count, reference, features, score_count=None):
@@ -54,7 +57,9 @@ def measure_samples(sample, count, reference, features, score_count=None):
     try:
         return evaluate(_finite(sample), reference, features, count, progress, score_count)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"The generator's samples cannot be measured: {error}") from error
+        raise UserError(
+            f"The generator's samples cannot be measured: {of_memory(error) or error}"
+        ) from error
 
 
 def _finite(sample):

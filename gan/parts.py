@@ -3,7 +3,6 @@
 import typing
 
 import numpy as np
-import tensorflow as tf
 
 from gan.measuring import split_statistics
 from gan.metrics.features import FeatureNetwork, load_features
@@ -13,6 +12,7 @@ from gan.trainer import Trainer
 from harness.datasets import Images, held_out_split, image_kind, load_images
 from harness.datasets.identity import identity
 from harness.errors import UserError
+from harness.networks import check_memory, making_networks
 
 
 class Parts(typing.NamedTuple):
@@ -65,10 +65,11 @@ def make_trainer(config, strategy):
             f"--conditional needs images with classes, as DIR/train/CLASS/IMAGE. Received: "
             f"conditional={config.conditional}, --data_dir={config.data_dir} without"
         )
-    try:
-        return Trainer(config, kind, strategy)
-    except (ValueError, tf.errors.ResourceExhaustedError) as error:
-        raise UserError(str(error)) from error
+    with making_networks():
+        trainer = Trainer(config, kind, strategy)
+        batch = config.batch_size * max(1, config.generator_batch_multiple)
+        check_memory(trainer.models, batch)
+    return trainer
 
 
 def splits(config):

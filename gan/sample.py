@@ -9,7 +9,9 @@ from absl import flags as absl_flags
 
 from gan.config import Config
 from harness import flags
+from harness.config import Check, between
 from harness.errors import UserError
+from harness.files import check_directory
 from harness.tables import names_in
 
 USAGE = """
@@ -30,6 +32,13 @@ FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("data_dir", *FEATURES, "seed")
 DEFAULT = ("grid",)
 
+# Of flags that are numbers: what they are, their rule and their default.
+NUMBERS = {
+    "count": ("Samples of images and grid.", between(1, 10_000_000), 64),
+    "rows": ("Rows of the other pictures.", between(1, 1_000), 8),
+    "columns": ("Images in such a row.", between(2, 1_000), 8),
+}
+
 
 def define_flags():
     """The flags of this program."""
@@ -40,27 +49,41 @@ def define_flags():
         "Samples",
         "In its place, a SavedModel serving_default(latent[, labels]) -> images in [-1, 1].",
     )
-    flags.define_flag("out", str, "Samples", "Folder of the pictures; required.")
-    flags.define_flag("what", str, "Samples", "What to draw, see above; left out: grid.")
-    flags.define_flag("count", int, "Samples", "Samples of images and grid; left out: 64.")
-    flags.define_flag("rows", int, "Samples", "Rows of the other pictures; left out: 8.")
-    flags.define_flag("columns", int, "Samples", "Images in such a row; left out: 8.")
+    flags.define_flag("out", str, "Samples", "Folder of the pictures. Required.")
+    known = ", ".join(names_in("gan.drawing", "PICTURES"))
+    flags.define_flag(
+        "what",
+        str,
+        "Samples",
+        "What to draw, with commas, see above.",
+        check=Check(f"of {known}, with commas", _are_pictures),
+        default=",".join(DEFAULT),
+    )
+    for name, (help, check, default) in NUMBERS.items():
+        flags.define_flag(name, int, "Samples", help, check=check, default=str(default))
     flags.define_flag(
         "classes",
         str,
         "Samples",
-        "Classes of a conditional generator, numbers with commas; left out: all in turn.",
+        "Classes of a conditional generator, numbers with commas.",
+        check=Check("numbers from 0 on, with commas", _are_numbers),
+        default="all in turn",
     )
     flags.define_flag(
-        "num_classes", int, "Samples", "Number of classes of a generator that no run tells of."
+        "num_classes",
+        int,
+        "Samples",
+        "Number of classes of a generator that no run tells of.",
+        check=between(1, 1_000_000),
     )
     flags.define_flag(
         "training",
         str,
         "Samples",
-        "Images for nearest, as a side of gan.evaluate; left out: those that the run trained on.",
+        "Images for nearest, as a side of gan.evaluate.",
+        default="those that the run trained on",
     )
-    flags.define_flags(Config, only=FIELDS)
+    flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_dcgan")
 
 
 def main():
@@ -70,15 +93,13 @@ def main():
         raise UserError("Give --run_dir, a run that is complete, or --generator, a SavedModel.")
     if given.out is None:
         raise UserError("--out is required: the folder of the pictures.")
-    numbers = {"count": 64, "rows": 8, "columns": 8, "num_classes": None}
-    for name, default in numbers.items():
+    check_directory("out", given.out)
+    numbers = {"num_classes": given.num_classes}
+    for name, (_, _, default) in NUMBERS.items():
         value = getattr(given, name)
         numbers[name] = default if value is None else value
-        if value is not None and value < (2 if name == "columns" else 1):
-            raise UserError(
-                f"--{name} must be positive, and 2 of columns. Received: {name}={value}"
-            )
-    what, classes = _chosen(given.what), _numbers(given.classes)
+    what = DEFAULT if given.what is None else tuple(dict.fromkeys(given.what.split(",")))
+    classes = given.classes and tuple(map(int, given.classes.split(",")))
     program.load_tensorflow()
     from gan.drawing import Asked, draw
 
@@ -86,26 +107,12 @@ def main():
     draw(given.run_dir, given.generator, lambda config: flags.override(config, FIELDS), asked)
 
 
-def _chosen(text):
-    """The names in the text of --what, once each."""
-    known = names_in("gan.drawing", "PICTURES")
-    names = DEFAULT if text is None else tuple(dict.fromkeys(text.split(",")))
-    for name in names:
-        if name not in known:
-            raise UserError(
-                f"--what must be of {', '.join(known)}, with commas. Received: {name!r}"
-            )
-    return names
+def _are_pictures(text):
+    return set(text.split(",")) <= set(names_in("gan.drawing", "PICTURES"))
 
 
-def _numbers(text):
-    """The numbers in the text of --classes; None: all."""
-    if text is None:
-        return None
-    numbers = text.split(",")
-    if not all(number.isdecimal() for number in numbers):
-        raise UserError(f"--classes must be numbers with commas. Received: classes={text!r}")
-    return tuple(map(int, numbers))
+def _are_numbers(text):
+    return all(number.isdecimal() and len(number) < 8 for number in text.split(","))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import typing
 
 from gan.latents import evaluation_samples
@@ -43,10 +44,16 @@ def open_side(name, spec, opening):
         if side.is_one(spec):
             try:
                 return _resized(side.open(spec, opening), opening.image_size)
-            except ValueError as error:
-                raise UserError(f"{name}: {error}") from error
+            except (ValueError, UserError) as error:
+                said = str(error)
+                raise UserError(said if said[:2] == "--" else f"{name}: {said}") from error
     there = "" if pathlib.Path(spec).exists() else ", which does not exist"
     raise UserError(f"{name} must be one of {', '.join(SIDES)}. Received: {spec!r}{there}")
+
+
+def makes_images(spec):
+    """Whether what a flag tells of is a generator."""
+    return any(SIDES[name].is_one(spec) for name in ("a run directory", "a SavedModel"))
 
 
 def open_run(path, opening):
@@ -60,6 +67,11 @@ def open_run(path, opening):
 def _saved_model(path, opening):
     path = pathlib.Path(path)
     generator = load_generator(path)
+    if opening.num_classes is not None and not generator.takes_labels:
+        raise UserError(
+            f"--num_classes is for a generator that takes labels. Received: num_classes="
+            f"{opening.num_classes}, and {path}, which takes none"
+        )
     classes = number_of_classes(path, opening) if generator.takes_labels else None
 
     def sample(count):
@@ -86,7 +98,14 @@ def number_of_classes(path, opening):
 
 
 def _split(spec, opening):
-    name, split = spec.rsplit(":", 1)
+    # A version of a dataset may come between, as in mnist:3.0.1:test.
+    parts = re.fullmatch(r"([^\[\]+]+):([^:\[\]+]+)", spec)
+    if parts is None:
+        raise ValueError(
+            "a split must be a whole one, NAME:SPLIT as cifar10:test; --eval_samples takes so many "
+            f"images of it. Received: {spec!r}"
+        )
+    name, split = parts.groups()
     images = load_images(name, split, opening.data_dir, opening.image_size)
     return sources.from_split(images, opening.seed)
 

@@ -10,6 +10,7 @@ from absl import flags
 from gan.config import Config
 from gan.presets import PRESETS
 from harness import training
+from harness.contradictions import Needs
 
 USAGE = """
 Trains a GAN, measures its samples and writes everything to a directory.
@@ -22,6 +23,12 @@ The same command again goes on from the last checkpoint; with more --steps a com
 says; --dry_run shows what that is.
 """
 
+# What a flag does nothing without.
+NEEDS = (
+    Needs("coloring_rank", ("recovery",), lambda: ("factorized_coloring",)),
+    Needs("gradient_penalty_weight", ("gradient_penalty",), lambda: ("wgan_gp", "dragan")),
+)
+
 
 def define_flags():
     """The flags of this program."""
@@ -30,7 +37,7 @@ def define_flags():
 
 def main():
     """Reads the flags and trains."""
-    config = training.chosen_config(PRESETS)
+    config = training.chosen_config(PRESETS, NEEDS, ("norm", "discriminator_norm"))
     program.load_tensorflow()
     from gan.run import Run
 

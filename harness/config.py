@@ -5,7 +5,6 @@ program's `Config` is made of the parts and has fields of its own.
 """
 
 import dataclasses
-import math
 import types
 import typing
 
@@ -38,11 +37,43 @@ def at_least(least):
     return Check(f"at least {least}", lambda value: value >= least)
 
 
-POSITIVE = Check("positive and finite", lambda value: 0 < value < math.inf)
-NOT_NEGATIVE = Check("finite and not negative", lambda value: 0 <= value < math.inf)
-SHARE = Check("in [0, 1]", lambda value: 0 <= value <= 1)
-SHARE_BELOW_1 = Check("in [0, 1)", lambda value: 0 <= value < 1)
-SEED = Check("in [0, 2^31)", lambda value: 0 <= value < 2**31)
+def between(least, most):
+    """The rule for a number from `least` to `most`."""
+    words = [
+        f"{number:,}" if isinstance(number, int) else f"{number:g}" for number in (least, most)
+    ]
+    return Check(f"from {' to '.join(words)}", lambda value: least <= value <= most)
+
+
+def numbers_of(kind, check):
+    """The rule for the text of a number, int or float, that must pass a `Check`."""
+
+    def passes(text):
+        try:
+            return check.passes(kind(text))
+        except ValueError:
+            return False
+
+    return Check(f"numbers {check.rule}", passes)
+
+
+# The bounds of numbers. No sensible use reaches the upper ones, and beyond them there is no such
+# network, batch or float32, or no end: a mistake is to be told before anything is made.
+COUNT = between(1, 1_000_000_000)  # of steps, also from one time to the next, and of images
+BATCH = between(1, 1_000_000)
+PIXELS = between(1, 8_192)
+CHANNELS = between(1, 16_384)
+LAYERS = between(1, 2_000)
+ITERATIONS = between(1, 100)
+TIMES = between(1, 1_000)
+ROUNDS = between(1, 1_000_000)  # of measurements
+NORM = Check("a norm, or one in groups of so many channels as zca-64", norm_names.is_norm)
+EPOCHS = between(1e-6, 1e6)
+POSITIVE = between(1e-37, 3e38)
+NOT_NEGATIVE = between(0, 3e38)
+SHARE = between(0, 1)
+SHARE_BELOW_1 = Check("at least 0 and below 1", lambda value: 0 <= value < 1)
+SEED = between(0, 2**31 - 1)
 
 
 def option(default, group, help, *, choices=None, check=None, free=False):
@@ -132,21 +163,23 @@ class Data(Configuration):
     dataset: str = option(
         "cifar10",
         "Data",
-        "digits (embedded), folder (DATA_DIR/SPLIT/CLASS/*.jpg, of which splits and classes may be "
-        "missing), or a dataset as cifar10, mnist.",
+        "Which images: digits, 1,797 small ones that come with the program; folder, your own as "
+        "DATA_DIR/SPLIT/CLASS/*.jpg, of which splits and classes may be missing; or the name of a "
+        "dataset that is in --data_dir, as cifar10, mnist.",
     )
     data_dir: str | None = option(
         None,
         "Data",
-        "Directory with data prepared by tensorflow-datasets, with the official files of CIFAR or "
-        "MNIST, or with the folders of splits; digits need none.",
+        "Folder with the images' files: as tensorflow-datasets has prepared them, the official "
+        "files of CIFAR or MNIST, or the folders of splits. digits need none.",
         free=True,
     )
     image_size: int | None = option(
         None,
         "Data",
-        "Height and width of images, in pixels; none: as they are stored, and 32 of digits.",
-        check=at_least(1),
+        "Height and width, in pixels, that images are resized to; none: as they are stored, and "
+        "32 of digits.",
+        check=PIXELS,
     )
 
 
@@ -158,47 +191,63 @@ class Normalization(Configuration):
     """
 
     norm: str = option(
-        "itn", "Normalization", "The network's normalization.", choices=norm_names.norms
+        "itn",
+        "Normalization",
+        "How the network normalises its activations: none; bn, batch normalization; gn, group "
+        "normalization; ln, layer normalization; unitization; or whitened in batches by one of "
+        "pca, zca, cd (Cholesky), itn (Newton's iteration).",
+        choices=norm_names.norms,
     )
     recovery: str = option(
         "scale_shift",
         "Normalization",
-        "What follows the normalization: gamma and beta, or a matrix; with classes, theirs.",
+        "What is learned after each normalization: nothing, a scale and a shift of each channel, "
+        "or a matrix of them (coloring); with classes, one for each class.",
         choices=norm_names.recoveries,
     )
     group_size: int | None = option(
         None,
         "Normalization",
-        "Channels in a group, for whitening, gn and gw; none: all of a layer, as in the papers; of "
-        "gw 32 groups.",
-        check=at_least(1),
+        "Channels that are whitened together, or of which gn and gw take their statistics; none: "
+        "all of a layer, as in the papers; of gw 32 groups.",
+        check=CHANNELS,
     )
     iterations: int = option(
-        5, "Normalization", "Steps of Newton's iteration, for itn and gw.", check=at_least(1)
+        5,
+        "Normalization",
+        "Steps of Newton's iteration, for --norm=itn and gw: more whiten more, and cost more.",
+        check=ITERATIONS,
     )
     estimate: str = option(
         "covariance",
         "Normalization",
-        "What the moving average follows, for whitening.",
+        "Of what a whitening keeps a moving average, to whiten with after training: of the "
+        "covariance, or of the whitening matrix itself.",
         choices=norm_names.estimates,
     )
     epsilon: float = option(
-        1e-3, "Normalization", "Added to variances and covariances.", check=NOT_NEGATIVE
+        1e-3,
+        "Normalization",
+        "Small number that is added to variances and covariances, so that none is 0.",
+        check=NOT_NEGATIVE,
     )
     norm_momentum: float = option(
         0.99,
         "Normalization",
-        "Weight of the old value in moving averages, in [0, 1].",
+        "Weight of the old value in the moving averages of means, variances and covariances.",
         check=SHARE,
     )
     device: str | None = option(
         None,
         "Normalization",
-        "Where pca and zca decompose; none: the CPU if there is a GPU.",
+        "Where pca and zca compute eigenvectors; none: on the CPU if there is a GPU, which is "
+        "slow at it.",
         choices=("cpu", "gpu"),
     )
     synchronized: bool = option(
-        False, "Normalization", "Whether batch statistics are those of all replicas together."
+        False,
+        "Normalization",
+        "Whether a batch's means and covariances are of all devices' images together.",
     )
 
 
@@ -206,15 +255,18 @@ class Normalization(Configuration):
 class Run(Configuration):
     """How long it trains, where, and what it does beside."""
 
-    steps: int | None = option(None, "Training", "Updates of the network.", check=at_least(1))
+    steps: int | None = option(None, "Training", "Updates of the network.", check=COUNT)
     batch_size: int = option(
-        128, "Training", "Images in a batch, over all replicas.", check=at_least(1)
+        128, "Training", "Images in a batch, over all devices together.", check=BATCH
     )
     learning_rate: float = option(
-        0.05, "Training", "The optimizer's, at the start.", check=POSITIVE
+        0.05, "Training", "The optimizer's learning rate, at the start.", check=POSITIVE
     )
     seed: int = option(
-        0, "Training", "Of initial weights, data order and other random numbers.", check=SEED
+        0,
+        "Training",
+        "Number that initial weights, data order and other random numbers follow from.",
+        check=SEED,
     )
     init_from: str | None = option(
         None,
@@ -224,18 +276,25 @@ class Run(Configuration):
     strategy: str = option(
         "default",
         "Run",
-        "tf.distribute: one device, all of this machine, or TF_CONFIG's machines.",
+        "Where it computes: default, on one device; mirrored, on all GPUs of this machine; "
+        "multi_worker, on the machines that the environment variable TF_CONFIG names.",
         choices=Table("harness.run.strategies", "STRATEGIES"),
     )
     log_every: int = option(
-        100, "Run", "Steps from one line of losses to the next.", check=at_least(1), free=True
+        100, "Run", "Steps from one line of losses to the next.", check=COUNT, free=True
     )
     eval_every: int | None = option(
-        None, "Run", "Steps from one evaluation to the next.", check=at_least(1), free=True
+        None, "Run", "Steps from one evaluation to the next.", check=COUNT, free=True
     )
     checkpoint_every: int = option(
-        1_000, "Run", "Steps from one checkpoint to the next.", check=at_least(1), free=True
+        1_000,
+        "Run",
+        "Steps from one checkpoint, which an interrupted run goes on from, to the next.",
+        check=COUNT,
+        free=True,
     )
     deterministic: bool = option(
-        False, "Run", "Whether to allow only operations that give the same bits each time; slower."
+        False,
+        "Run",
+        "Whether only operations are allowed that give the same bits each time; slower.",
     )

@@ -35,13 +35,22 @@ def parse_norm(text):
     Without a group size, as "bn" or "zca", all channels of a site are one group.
     """
     norm, dash, size = text.partition("-")
-    has_size = norm in grouped() and size.isdecimal() and int(size) > 0
+    has_size = norm in grouped() and size.isdecimal() and len(size) < 6 and int(size) > 0
     if norm not in norms() or (dash and not has_size):
         raise ValueError(
             f"A norm must be one of {', '.join(norms())}, and {', '.join(grouped())} may have a "
             f"group size in channels, as zca-64. Received: norm={text!r}"
         )
     return {"norm": norm, "group_size": int(size) if dash else None}
+
+
+def is_norm(text):
+    """Whether `parse_norm` takes a text."""
+    try:
+        parse_norm(text)
+    except ValueError:
+        return False
+    return True
 
 
 def norm_text(norm, group_size):

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-from harness.errors import Diverged, UserError
+from harness.errors import Diverged, UserError, of_memory
 
 # The level of TensorFlow's C++ library that tells nothing but what ends the process.
 _SILENT = "3"
@@ -32,34 +32,10 @@ def run(main, usage, define):
     _open_what_is_closed()
     open_output()
     from absl import app
-    from absl import flags as absl_flags
-
-    from harness import flags
 
     define()
-
-    def parse(argv):
-        if {"--help", "-help", "-h", "--helpfull", "--helpshort"} & set(argv[1:]):
-            print(flags.help_text(usage))
-            sys.exit(0)
-        try:
-            rest = absl_flags.FLAGS(argv)
-        except absl_flags.Error as error:
-            _leave(f"{str(error).splitlines()[0]} See --help.")
-        if rest[1:]:
-            _leave(f"Arguments are flags, --name=value. Received: {' '.join(rest[1:])}")
-        return rest
-
-    def guarded(argv):
-        try:
-            main()
-        except (UserError, Diverged) as error:
-            _leave(str(error))
-        except OSError as error:  # no space, no permission, a name too long
-            _leave(str(error))
-
     try:
-        app.run(guarded, flags_parser=parse)
+        app.run(lambda argv: guarded(main), flags_parser=lambda argv: parse(usage, argv))
     except KeyboardInterrupt:
         _leave("Interrupted.")
     finally:
@@ -71,6 +47,57 @@ def handle_signals():
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's `&` has it
             signal.signal(number, interrupt)
+
+
+def parse(usage, argv):
+    """Parses the flags of a command line, and leaves where nothing but to tell is asked for.
+
+    Args:
+        usage: as in `run`.
+        argv: the program's name and its arguments.
+
+    Raises:
+        SystemExit: with 0 after `--help` and `--version`, with 1 after a line about a mistake.
+    """
+    from absl import flags as absl_flags
+
+    from harness import help_page, versions
+
+    asked = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
+    if {"help", "h", "helpfull", "helpshort"} & asked:
+        print(help_page.text(usage))
+        sys.exit(0)
+    if "version" in asked:
+        print(versions.installed())
+        sys.exit(0)
+    try:
+        rest = absl_flags.FLAGS(argv)
+    except (UnicodeDecodeError, absl_flags.CantOpenFlagFileError) as error:
+        said = str(error).removeprefix("ERROR:: ")
+        _leave(f"--flagfile must be a file of flags, text in UTF-8. Received: {said}")
+    except (absl_flags.Error, ValueError) as error:
+        _leave(f"{str(error).splitlines()[0]} (see --help)")
+    if rest[1:]:
+        _leave(f"Arguments are flags, --name=value. Received: {' '.join(rest[1:])}")
+    return rest
+
+
+def guarded(main):
+    """Calls `main()`; what a user can mend ends in a line and exit code 1, as `SystemExit`.
+
+    A fault of the program's own keeps its traceback.
+    """
+    try:
+        main()
+    except (UserError, Diverged) as error:
+        _leave(str(error))
+    except OSError as error:  # no space, no permission, a name too long
+        _leave(str(error))
+    except Exception as error:
+        said = of_memory(error)
+        if said is None:
+            raise
+        _leave(said)
 
 
 def load_tensorflow():

@@ -2,8 +2,9 @@
 
 from absl import flags as absl_flags
 
-from harness import flags
+from harness import contradictions, flags
 from harness.errors import UserError
+from harness.files import check_directory
 
 
 def define_flags(config_class, presets):
@@ -14,20 +15,35 @@ def define_flags(config_class, presets):
         presets: configurations to start from, a dict by name.
     """
     flags.define_flag(
-        "preset", str, "Start", "Configuration to start from; required.", list(presets)
+        "preset",
+        str,
+        "Start",
+        "Configuration to start from, by its name; the other flags change it. Required.",
+        list(presets),
     )
-    flags.define_flag("run_dir", str, "Start", "Directory of the run, its own; required.")
-    flags.define_flags(config_class)
     flags.define_flag(
-        "dry_run", bool, "Start", "Show the configuration and the networks, and stop."
+        "run_dir",
+        str,
+        "Start",
+        "Directory of the run, new or that of the same run, which then goes on. Required.",
+    )
+    flags.define_flags(config_class, defaults=presets.values())
+    flags.define_flag(
+        "dry_run",
+        bool,
+        "Start",
+        "Show the configuration and the networks, and stop.",
+        default="false",
     )
 
 
-def chosen_config(presets, near=""):
+def chosen_config(presets, needs=(), norms=("norm",), near=""):
     """The configuration that the flags come to.
 
     Args:
         presets: as in `define_flags`.
+        needs: `contradictions.Needs` of the program's own fields.
+        norms: its fields that are norms.
         near: the beginning of presets to name where none is given.
 
     Raises:
@@ -38,4 +54,10 @@ def chosen_config(presets, near=""):
         raise UserError(f"--preset is required: one of {flags.some(presets, near)}.")
     if given.run_dir is None and not given.dry_run:
         raise UserError("--run_dir is required: the directory that the run writes to.")
-    return flags.override(presets[given.preset])
+    config = flags.override(presets[given.preset])
+    names = {field.name for field in config.options() if getattr(given, field.name) is not None}
+    contradictions.check(config, names, (*contradictions.NORMALIZATION, *needs), norms)
+    # Of several machines one writes, and this may be another.
+    if not given.dry_run and config.strategy != "multi_worker":
+        check_directory("run_dir", given.run_dir)
+    return config

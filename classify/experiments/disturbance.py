@@ -12,6 +12,7 @@ import json
 from classify.experiments import disturbed_layers, disturbed_methods, flags
 from classify.experiments.disturbed_layers import Layers
 from classify.experiments.disturbed_methods import Methods
+from harness.config import ROUNDS
 from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.files import write_whole
@@ -81,7 +82,11 @@ EXPERIMENT = Experiment(
     name="disturbance",
     summary="how much a sample depends on its mini-batch, by method and size, and in which layers",
     flags=(
-        Flag("sweeps", f"Of {', '.join(SWEEPS)}; layers needs --run_dir.", is_list=True),
+        Flag(
+            "sweeps",
+            f"What is varied, of {', '.join(SWEEPS)}; layers needs --run_dir.",
+            is_list=True,
+        ),
         flags.NORMS,
         flags.RUN_DIR,
     ),
@@ -89,12 +94,25 @@ EXPERIMENT = Experiment(
         Flag(
             "normalizer",
             "What the disturbance is divided by: the root of the number of a sample's elements, or "
-            "the number. Left out: none, and sqrt for layers, which differ in size.",
+            "the number.",
             str | None,
             choices=("sqrt", "dimension"),
+            default="none, and sqrt for layers, which differ in size",
         ),
-        Flag("samples", "Samples whose disturbance is measured.", int),
-        Flag("batches", "Mini-batches that each of them is put in.", int),
+        Flag(
+            "samples",
+            "Samples whose disturbance is measured.",
+            int,
+            check=ROUNDS,
+            default="20, and 10 of the small scale",
+        ),
+        Flag(
+            "batches",
+            "Mini-batches that each of them is put in.",
+            int,
+            check=ROUNDS,
+            default="200, and 50 for layers; 40 and 20 of the small scale",
+        ),
         "batch_size",
         "group_size",
         "iterations",

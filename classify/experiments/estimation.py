@@ -10,7 +10,7 @@ import math
 
 from classify import presets
 from classify.experiments import flags, trained
-from harness.errors import UserError
+from harness.config import BATCH, CHANNELS, POSITIVE, numbers_of
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.norm_names import whitenings
@@ -38,9 +38,9 @@ def jobs(request):
     grid = SMALL if small else PAPER
     config = dataclasses.replace(presets.MLP, **(SMALL_FIELDS if small else {}))
     jobs = []
-    for rate in _numbers("rates", request.rates, grid, float):
-        for batch_size in sorted(_numbers("batch_sizes", request.batch_sizes, grid, int))[::-1]:
-            for width in sorted(_numbers("widths", request.widths, grid, int)):
+    for rate in _numbers(request.rates, grid["rates"], float):
+        for batch_size in sorted(_numbers(request.batch_sizes, grid["batch_sizes"], int))[::-1]:
+            for width in sorted(_numbers(request.widths, grid["widths"], int)):
                 for norm in chosen("norms", request.norms or grid["norms"], whitenings()):
                     job_config = dataclasses.replace(
                         request.override(presets.whitened(config, norm)),
@@ -54,14 +54,8 @@ def jobs(request):
     return jobs
 
 
-def _numbers(flag, given, grid, kind):
-    try:
-        numbers = [kind(text) for text in given or grid[flag]]
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) <= 0:
-        raise UserError(f"--{flag} are positive numbers, with commas. Received: {','.join(given)}")
-    return list(dict.fromkeys(numbers))
+def _numbers(given, default, kind):
+    return list(dict.fromkeys(map(kind, given or default)))
 
 
 def carry_out(config, directory):
@@ -126,9 +120,9 @@ EXPERIMENT = Experiment(
     summary="MLPs by the covariance's estimate or the matrix's, by width and batch: figure I",
     flags=(
         flags.NORMS,
-        Flag("widths", "Units of a hidden layer.", is_list=True),
-        Flag("batch_sizes", "Images in a batch.", is_list=True),
-        Flag("rates", "Learning rates.", is_list=True),
+        Flag("widths", "Units of a hidden layer.", is_list=True, check=numbers_of(int, CHANNELS)),
+        Flag("batch_sizes", "Images in a batch.", is_list=True, check=numbers_of(int, BATCH)),
+        Flag("rates", "Learning rates.", is_list=True, check=numbers_of(float, POSITIVE)),
     ),
     fields=(
         "group_size",

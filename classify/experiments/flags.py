@@ -9,6 +9,12 @@ NORMS = Flag(
     is_list=True,
 )
 ESTIMATES = Flag(
-    "estimates", f"Of {', '.join(estimates())}: what the moving average follows.", is_list=True
+    "estimates",
+    "Of what a whitening keeps a moving average, to whiten with after training, of "
+    f"{', '.join(estimates())}.",
+    is_list=True,
 )
-RUN_DIR = Flag("run_dir", "Directory of a trained run, to measure.")
+RUN_DIR = Flag(
+    "run_dir",
+    "Directory of a run of classify.train that is complete, to measure in place of training.",
+)

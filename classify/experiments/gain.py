@@ -12,6 +12,7 @@ from classify import presets
 from classify.config import Config
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
+from harness.config import BATCH, between, numbers_of
 from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job
 from harness.figures.lines import write_lines
@@ -188,10 +189,10 @@ EXPERIMENT = Experiment(
     summary="normalizations by learning rate, batch size and seed: what each gains",
     flags=(
         flags.NORMS,
-        Flag("task", "What is learnt; left out: cifar10.", choices=tuple(TASKS)),
+        Flag("task", "What is learnt.", choices=tuple(TASKS), default="cifar10"),
         Flag("rates", "Learning rates at the start.", is_list=True),
-        Flag("batch_sizes", "Images in a batch.", is_list=True),
-        Flag("seeds", "Number of seeds, from --seed on.", int, least=1),
+        Flag("batch_sizes", "Images in a batch.", is_list=True, check=numbers_of(int, BATCH)),
+        Flag("seeds", "Number of seeds, from --seed on.", int, check=between(1, 1_000)),
     ),
     fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),
     jobs=jobs,

@@ -10,6 +10,7 @@ import statistics
 from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
+from harness.config import between
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 
@@ -134,7 +135,13 @@ EXPERIMENT = Experiment(
             "Those of the normalizations that are run with each seed, not the first alone.",
             is_list=True,
         ),
-        Flag("seeds", "Number of seeds, from --seed on.", int, least=1),
+        Flag(
+            "seeds",
+            "Number of seeds, from --seed on.",
+            int,
+            check=between(1, 1_000),
+            default=str(SEEDS),
+        ),
     ),
     fields=("batch_size", "width", *trained.FIELDS),
     jobs=jobs,

@@ -10,6 +10,7 @@ import json
 
 from classify.experiments import flags
 from classify.experiments.timed import ALIKE, ARCHS, BASELINES, PUBLISHED, Timing
+from harness.config import ROUNDS
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.figures.lines import write_lines
@@ -17,7 +18,7 @@ from harness.norm_names import parse_norm
 
 PRODUCT = "seconds.json"
 
-ROUNDS = 100
+PAPER_ROUNDS = 100
 SMALL_ROUNDS = 10
 
 
@@ -35,7 +36,7 @@ def _timing(arch, request):
         width=network.config.width,
         image_size=network.image_size,
         batch_size=network.config.batch_size,
-        rounds=request.rounds or (SMALL_ROUNDS if small else ROUNDS),
+        rounds=request.rounds or (SMALL_ROUNDS if small else PAPER_ROUNDS),
     )
     config = request.override(dataclasses.replace(config, **network.small if small else {}))
     config.configs()  # fails here if there is no such norm
@@ -158,7 +159,13 @@ EXPERIMENT = Experiment(
     flags=(
         Flag("archs", f"Networks, of {', '.join(ARCHS)}.", is_list=True),
         flags.NORMS,
-        Flag("rounds", "Turns that each call gets that is timed.", int, least=1),
+        Flag(
+            "rounds",
+            "How often each call is timed, in turns with the others.",
+            int,
+            check=ROUNDS,
+            default=f"{PAPER_ROUNDS}, and {SMALL_ROUNDS} of the small scale",
+        ),
     ),
     fields=("batch_size", "image_size", "width", "iterations", "device", "seed"),
     jobs=jobs,

@@ -47,7 +47,10 @@ def jobs(request):
     for name in dict.fromkeys(request.norms or names):
         norm = parse_norm(name)
         if norm["norm"] not in ("bn", *whitenings()):
-            raise UserError(f"--norms are of bn, {', '.join(whitenings())}. Received: {name}")
+            raise UserError(
+                f"--norms must be of bn, {', '.join(whitenings())}, as zca-64. "
+                f"Received: norms={name}"
+            )
         asked = chosen("estimates", request.estimates, estimates())
         # Only whitenings have a matrix.
         for estimate in asked if norm["norm"] in whitenings() else ["covariance"]:

@@ -9,6 +9,7 @@ import json
 from gan import presets
 from gan.experiments import flags
 from gan.experiments.timed import ARCHS, BASELINE, KINDS, Timing
+from harness.config import ROUNDS
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.norm_names import parse_norm
@@ -88,7 +89,11 @@ def _read(outcome):
 EXPERIMENT = Experiment(
     name="cost",
     summary="seconds per generator pass and per training step: table VI, figure VI",
-    flags=(flags.ARCHS, flags.NORMS, Flag("rounds", flags.ROUNDS, int, least=1)),
+    flags=(
+        flags.ARCHS,
+        flags.NORMS,
+        Flag("rounds", flags.ROUNDS, int, check=ROUNDS, default="100, and 10 of the small scale"),
+    ),
     fields=(
         "batch_size",
         "generator_filters",

@@ -209,15 +209,19 @@ EXPERIMENT = Experiment(
     flags=(
         Flag(
             "loss",
-            "Adversarial loss: hinge makes Figures II and III (8 and 9 of the paper), "
-            "non_saturating Table III and Figure IV. Left out: hinge.",
+            "What the networks are trained by: hinge makes Figures II and III (8 and 9 of the "
+            "paper), non_saturating Table III and Figure IV.",
             choices=LOSSES,
+            default=LOSSES[0],
         ),
         flags.NORMS,
-        Flag("recoveries", f"Of {', '.join(RECOVERIES)}.", is_list=True),
+        Flag(
+            "recoveries", f"What follows a normalization, of {', '.join(RECOVERIES)}.", is_list=True
+        ),
         Flag(
             "estimates",
-            f"Of {', '.join(estimates())}: what the moving average follows.",
+            "Of what a whitening keeps a moving average, to whiten with after training, of "
+            f"{', '.join(estimates())}.",
             is_list=True,
         ),
         Flag(

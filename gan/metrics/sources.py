@@ -6,8 +6,6 @@ Nothing here needs TensorFlow: who has a SavedModel or encoded images gives func
 import dataclasses
 import pathlib
 import typing
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -138,9 +136,9 @@ def from_npz(path, take=STATISTICS, seed=0):
             names = _chosen(path, arrays.files, take)
             values = [arrays[name] for name in names]
             known = {name: arrays[name] for name in _OF_STATISTICS if name in arrays.files}
-    except _Nothing:
+    except (_Nothing, OSError):
         raise
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # Damaged files surface as one of many types.
         raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
     side = _CONTENTS[names](path, *values, known, seed)
     if len({_kind(found) for found in _found(arrays.files)}) > 1:
@@ -182,20 +180,22 @@ def _images(path, images, known, seed):
 
 
 def _statistics(path, mean, covariance, known, seed):
+    count, fingerprint = (known.get(name) for name in _OF_STATISTICS)
     whole = (
         mean.ndim == 1
         and covariance.shape == 2 * mean.shape
         and all(np.issubdtype(array.dtype, np.floating) for array in (mean, covariance))
         and np.isfinite(mean).all()
         and np.isfinite(covariance).all()
+        and (count is None or (count.ndim == 0 and np.issubdtype(count.dtype, np.number)))
     )
     if not whole:
         raise ValueError(
             f"The statistics in {path} must be finite numbers, a mean (d,) and a covariance "
-            f"(d, d). Received: {mean.dtype} {mean.shape}, {covariance.dtype} {covariance.shape}"
+            f"(d, d), and a count if there is one. Received: {mean.dtype} {mean.shape}, "
+            f"{covariance.dtype} {covariance.shape}, count={count}"
         )
     mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
-    count, fingerprint = (known.get(name) for name in _OF_STATISTICS)
     return Statistics(
         mean,
         covariance,

@@ -86,6 +86,12 @@ class Prepared:
                     if resized:
                         digests.append(batch["digest"])
                     row = end
+        except (NotImplementedError, ImportError) as error:
+            raise UserError(
+                f"Dataset {self.name!r} in {self.builder.data_dir} must be in files that "
+                f"tensorflow-datasets reads here, as tfrecord. Received: {info.file_format.value} "
+                f"({reason(error)}). Prepare it as tfrecord in another folder"
+            ) from error
         except (tf.errors.OpError, ValueError, OSError) as error:
             raise _damaged(self.name, self.data_dir, self.builder.data_dir, error) from error
         classes = info.features["label"].num_classes

@@ -4,6 +4,7 @@ import collections.abc
 import dataclasses
 import typing
 
+from harness.config import Check
 from harness.errors import UserError
 from harness.run.directory import History, RunDirectory
 
@@ -42,16 +43,18 @@ class Flag:
         help: what it is, with its unit.
         kind: its type, as `harness.flags.define_flag` takes it.
         is_list: whether it is a comma-separated list of names.
-        least: the least that a number may be.
+        check: a `Check` that its value must pass, of a list each of its items; None is any.
         choices: the values that it may have; None is any.
+        default: what holds where it is left out, in words.
     """
 
     name: str
     help: str
     kind: typing.Any = str
     is_list: bool = False
-    least: int | None = None
+    check: Check | None = None
     choices: collections.abc.Sequence | None = None
+    default: str | None = None
 
 
 class Request:
@@ -146,5 +149,8 @@ def chosen(flag, given, choices):
     """The given ones of the choices, each once; all of them if none is given."""
     unknown = [value for value in given or () if value not in choices]
     if unknown:
-        raise UserError(f"--{flag} are of {', '.join(choices)}. Received: {', '.join(unknown)}")
+        raise UserError(
+            f"--{flag} must be of {', '.join(choices)}, with commas. "
+            f"Received: {flag}={','.join(given)}"
+        )
     return list(dict.fromkeys(given or choices))

@@ -5,8 +5,11 @@ import typing
 from absl import flags as absl_flags
 
 from harness import flags
+from harness.config import Check
 from harness.errors import UserError
+from harness.experiments import sweep
 from harness.experiments.experiment import SCALES, Flag
+from harness.files import check_directory
 
 _GROUP = "What"
 
@@ -36,18 +39,53 @@ def define(experiments, config_class, choices=None):
         choices: dict from a field's name to the values that its flag takes, where these are fewer.
     """
     names = [experiment.name for experiment in experiments]
-    flags.define_flag("name", str, _GROUP, "Experiment; required.", names)
-    flags.define_flag("out", str, _GROUP, "Directory of the experiment, its own; required.")
-    flags.define_flag("scale", str, _GROUP, "The paper's size, or a reduced one; paper.", SCALES)
+    flags.define_flag("name", str, _GROUP, "Which experiment, see above. Required.", names)
+    flags.define_flag(
+        "out",
+        str,
+        _GROUP,
+        "Directory of the experiment, new or that of the same experiment, which then goes on. "
+        "Required.",
+    )
+    flags.define_flag(
+        "scale",
+        str,
+        _GROUP,
+        "The paper's size, or a small one that two cores can do.",
+        SCALES,
+        default=SCALES[0],
+    )
     for flag in _own_flags(experiments):
-        help = flag.help
-        if flag.is_list:
-            help = f"Comma-separated. {help} Left out: the paper's."
-        flags.define_flag(flag.name, flag.kind, _GROUP, help, flag.choices)
-    flags.define_flag("shard", str, _GROUP, "i/n: do the i-th of n shares of the runs.")
-    flags.define_flag("dry_run", bool, _GROUP, "List the runs, one a line, and stop.")
+        check = _each(flag.check) if flag.is_list else flag.check
+        help = f"Comma-separated. {flag.help}" if flag.is_list else flag.help
+        default = flag.default or ("the paper's" if flag.is_list else None)
+        flags.define_flag(
+            flag.name, flag.kind, _GROUP, help, flag.choices, check=check, default=default
+        )
+    flags.define_flag(
+        "shard",
+        str,
+        _GROUP,
+        "i/n: do the i-th of n shares of the runs, from 1/n to n/n, as several machines do.",
+        check=Check("i/n, from 1/n to n/n, as 1/3", sweep.is_share),
+        default="1/1, all",
+    )
+    flags.define_flag(
+        "dry_run", bool, _GROUP, "List the runs, one a line, and stop.", default="false"
+    )
     fields = {name for experiment in experiments for name in experiment.field_names}
-    flags.define_flags(config_class, fields, choices)
+    flags.define_flags(config_class, fields, choices, defaults="the experiment's")
+
+
+def _each(check):
+    """The rule for a comma-separated list whose items have one."""
+    rule = "names with commas" if check is None else f"{check.rule}, with commas"
+
+    def passes(text):
+        items = text.split(",")
+        return all(items) and (check is None or all(map(check.passes, items)))
+
+    return Check(rule, passes)
 
 
 def _own_flags(experiments):
@@ -75,31 +113,29 @@ def chosen_request(experiments):
         experiments: a list of `Experiment`.
 
     Raises:
-        UserError: a required flag is left out, one is given that the experiment does not take, or
-            a number is below the least.
+        UserError: a required flag is left out, or one is given that the experiment does not take.
     """
     values = absl_flags.FLAGS
     by_name = {experiment.name: experiment for experiment in experiments}
     if values.name is None:
         raise UserError(f"--name is required: one of {', '.join(by_name)}.")
-    if values.out is None and not values.dry_run:
-        raise UserError("--out is required: the directory of the experiment.")
+    if not values.dry_run:
+        if values.out is None:
+            raise UserError("--out is required: the directory of the experiment.")
+        check_directory("out", values.out)
     experiment = by_name[values.name]
     names = {name for other in experiments for name in other.flag_names}
     given = {name: getattr(values, name) for name in names if getattr(values, name) is not None}
     for name in sorted(given.keys() - set(experiment.flag_names)):
         raise UserError(
             f"--{name} is not a flag of {experiment.name}, which takes "
-            f"{', '.join(experiment.flag_names)}."
+            f"{', '.join(experiment.flag_names)}. Received: name={experiment.name}, {name}="
+            f"{given[name]}"
         )
     own = {}
     for flag in experiment.flags:
         if flag.name in given:
             value = given[flag.name]
-            if flag.least is not None and value < flag.least:
-                raise UserError(
-                    f"--{flag.name} must be at least {flag.least}. Received: {flag.name}={value}"
-                )
             own[flag.name] = value.split(",") if flag.is_list else value
     overrides = {
         name: None if given[name] is flags.NONE else given[name]

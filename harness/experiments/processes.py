@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from harness.errors import Diverged, UserError
+from harness.errors import Diverged, UserError, of_memory
 from harness.program import interrupt, load_tensorflow, open_output
 from harness.run.directory import RunDirectory
 
@@ -76,6 +76,11 @@ def _work(carry_out, config, path, log, sender):
         outcome = ("mistake", str(error))
     except KeyboardInterrupt:
         outcome = ("interrupted", None)
+    except Exception as error:
+        said = of_memory(error)
+        if said is None:
+            raise
+        outcome = ("mistake", said)
     with contextlib.suppress(BrokenPipeError):
         sender.send(outcome)
 

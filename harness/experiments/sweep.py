@@ -31,13 +31,18 @@ def share(jobs, shard=None):
     Returns:
         A list, in the order of `jobs`.
     """
-    parsed = re.fullmatch(r"(\d+)/(\d+)", shard or "1/1")
-    first, count = map(int, parsed.groups()) if parsed else (0, 0)
-    if not 1 <= first <= count:
-        raise UserError(f"--shard is i/n, from 1/n to n/n. Received: shard={shard}")
+    if not is_share(shard or "1/1"):
+        raise UserError(f"--shard must be i/n, from 1/n to n/n. Received: shard={shard}")
+    first, count = map(int, (shard or "1/1").split("/"))
     numbers = list(range(len(jobs)))
     random.Random(0).shuffle(numbers)
     return [jobs[number] for number in sorted(numbers[first - 1 :: count])]
+
+
+def is_share(text):
+    """Whether a text is of a share, i/n, from 1/n to n/n."""
+    parsed = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    return parsed is not None and 1 <= int(parsed[1]) <= int(parsed[2])
 
 
 class Sweep:

@@ -2,12 +2,11 @@
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 
 from harness.errors import Diverged, UserError
-from harness.files import is_aside, sweep, write_whole, writing
+from harness.files import check_directory, is_aside, sweep, write_whole, writing
 from harness.run import configuration, lock
 
 
@@ -36,9 +35,8 @@ class RunDirectory:
         known = self._known_config()
         if known is not None:
             self._compare(known, config, free)
-        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-        if self.writes and not os.access(there, os.W_OK):
-            raise self._unusable(f"{there} is not writable")
+        if self.writes:
+            check_directory("run_dir", self.path)
 
     def differing(self, config, free=()):
         """The names of the settings in which a configuration is not that of the run there."""

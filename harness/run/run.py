@@ -126,8 +126,7 @@ class Run(abc.ABC):
 
     def show(self, trainer):
         """Prints the configuration, and each network's size and normalizations."""
-        for name, value in self.config.settings().items():
-            print(f"{name}: {value}")
+        print(_described(self.config))
         # Said here of all layers at once: a layer need not say it in the first step.
         warnings.filterwarnings("ignore", ".* whitens groups of", UserWarning)
         replicas = 1 if self.config.synchronized else self.strategy.num_replicas_in_sync
@@ -160,3 +159,18 @@ def _memory():
             f"There is not enough memory ({reason(error) or type(error).__name__}). A smaller "
             "--batch_size needs less."
         ) from error
+
+
+def _described(config):
+    """A configuration as text: `name: value` in the groups of `--help`.
+
+    Behind what a preset or a flag has changed there is a note, which begins with #.
+    """
+    lines, group, defaults = [], None, type(config)()
+    for field in config.options():
+        if field.metadata["group"] != group:
+            group = field.metadata["group"]
+            lines.append(f"# {group}")
+        value, default = getattr(config, field.name), getattr(defaults, field.name)
+        lines.append(f"{field.name}: {value}" + f"  # changed from {default}" * (value != default))
+    return "\n".join(lines)

@@ -135,18 +135,6 @@ def test_a_load_above_half_the_cores_is_busy(monkeypatch, load, busy):
     assert machine.load_if_busy() == (load if busy else None)
 
 
-@pytest.mark.parametrize("texts", [["8", "x"], ["0"], [""]])
-def test_what_is_not_a_number_is_refused(texts):
-    with pytest.raises(program.BadFlag, match=f"--shapes .* Received: {'x'.join(texts)}"):
-        program.numbers("shapes", texts)
-
-
-@pytest.mark.parametrize("values", [["forward", "backward"], [""], []])
-def test_what_is_not_among_the_names_is_refused_with_them(values):
-    with pytest.raises(program.BadFlag, match=f"{', '.join(KINDS)}. Received: {','.join(values)}$"):
-        program.chosen("kinds", values, KINDS)
-
-
 def test_what_is_chosen_is_in_the_order_of_the_table():
     assert program.chosen("kinds", ["jit", "forward"], KINDS) == ["forward", "jit"]
 

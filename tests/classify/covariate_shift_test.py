@@ -166,8 +166,9 @@ def mistake(tmp_path, **fields):
 
 
 def test_mistakes(tmp_path):
-    assert "Received: exact,slices" in mistake(tmp_path, shift_estimators="exact,slices")
-    assert "clipped, penalized, sliced, exact" in mistake(tmp_path, shift_estimators="")
+    for names in ("exact,slices", ""):
+        with pytest.raises(ValueError, match="`shift_estimators` must be of clipped, penalized"):
+            dataclasses.replace(CONFIG, shift_estimators=names)
     assert "Received: 'norms'; there are" in mistake(tmp_path, shift_layers="norms")
     with pytest.raises(UserError, match="name --shift_layers"):
         sites(20, norm="none")
@@ -175,7 +176,8 @@ def test_mistakes(tmp_path):
         dataclasses.replace(CONFIG, shift_samples=1)
     with pytest.raises(ValueError, match="Received: shift_layers=norm_1, shift_estimators=None"):
         Config(shift_layers="norm_1")
-    assert "Received: exact,sliced" in mistake(tmp_path, shift_rate=1e-3)
+    assert "shift_estimators=exact,sliced" in mistake(tmp_path, shift_rate=1e-3)
+    assert "Received: shift_steps=3, shift" in mistake(tmp_path, shift_steps=3)
     with pytest.raises(ValueError, match="Received: shift_rate=-1"):
         dataclasses.replace(CONFIG, shift_rate=-1)
     with pytest.raises(ValueError, match="Received: keep_checkpoints=0"):

@@ -32,7 +32,7 @@ MISTAKES = {
     (
         *DISTURBANCE,
         "--sweeps=width",
-    ): "are of layers, dimension, batch_size, group_size, iterations",
+    ): "must be of layers, dimension, batch_size, group_size, iterations",
     (*DISTURBANCE, "--sweeps=layers"): "needs --run_dir",
     (*DISTURBANCE, "--sweeps=dimension", "--run_dir=Y"): "which --sweeps leaves out",
     (*DISTURBANCE, "--run_dir=Y"): "There is no run in Y: it has no config.json",

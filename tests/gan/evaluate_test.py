@@ -1,7 +1,9 @@
 """`gan.evaluate` on every kind of images, and with a user's mistakes."""
 
 import dataclasses
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -298,6 +300,9 @@ def test_samples_and_rows(run, kinds, tmp_path):
     assert other["frechet_distance"] != result["frechet_distance"]
 
 
+FEW = ["--metrics=frechet_distance", "--feature_rows=5"]
+CLASSES = "--num_classes=3"
+PART = "--generated=name:train[:5]"
 MISTAKES = {
     "Give --run_dir, .* or both of": [],
     "or both of --generated and": ["--generated=K/folder"],
@@ -305,14 +310,18 @@ MISTAKES = {
     "with these no --dataset": ["PAIR", "--dataset=digits"],
     "There is no run in .*nowhere": ["--run_dir=K/nowhere"],
     "There is no generator in .*unfinished": ["--run_dir=K/unfinished"],
-    "--metrics must be of .*Received: 'fid'": ["PAIR", "--metrics=fid"],
-    "--metrics must be of .*Received: ''": ["PAIR", "--metrics="],
-    "--feature_rows must be at least 0. Received: feature_rows=-1": ["PAIR", "--feature_rows=-1"],
-    "--image_size must be at least 1. Received: image_size=0": ["PAIR", "--image_size=0"],
-    "--num_classes must be at least 1": ["PAIR", "--num_classes=0"],
     "--save_statistics must end in .npz": ["PAIR", "--save_statistics=K/file"],
-    "Received: eval_samples=1": ["PAIR", "--eval_samples=1"],
+    "--feature_rows must come with .*feature_rows=5, metrics=fr": ["PAIR", *FEW],
+    "--num_classes is for .*Received: num_classes=3, and no generator": ["PAIR", "--num_classes=3"],
+    "--num_classes is for .*saved, which takes none": ["--generated=K/saved", "REF", CLASSES],
     "--features must be .*'nowhere'": ["PAIR", "--features=nowhere"],
+    "--generated: a split must be a whole .*Received: 'name:train\\[:5]'": [PART, "REF"],
+    "--generated: a split must be a whole .*Received: ':'": ["--generated=:", "REF"],
+    "--out must be a file .*which is a directory": ["PAIR", "--out=K/folder"],
+    "--out must be a file .*text.txt/x: Not a directory": ["PAIR", "--out=K/text.txt/x"],
+    "--generated: .*encrypted.npz is damaged.*encrypted": ["--generated=K/encrypted.npz", "REF"],
+    "--generated: .*vast.npz is damaged.*Unable to allocate": ["--generated=K/vast.npz", "REF"],
+    "--generated: The statistics in .*count=x$": ["--generated=K/counted.npz", "REF"],
     "--generated must be one of .*nowhere', which does not exist": ["--generated=K/nowhere", "REF"],
     "--generated must be one of .*Received: .*text.txt'$": ["--generated=K/text.txt", "REF"],
     "--generated: .*empty is a folder without images": ["--generated=K/empty", "REF"],
@@ -339,6 +348,22 @@ SHORT = {
 }
 
 
+def _save_hostile(folder):
+    """Files of numbers that NumPy and zipfile refuse by errors of many types."""
+    np.savez(folder / "counted.npz", mu=np.zeros(3), sigma=np.eye(3), count="x")
+    file = folder / "encrypted.npz"
+    np.savez(file, images=np.zeros([2, 8, 8, 1], np.uint8))
+    data = bytearray(file.read_bytes())
+    data[6] |= 1  # the flag in the entry, and in the list of entries
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(data)
+    header = io.BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": (10**8, 1000, 1000, 3)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    with zipfile.ZipFile(folder / "vast.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+
+
 @pytest.fixture(scope="module")
 def mistaken(kinds, digits):
     _save_run(kinds / "unfinished")
@@ -349,6 +374,7 @@ def mistaken(kinds, digits):
         _save_folder(kinds / name, digits[:count])
     (kinds / "damaged/0000.png").write_text("text")
     (kinds / "later/0001.png").write_bytes((kinds / "later/0000.png").read_bytes()[:80])
+    _save_hostile(kinds)
     np.savez(kinds / "other.npz", mu=np.zeros(3), sigma=np.eye(3))
     module = tf.Module()
     module.serve = tf.function(

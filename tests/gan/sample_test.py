@@ -125,10 +125,6 @@ def test_the_nearest_training_images(run, tmp_path):
 MISTAKES = {
     "Give --run_dir, .* or --generator": [],
     "Give --run_dir": ["--run_dir=K/run", "--generator=K/alone"],
-    "--what must be of images, grid, .*Received: 'grids'": ["--run_dir=K/run", "--what=grids"],
-    "Received: count=0": ["--run_dir=K/run", "--count=0"],
-    "2 of columns. Received: columns=1": ["--run_dir=K/run", "--columns=1"],
-    "--classes must be numbers .*'a,b'": ["--run_dir=K/run", "--classes=a,b"],
     "--classes must be below 10. Received: classes=10": ["--run_dir=K/run", "--classes=1,10"],
     "takes no labels. Received: classes=": ["--generator=K/alone", "--classes=1"],
     "nearest needs --training": ["--generator=K/alone", "--what=nearest"],

@@ -19,6 +19,7 @@ from harness.config import (
     Run,
     again,
     at_least,
+    between,
     option,
 )
 
@@ -30,8 +31,10 @@ NAN, INFINITE = float("nan"), float("inf")
     ("check", "passes", "fails"),
     [
         (at_least(2), [2, 10**9], [1, -3]),
-        (POSITIVE, [1e-300, 1], [0, -1, NAN, INFINITE]),
-        (NOT_NEGATIVE, [0, 1e300], [-1e-9, NAN, INFINITE]),
+        (between(2, 9), [2, 9], [1, 10, NAN]),
+        # As float32 has them.
+        (POSITIVE, [1e-37, 1, 3e38], [0, 1e-50, 1e39, -1, NAN, INFINITE]),
+        (NOT_NEGATIVE, [0, 3e38], [-1e-9, 1e39, NAN, INFINITE]),
         (SHARE, [0, 0.5, 1], [-0.1, 1.1, NAN]),
         (SHARE_BELOW_1, [0, 0.999], [1, NAN, -1]),
         (SEED, [0, 2**31 - 1], [-1, 2**31]),
@@ -57,7 +60,7 @@ class Part(Configuration):
         ("count", 1.0, "of type int or None"),
         ("count", True, "of type int or None"),
         ("count", "3", "of type int or None"),
-        ("rate", 0, "positive and finite"),
+        ("rate", 0, "from 1e-37 to 3e.38"),
         ("rate", None, "of type float"),
         ("rate", "fast", "of type float"),
         ("kind", "c", "one of .'a', 'b'."),

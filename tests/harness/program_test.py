@@ -70,7 +70,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 MISTAKES = {
-    ("--steps=-1",): "`steps` must be at least 0. Received: steps=-1",
+    ("--steps=-1",): "--steps must be a whole number, at least 0. Received: steps=-1 (see --help)",
     ("--steps=13",): "loss is nan, at step 13",
     ("--steps=many",): "many",
     ("--kind=c",): "must be one of a, b",

@@ -2,15 +2,18 @@
 
 import importlib.util
 import json
+import math
+import os
 import pathlib
 import sys
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import absl.logging
 import tensorflow as tf
 from absl import app, flags
 
+import tfnorm
 from tfnorm.benchmark import machine, table
 from tfnorm.benchmark.candidates import UNIT, candidates, layer_names
 from tfnorm.benchmark.kinds import KINDS
@@ -38,7 +41,14 @@ the forward pass, in units of the input's bytes. It is for a CPU: no call waits 
 
 SHAPES = ("64x8x8x256", "64x32x32x64", "1024x512")
 GROUP_SIZES = ("8", "16", "64", "none")
+# No sensible use reaches them, and no machine's memory what is beyond.
+CHANNELS, ROUNDS, ELEMENTS = 65_536, 1_000_000, 2**30
 DEFAULT_KINDS = ("forward", "forward_backward", "inference", "inference_matrix")
+
+
+OTHERS = """Any program:
+  --flagfile: File with more flags, one a line as --name=value.
+  --version: Show the versions of tfnorm and TensorFlow, and stop."""
 
 
 class BadFlag(Exception):
@@ -47,20 +57,24 @@ class BadFlag(Exception):
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    names = layer_names()
-    flags.DEFINE_list("layers", list(names), f"Layers to time, of {', '.join(names)}.")
-    flags.DEFINE_list("kinds", list(DEFAULT_KINDS), f"Kinds of call, of {', '.join(KINDS)}.")
-    flags.DEFINE_list("shapes", list(SHAPES), "Shapes of the input, as 64x8x8x256.")
-    flags.DEFINE_list(
-        "group_sizes", list(GROUP_SIZES), "Channels in a group; none: one group of all."
-    )
-    flags.DEFINE_integer("rounds", 30, "Turns that each call gets.")
-    flags.DEFINE_string(
-        "out",
-        None,
-        "Directory for benchmark.json, and with forward_backward for group_size.png, time against "
-        "group size (which needs matplotlib); left out, nothing is written.",
-    )
+    lists = {
+        "layers": (layer_names(), f"Layers to time, of {', '.join(layer_names())}."),
+        "kinds": (DEFAULT_KINDS, f"Kinds of call, of {', '.join(KINDS)}."),
+        "shapes": (SHAPES, "Shapes of the input, the channels last, as 64x8x8x256."),
+        "group_sizes": (GROUP_SIZES, "Channels in a group; none: one group of all."),
+    }
+    texts = {
+        "rounds": ("30", "How often each call is timed, in turns with the others."),
+        "out": (
+            None,
+            "Directory to write benchmark.json to, and with forward_backward group_size.png, time "
+            "against group size (which needs matplotlib); left out, nothing is written.",
+        ),
+    }
+    for name, (default, help) in lists.items():
+        flags.DEFINE_list(name, list(default), help, flags.FLAGS)
+    for name, (default, help) in texts.items():
+        flags.DEFINE_string(name, default, help, flags.FLAGS)
 
 
 def main() -> None:
@@ -69,13 +83,13 @@ def main() -> None:
     layers = chosen("layers", given.layers, layer_names())
     kinds = chosen("kinds", given.kinds, KINDS)
     sizes = [
-        None if size == "none" else numbers("group_sizes", [size])[0] for size in given.group_sizes
+        None if size == "none" else number("group_sizes", size, CHANNELS)
+        for size in given.group_sizes or [""]
     ]
-    shapes = [numbers("shapes", text.split("x")) for text in given.shapes]
-    (rounds,) = numbers("rounds", [str(given.rounds)])
-    for shape in shapes:
-        if not 2 <= len(shape) <= 5:
-            raise BadFlag(f"--shapes have 2 to 5 sizes. Received: {'x'.join(map(str, shape))}")
+    shapes = [chosen_shape(text) for text in given.shapes or [""]]
+    rounds = number("rounds", given.rounds, ROUNDS)
+    if given.out is not None:
+        check_out(given.out)
     if given.out and importlib.util.find_spec("matplotlib") is None:
         raise BadFlag("--out draws with matplotlib, which is not here: pip install matplotlib")
     absl.logging.set_verbosity(absl.logging.ERROR)  # exporting and loading say much
@@ -115,46 +129,92 @@ def head_line(here: dict[str, typing.Any]) -> str:
 def chosen(flag: str, values: list[str], names: Iterable[str]) -> list[str]:
     """Takes the values of a flag in the order of the names that there are; raises `BadFlag`."""
     if not values or set(values) - set(names):
-        raise BadFlag(f"--{flag} are of {', '.join(names)}. Received: {','.join(values)}")
+        raise BadFlag(
+            f"--{flag} must be of {', '.join(names)}. Received: {flag}={','.join(values)!r}"
+        )
     return [name for name in names if name in values]
 
 
-def numbers(flag: str, texts: list[str]) -> list[int]:
-    """Reads the positive numbers of a flag's texts; raises `BadFlag` where one is not."""
+def number(flag: str, text: str, most: int) -> int:
+    """Reads a positive number of a flag; raises `BadFlag` where it is none, or above the most."""
     try:
-        values = [int(text) for text in texts]
+        value = int(text)
     except ValueError:
-        values = [0]
-    if min(values) < 1:
-        raise BadFlag(f"--{flag} are positive numbers. Received: {'x'.join(texts)}")
-    return values
+        value = 0
+    if not 1 <= value <= most:
+        raise BadFlag(
+            f"--{flag} must be a whole number from 1 to {most:,}. Received: {flag}={text!r}"
+        )
+    return value
+
+
+def chosen_shape(text: str) -> list[int]:
+    """Reads the shape of an input, as 64x8x8x256; raises `BadFlag`."""
+    try:
+        shape = [int(size) for size in text.split("x")]
+    except ValueError:
+        shape = []
+    if not 2 <= len(shape) <= 5 or min(shape) < 1 or math.prod(shape) > ELEMENTS:
+        raise BadFlag(
+            "--shapes must be of 2 to 5 whole numbers, as 64x8x8x256, whose product is at most "
+            f"{ELEMENTS:,}. Received: shapes={text!r}"
+        )
+    return shape
+
+
+def check_out(path: str) -> None:
+    """Raises `BadFlag` if nothing can be written to a directory: before anything is timed."""
+    here = pathlib.Path(path).absolute()
+    try:
+        there = next(each for each in (here, *here.parents) if each.exists())
+        can_be = bool(path) and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    except OSError:
+        can_be = False
+    if not can_be:
+        raise BadFlag(f"--out must be a directory that can be written to. Received: out={path!r}")
+
+
+def parse(arguments: list[str]) -> list[str]:
+    """Parses a command line; leaves after `--help` and `--version`, and after a mistake."""
+    asked = set(arguments[1:])
+    if {"--help", "-h"} & asked:
+        own = flags.FLAGS.module_help(sys.modules[__name__])
+        print(USAGE.strip(), own.partition("\n")[2], OTHERS, sep="\n\n")
+        sys.exit(0)
+    if "--version" in asked:
+        print(f"tfnorm {tfnorm.__version__}, tensorflow {tf.__version__}")
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(arguments)
+    except (flags.Error, ValueError) as error:
+        leave(f"{str(error).splitlines()[0]} See --help.")
+    if rest[1:]:
+        leave(f"Arguments are flags, --name=value. Received: {' '.join(rest[1:])}")
+    return rest
+
+
+def guarded(main: Callable[[], None]) -> None:
+    """Calls `main`; what a user can mend ends in one line, and exit code 1."""
+    try:
+        main()
+    except (BadFlag, OSError) as error:
+        leave(str(error))
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        leave(f"There is not enough memory for this. Received: {str(error).splitlines()[0]}")
+    except KeyboardInterrupt:
+        leave("Interrupted.")
+
+
+def leave(message: str) -> typing.NoReturn:
+    """Ends the program with a mistake in one line."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
 
 
 def run(arguments: list[str]) -> None:
     """Runs the program on its command line; a mistake is one line, and exit code 1."""
     define_flags()
-
-    def parse(arguments: list[str]) -> list[str]:
-        if {"--help", "-h"} & set(arguments[1:]):
-            print(USAGE.strip(), flags.FLAGS.main_module_help(), sep="\n\n")
-            sys.exit(0)
-        try:
-            rest = flags.FLAGS(arguments)
-        except flags.Error as error:
-            sys.exit(f"error: {str(error).splitlines()[0]} See --help.")
-        if rest[1:]:
-            sys.exit(f"error: Arguments are flags, --name=value. Received: {' '.join(rest[1:])}")
-        return rest
-
-    def guarded(_: list[str]) -> None:
-        try:
-            main()
-        except (BadFlag, OSError) as error:
-            sys.exit(f"error: {error}")
-        except KeyboardInterrupt:
-            sys.exit("error: Interrupted.")
-
-    app.run(guarded, argv=arguments, flags_parser=parse)
+    app.run(lambda _: guarded(main), argv=arguments, flags_parser=parse)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,11 @@ def test_the_flags_choose():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"sweeps": ["width"]}, "--sweeps are of .* Received: width"),
-        ({"norms": ["bn", "ln"]}, "--norms are of bn, itn, zca, cd, pca. Received: ln"),
+        ({"sweeps": ["width"]}, "--sweeps must be of .* Received: sweeps=width"),
+        (
+            {"norms": ["bn", "ln"]},
+            "--norms must be of bn, itn, zca, cd, pca, with commas. Received: norms=bn,ln",
+        ),
         ({"sweeps": ["layers"]}, "layers needs --run_dir"),
         ({"sweeps": ["dimension"], "run_dir": "there"}, "--run_dir is for the sweep layers"),
     ],

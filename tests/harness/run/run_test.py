@@ -18,6 +18,18 @@ class Config(config.Normalization, config.Run):
     steps: int = config.again(config.Run, "steps", 3)
 
 
+def test_the_configuration_is_shown_in_groups_with_what_was_changed():
+    text = run._described(Config(norm="zca", seed=3))
+    lines = text.splitlines()
+    heads = [line for line in lines if line.startswith("#")]
+    assert heads == ["# Normalization", "# Training", "# Run"]
+    assert "norm: zca  # changed from itn" in lines and "seed: 3  # changed from 0" in lines
+    assert lines.index("# Training") < lines.index("steps: 3") < lines.index("# Run")
+    assert text.count("changed") == 2
+    names = [line.partition(": ")[0] for line in lines if line[0] != "#"]
+    assert names == list(Config().settings())
+
+
 class Trainer:
     """Counts."""
 

@@ -1,0 +1,67 @@
+"""Flags that cannot be meant together: one of them does nothing with what another says."""
+
+import typing
+
+from harness import norm_names
+from harness.errors import UserError
+
+
+class Needs(typing.NamedTuple):
+    """What a flag needs to do anything.
+
+    Attributes:
+        flag: its name.
+        fields: fields of a configuration, one of which must have one of the values.
+        values: function to these values.
+        neutral: what the flag may be given as without them.
+    """
+
+    flag: str
+    fields: tuple[str, ...]
+    values: typing.Callable[[], typing.Sequence]
+    neutral: tuple = ()
+
+
+def _decomposed():
+    """Norms that a device can be chosen for."""
+    return "pca", "zca"
+
+
+def _averaged():
+    """Norms of which a moving average is kept, of statistics of batches."""
+    return ("bn", "unitization", *norm_names.whitenings())
+
+
+# Of the fields of a `Normalization`; `norm` stands for a program's fields that are norms.
+NORMALIZATION = (
+    Needs("group_size", ("norm",), norm_names.grouped, neutral=(None,)),
+    Needs("iterations", ("norm",), lambda: ("itn", "gw")),
+    Needs("estimate", ("norm",), norm_names.whitenings, neutral=("covariance",)),
+    Needs("device", ("norm",), _decomposed, neutral=(None,)),
+    Needs("norm_momentum", ("norm",), _averaged),
+    Needs("synchronized", ("norm",), _averaged, neutral=(False,)),
+    Needs("epsilon", ("norm",), lambda: [name for name in norm_names.norms() if name != "none"]),
+)
+
+
+def check(config, given, needs, norms=("norm",)):
+    """Raises `UserError` at a flag that was given and does nothing.
+
+    Args:
+        config: a configuration, with the flags in it.
+        given: names of the flags that were given.
+        needs: a list of `Needs`.
+        norms: the fields that are norms.
+    """
+    for flag, fields, values, neutral in needs:
+        if flag not in given or getattr(config, flag) in neutral:
+            continue
+        fields = norms if fields == ("norm",) else fields
+        values = values()
+        if not any(getattr(config, field) in values for field in fields):
+            texts = "|".join("none" if value is None else value for value in values)
+            rule = " or ".join(f"--{field}={texts}" for field in fields)
+            there = ", ".join(f"{name}={getattr(config, name)}" for name in (flag, *fields))
+            raise UserError(
+                f"--{flag} must come with {rule}: else it changes nothing. Received: {there}"
+            )

@@ -1,0 +1,114 @@
+"""Commands of flags that cannot be meant, each with what its one line has.
+
+R is a directory that is not there, F a folder with `text.txt` and the run `run`.
+"""
+
+GAN = ("gan.train", "--preset=quickstart", "--run_dir=R")
+CLASSIFY = ("classify.train", "--preset=quickstart", "--run_dir=R")
+PAIR = ("gan.evaluate", "--generated=F/a.npz", "--reference=F/a.npz", "--features=digits")
+STABILITY = ("gan.experiment", "--name=stability", "--out=R")
+EXPERIMENT = ("classify.experiment", "--out=R")
+FEATURES = ("gan.train_features", "--out=R")
+SAVED = ("classify.evaluate", "--saved_model=F/text.txt")
+BENCHMARK = ("tfnorm.benchmark",)
+
+# They fail before TensorFlow is loaded.
+EARLY = {
+    # What is missing, and what is no flag.
+    ("gan.train",): "--preset is required: one of quickstart",
+    ("gan.train", "--preset=quickstart"): "--run_dir is required",
+    (*GAN, "--stepz=3"): "Unknown command line flag 'stepz'. Did you mean: steps ?",
+    (*GAN, "--nodry_run=3"): "--nodry_run=3 does not take an argument",
+    (*GAN, "steps=3"): "Arguments are flags, --name=value. Received: steps=3",
+    ("gan.train", "--run_dir"): "Missing value for flag --run_dir",
+    (*GAN, "--flagfile=F/none"): "--flagfile must be a file of flags",
+    (*GAN, "--flagfile=F"): "--flagfile must be a file of flags",
+    (*GAN, "--flagfile=F/bytes"): "--flagfile must be a file of flags, text in UTF-8. Received: ",
+    (*GAN, "--flagfile=F/flags"): "--steps must be a whole number, from 1 to 1,000,000,000. Rece",
+    ("gan.evaluate",): "or both of --generated and --reference, and with these no --dataset",
+    (*PAIR, "--dataset=digits"): "dataset=digits",
+    ("classify.evaluate",): "not both. Received: neither",
+    (*SAVED, "--run_dir=F/run"): "not both. Received: both",
+    (*SAVED, "--which=best"): "--which is of a run: it needs --run_dir. Received: which=best",
+    ("gan.sample",): "Give --run_dir, a run that is complete, or --generator",
+    ("gan.sample", "--run_dir=F/run", "--out=F/text.txt"): "--out must be a directory to write to",
+    ("gan.train_features",): "--out is required",
+    ("gan.experiment",): "--name is required",
+    ("classify.experiment", "--name=vgg"): "--out is required",
+    # Where nothing can be written.
+    ("gan.train", "--preset=quickstart", "--run_dir=F/text.txt"): "run_dir=F/text.txt, which is no",
+    ("classify.train", "--preset=quickstart", "--run_dir=F/text.txt/r"): "r: Not a directory",
+    (*PAIR, "--out=F"): "--out must be a file to write. Received: out=F, which is a directory",
+    (*PAIR, "--out=F/text.txt/o.json"): "--out must be a file to write. Received: out=F/text.txt/o",
+    (*SAVED, "--out=F"): "--out must be a file to write. Received: out=F, which is a directory",
+    ("gan.train_features", "--out=F/text.txt"): "--out must be a directory to write to. Received: ",
+    ("gan.train_features", "--out=F"): "Received: out=F, which is something else",
+    ("gan.experiment", "--name=cost", "--out=F/text.txt"): "--out must be a directory to write to",
+    ("classify.experiment", "--name=vgg", "--out=F/text.txt/o"): "--out must be a directory to wri",
+    (*BENCHMARK, "--out=F/text.txt"): "--out must be a directory that can be written to. Received",
+    # What changes nothing.
+    (*GAN, "--norm=cd", "--device=gpu"): "--device must come with --norm=pca|zca or --discriminat",
+    (*GAN, "--norm=bn", "--group_size=8"): "Received: group_size=8, norm=bn, discriminator_norm=n",
+    (*GAN, "--norm=cd", "--iterations=6"): "--iterations must come with --norm=itn|gw or",
+    (*GAN, "--norm=bn", "--estimate=matrix"): "--estimate must come with --norm=pca|zca|cd|itn",
+    (*GAN, "--norm=ln", "--norm_momentum=0.3"): "--norm_momentum must come with --norm=bn|unit",
+    (*GAN, "--norm=gn", "--synchronized"): "--synchronized must come with",
+    (*GAN, "--norm=none", "--epsilon=1e-5"): "--epsilon must come with",
+    (*GAN, "--coloring_rank=2"): "--coloring_rank must come with --recovery=factorized_coloring",
+    (*GAN, "--gradient_penalty_weight=2"): "must come with --gradient_penalty=wgan_gp|dragan",
+    (*CLASSIFY, "--epochs=3", "--steps=9"): "--epochs must come with --steps=none: else",
+    (*CLASSIFY, "--schedule=cosine", "--decay_at=0.5"): "--decay_at must come with --schedule=ste",
+    (*CLASSIFY, "--schedule=constant", "--decay_rate=0.5"): "--decay_rate must come with --schedu",
+    (*CLASSIFY, "--norm=zca", "--groups=4"): "--groups must come with --norm=gn",
+    (*CLASSIFY, "--norm=bn", "--device=cpu"): "--device must come with --norm=pca|zca",
+    (*CLASSIFY, "--nesterov"): "`nesterov` needs a momentum",
+    (*CLASSIFY, "--shift_samples=9"): "`shift_samples` needs `shift_estimators`",
+    (*PAIR, "--metrics=frechet_distance", "--feature_rows=5"): "--feature_rows must come with",
+    # Of experiments.
+    (*STABILITY, "--archs=dcgan"): "--archs is not a flag of stability, which takes",
+    (*EXPERIMENT, "--name=vgg", "--rates=1"): "Received: name=vgg, rates=1",
+}
+# These need it.
+LATE = {
+    (*GAN, "--batch_size=1000000"): "A batch must fit in memory: one of 1,000,000 images is",
+    (*CLASSIFY, "--batch_size=1000000", "--width=2048"): "Received: batch_size=1000000",
+    (*FEATURES, "--batch_size=1000000"): "Received: batch_size=1000000",
+    (*GAN, "--image_size=8192"): "`image_size` must be one of [28, 32, 48, 64, 128]. Received",
+    (*CLASSIFY, "--image_size=8192"): "must fit in memory. Received: 1437 images of 8192x8192x1",
+    (*GAN, "--norm=gn", "--group_size=24"): "group_size=24, site='norm_1', channels=32",
+    (*GAN, "--recovery=factorized_coloring"): "must be of a conditional network",
+    (
+        *GAN,
+        "--conditional=projection",
+        "--recovery=none",
+    ): "A site with labels must have a recovery",
+    (*CLASSIFY, "--shift_estimators=exact", "--shift_steps=9"): "--shift_steps must come with",
+    (*CLASSIFY, "--shift_estimators=exact", "--shift_layers=x"): "Received: 'x'; there are image",
+    (*CLASSIFY, "--norm=gn", "--group_size=none", "--groups=3"): "groups=3, group_size=None",
+    (*CLASSIFY, "--model=vgg", "--variant=arc_a"): "`variant` of vgg must be one of ['plain']",
+    (*CLASSIFY, "--test_split=train[:5]"): "Received: split='train[:5]'",
+    (*GAN, "--dataset=ünïcödé"): "There is no dataset 'ünïcödé' without --data_dir",
+    (*GAN, "--dataset=../.."): "There is no dataset '../..' without --data_dir",
+    (*GAN, "--features=ünïcödé"): "--features must be 'digits', 'tfgan_inception', a directory",
+    (*PAIR, "--num_classes=3"): "--num_classes is for a generator that takes labels. Received: n",
+    (*SAVED, "--dataset=digits"): "F/text.txt must be a SavedModel",
+    ("gan.evaluate", "--run_dir=F/run"): "F/run does not fit this program: `steps` must be of typ",
+    ("classify.evaluate", "--run_dir=F/text.txt"): "F/text.txt is not empty and not the directory",
+    (*STABILITY, "--norms=bn", "--estimates=matrix"): "--norms, --recoveries and --estimates leave",
+    (*STABILITY, "--settings=2e-4:Z"): "--settings must be of 1e-4:A",
+    (*EXPERIMENT, "--name=vgg", "--norms=gn-3"): "--norms must be of bn, pca, zca, cd, itn",
+    (*EXPERIMENT, "--name=micro_batch", "--seeds=9", "--seed=2147483647"): "seed=2147483648",
+    (*EXPERIMENT, "--name=disturbance", "--sweeps=layers"): "The sweep layers needs --run_dir",
+    (*EXPERIMENT, "--name=disturbance", "--samples=1000000"): "Received: samples=1000000",
+}
+# These are also called as processes: some that are told early, and of each kind one that is not.
+PROCESSES = [
+    *[command for command in EARLY if command[0] != "tfnorm.benchmark"][::2],
+    (*GAN, "--image_size=8192"),
+    (*CLASSIFY, "--image_size=8192"),
+    (*CLASSIFY, "--test_split=train[:5]"),
+    (*PAIR, "--num_classes=3"),
+    (*SAVED, "--dataset=digits"),
+    (*EXPERIMENT, "--name=vgg", "--norms=gn-3"),
+    (*STABILITY, "--settings=2e-4:Z"),
+]
