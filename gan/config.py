@@ -33,8 +33,8 @@ class Config(Run, Normalization, Data):
     test_split: str | None = option(
         None,
         "Data",
-        "Split of the dataset that samples are measured against; none: test, else validation, else, "
-        "where there is neither, the training images.",
+        "Split of the dataset that samples are measured against; none: test, else validation, "
+        "else, where there is neither, the training images.",
     )
     image_size: int = again(
         Data,
