@@ -150,8 +150,8 @@ def test_a_selection_is_saved_loaded_and_trained(tmp_path, application):
 
 # A network that is trained
 
-README = (pathlib.Path(__file__).parents[1] / "README.md").read_text("utf-8")
-(SHOWN,) = re.findall(r"^ +(lambda name, config: tfnorm\.BatchWhitening\(.*\)),$", README, re.M)
+PAGE = (pathlib.Path(__file__).parents[1] / "docs/replace_and_fold.md").read_text("utf-8")
+(SHOWN,) = re.findall(r"^ +(lambda name, config: tfnorm\.BatchWhitening\(.*\)),$", PAGE, re.M)
 
 
 def configured(method, **options):
@@ -189,7 +189,7 @@ def accuracy(model, images, labels):
 @pytest.mark.parametrize(
     "make_layer",
     [
-        pytest.param(eval(SHOWN), id="README"),
+        pytest.param(eval(SHOWN), id="docs"),
         configured("zca", group_size=16),
         configured("cd", group_size=16),
         configured("cd"),

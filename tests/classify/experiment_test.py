@@ -21,9 +21,9 @@ MISTAKES = {
     ("--name=micro_batch", "--out=Y", "--archs=vgg19"): "--archs is not a flag of micro_batch",
     ("--name=vgg", "--out=Y", "--norms=bn-16"): "Received: norm='bn-16'",
     ("--name=time", "--out=Y", "--norms=layer"): "Received: norm='layer'",
-    ("--name=micro_batch", "--out=Y", "--norms=gn"): "Received: gn",
-    ("--name=imagenet", "--out=Y", "--norms=itn"): "Received: itn",
-    ("--name=time", "--out=Y", "--archs=vgg16"): "Received: vgg16",
+    ("--name=micro_batch", "--out=Y", "--norms=gn"): "Received: norms=gn",
+    ("--name=imagenet", "--out=Y", "--norms=itn"): "Received: norms=itn",
+    ("--name=time", "--out=Y", "--archs=vgg16"): "Received: archs=vgg16",
     (*TIME, "--out=Y", "--rounds=0"): "Received: rounds=0",
     (*TIME, "--out=Y", "--image_size=none"): "Received: image_size=none",
     (*TIME, "--out=Z", "--norms=gn-3"): "Run resnet18: Groups must divide",
@@ -36,7 +36,7 @@ MISTAKES = {
     (*DISTURBANCE, "--sweeps=layers"): "needs --run_dir",
     (*DISTURBANCE, "--sweeps=dimension", "--run_dir=Y"): "which --sweeps leaves out",
     (*DISTURBANCE, "--run_dir=Y"): "There is no run in Y: it has no config.json",
-    (*DISTURBANCE, "--norms=ln"): "Received: ln",
+    (*DISTURBANCE, "--norms=ln"): "Received: norms=ln",
     (*DISTURBANCE, "--normalizer=max"): "must be one of sqrt, dimension",
     (*DISTURBANCE, "--batches=1"): "Received: batches=1",
     (*DISTURBANCE, "--samples=0"): "Received: samples=0",
@@ -137,6 +137,6 @@ def test_a_users_mistake_is_one_line(timed, call, folder):
         code, _, error = call(*words)
         (line,) = error.splitlines()
         assert code == 1
-        assert line.startswith("error: ") and said in line, line
+        assert line.startswith("error: ") and said in line, (said, line)
     assert not (folder / "Y").exists()
     assert not (folder / "Z" / "runs").exists()

@@ -49,7 +49,7 @@ def test_a_damaged_image_is_named(content):
     files = encoded_images(files)
     batches = named_evaluation_batches(files, SYMMETRIC, 9, batch_size=5)
     assert next(batches)["images"].shape == (5, 9, 9, 3)
-    with pytest.raises(UserError, match="image 7 of files must be a whole JPEG"):
+    with pytest.raises(UserError, match="image 7 of files must be a whole PNG, JPEG"):
         next(batches)
 
     order = shuffled_indices(3, np.arange(48), 12).numpy()
@@ -61,7 +61,7 @@ def test_a_damaged_image_is_named(content):
     batches = attributed(make(tf.distribute.InputContext(1, 0, 1)), files, **kwargs)
     for _ in range(step - 3):
         next(batches)
-    with pytest.raises(UserError, match="image 7 of files must be a whole JPEG") as info:
+    with pytest.raises(UserError, match="image 7 of files must be a whole PNG, JPEG") as info:
         next(batches)
     assert "{{" not in str(info.value) and "\n" not in str(info.value)
 

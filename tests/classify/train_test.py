@@ -149,7 +149,7 @@ def test_a_dry_run_shows_the_network_and_writes_nothing(folder, call):
         "classify.train", *FLAGS, "--dry_run", "--norm=zca", f"--run_dir={never}"
     )
     assert (code, error) == (0, "")
-    assert "norm: zca\n" in out
+    assert "norm: zca  # changed" in out
     # 64 inputs, two layers of 16, 10 classes, and neither scale nor shift.
     assert f"mlp_2: {64 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10:,} parameters" in out
     assert "  norm_1: zca, 16 channels, groups of 4\n" in out

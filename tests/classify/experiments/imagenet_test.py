@@ -51,7 +51,7 @@ def test_the_flags_choose():
     for job in jobs:
         assert all(getattr(job.config, name) == value for name, value in imagenet.SMALL.items())
         assert job.config.variant == "arc_b"
-    with pytest.raises(UserError, match="Received: itn"):
+    with pytest.raises(UserError, match="Received: norms=itn"):
         imagenet.jobs(imagenet.EXPERIMENT.request(norms=["itn"]))
 
 

@@ -91,7 +91,7 @@ def test_the_flags_choose():
     [
         ({"norms": ["layer"]}, ValueError, "Received: norm='layer'"),
         ({"norms": ["unitization-16"]}, ValueError, "Received: norm='unitization-16'"),
-        ({"archs": ["resnet34"]}, UserError, "Received: resnet34"),
+        ({"archs": ["resnet34"]}, UserError, "Received: archs=resnet34"),
     ],
 )
 def test_what_there_is_not_is_refused(options, error, said):

@@ -54,9 +54,9 @@ def test_the_small_scale_has_groups_that_its_channels_fill():
     [
         ({"norms": ["layer"]}, ValueError, "Received: norm='layer'"),
         ({"norms": ["bn-16"]}, ValueError, "Received: norm='bn-16'"),
-        ({"norms": ["unitization"]}, UserError, "Received: unitization"),
-        ({"norms": ["gn-16"]}, UserError, "Received: gn-16"),
-        ({"estimates": ["mean"]}, UserError, "Received: mean"),
+        ({"norms": ["unitization"]}, UserError, "Received: norms=unitization"),
+        ({"norms": ["gn-16"]}, UserError, "Received: norms=gn-16"),
+        ({"estimates": ["mean"]}, UserError, "Received: estimates=mean"),
     ],
 )
 def test_what_there_is_not_is_refused(options, error, said):

@@ -82,8 +82,8 @@ def test_the_flags_choose():
         ({"norms": ["zca-0"]}, "Received: norm='zca-0'"),
         ({"norms": ["bn-16"]}, "Received: norm='bn-16'"),
         ({"norms": ["zca-"]}, "Received: norm='zca-'"),
-        ({"settings": ["2e-4:F", "A"]}, "Received: 2e-4:F"),
-        ({"recoveries": ["color"]}, "Received: color"),
+        ({"settings": ["2e-4:F", "A"]}, "Received: settings=2e-4:F"),
+        ({"recoveries": ["color"]}, "Received: recoveries=color"),
         ({"norms": ["bn"], "estimates": ["matrix"]}, "leave no run"),
     ],
 )
