@@ -14,6 +14,7 @@ import tempfile
 OPENING = "```python"
 CLOSING = "```"
 CHECKOUT = "# From a checkout."
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def python_blocks(text: str) -> list[tuple[int, str]]:
@@ -43,7 +44,7 @@ def run_block(first_line: int, source: str, path: pathlib.Path) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         script = pathlib.Path(folder, path.name)
         script.write_text("\n" * (first_line - 1) + source, "utf-8")
-        own = {"PYTHONPATH": str(path.resolve().parent)} if source.startswith(CHECKOUT) else {}
+        own = {"PYTHONPATH": str(ROOT)} if source.startswith(CHECKOUT) else {}
         done = subprocess.run([sys.executable, script], cwd=folder, env=os.environ | own)
         return done.returncode == 0
 
