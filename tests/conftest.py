@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import os
 import pathlib
 import resource
 import tempfile
@@ -10,6 +11,10 @@ import hypothesis.configuration
 import pytest
 
 from tests.calls import Calls
+
+# Two processes on two cores have no work for more threads, which would wait for each other. Read
+# when TensorFlow is imported, here and in the processes that tests start.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # What hypothesis remembers is not for the checkout.
 hypothesis.configuration.set_hypothesis_home_dir(
