@@ -54,7 +54,8 @@ def numbers_of(kind, check):
         except ValueError:
             return False
 
-    return Check(f"numbers {check.rule}", passes)
+    what = "whole numbers" if kind is int else "numbers"
+    return Check(f"{what} {check.rule}", passes)
 
 
 # The bounds of numbers. No sensible use reaches the upper ones, and beyond them there is no such

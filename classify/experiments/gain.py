@@ -12,8 +12,7 @@ from classify import presets
 from classify.config import Config
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
-from harness.config import BATCH, between, numbers_of
-from harness.errors import UserError
+from harness.config import BATCH, POSITIVE, TIMES, numbers_of
 from harness.experiments.experiment import Experiment, Flag, Job
 from harness.figures.lines import write_lines
 from harness.norm_names import norm_text, parse_norm, whitenings
@@ -47,8 +46,8 @@ def jobs(request):
     """One for each seed, learning rate, batch size and norm: a whole table of each seed first."""
     task = request.task or "cifar10"
     base = request.override(TASKS[task])
-    sizes = _numbers("batch_sizes", request.batch_sizes, int) or [base.batch_size]
-    rates = _numbers("rates", request.rates, float) or RATES[task]
+    sizes = dict.fromkeys(map(int, request.batch_sizes or [base.batch_size]))
+    rates = dict.fromkeys(map(float, request.rates or RATES[task]))
     seeds = SEEDS if request.seeds is None else request.seeds
     jobs = []
     for seed in range(base.seed, base.seed + seeds):
@@ -105,21 +104,6 @@ def report(outcomes, out):
         rate = best[size, name]
         lines[f"{name}, {rate:g}"] = _curve(kinds[size, name][rate])
     write_lines(out / "figure.png", panels, "epoch", "test accuracy, %")
-
-
-def _numbers(flag, texts, kind):
-    """The numbers in a list of texts."""
-    numbers = []
-    for text in texts or ():
-        try:
-            number = kind(text)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf:
-            what = "integers" if kind is int else "numbers"
-            raise UserError(f"--{flag} must be positive {what}, with commas. Received: {text}")
-        numbers.append(number)
-    return list(dict.fromkeys(numbers))
 
 
 def _with_norm(config, name):
@@ -190,9 +174,21 @@ EXPERIMENT = Experiment(
     flags=(
         flags.NORMS,
         Flag("task", "What is learnt.", choices=tuple(TASKS), default="cifar10"),
-        Flag("rates", "Learning rates at the start.", is_list=True),
-        Flag("batch_sizes", "Images in a batch.", is_list=True, check=numbers_of(int, BATCH)),
-        Flag("seeds", "Number of seeds, from --seed on.", int, check=between(1, 1_000)),
+        Flag(
+            "rates",
+            "Learning rates at the start.",
+            is_list=True,
+            check=numbers_of(float, POSITIVE),
+            default="three of the task's",
+        ),
+        Flag(
+            "batch_sizes",
+            "Images in a batch.",
+            is_list=True,
+            check=numbers_of(int, BATCH),
+            default="the task's",
+        ),
+        Flag("seeds", "Number of seeds, from --seed on.", int, check=TIMES, default=str(SEEDS)),
     ),
     fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),
     jobs=jobs,

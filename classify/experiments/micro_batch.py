@@ -10,7 +10,7 @@ import statistics
 from classify import presets
 from classify.experiments import flags, trained
 from classify.experiments.trained import accuracy
-from harness.config import between
+from harness.config import TIMES
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 
@@ -139,7 +139,7 @@ EXPERIMENT = Experiment(
             "seeds",
             "Number of seeds, from --seed on.",
             int,
-            check=between(1, 1_000),
+            check=TIMES,
             default=str(SEEDS),
         ),
     ),

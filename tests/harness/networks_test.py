@@ -3,7 +3,7 @@
 import keras
 
 from harness.networks import describe_networks
-from tfnorm import BatchWhitening
+from tfnorm import BatchWhitening, GroupWhitening
 
 
 def network():
@@ -36,3 +36,10 @@ def test_too_few_rows_are_a_warning_with_the_numbers():
         "  warning: vectors whitens groups of 8 channels by the statistics of 15"
     )
     assert "fewer than 16" in warning
+
+
+def test_too_few_values_of_a_sample_are_a_warning_too():
+    inputs = keras.Input((3, 3, 8))
+    model = keras.Model(inputs, GroupWhitening(8, name="maps")(inputs))
+    (warning,) = [line for line in describe_networks([model], 99).splitlines() if "warning" in line]
+    assert warning.startswith("  warning: maps whitens 8 groups by the 9 values")

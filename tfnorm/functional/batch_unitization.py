@@ -5,20 +5,15 @@ Unitizing Layers' Outputs", CVPR 2020, and the authors' released layer.
 """
 
 import functools
-import math
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfnorm.functional import statistics
-from tfnorm.functional.compilation import compiled, has_compiler
+from tfnorm.functional.compilation import compiled, is_worth_compiling
 from tfnorm.functional.gradients import custom_gradient
 from tfnorm.functional.shapes import known_size
 from tfnorm.functional.vector_unitization import unitize_vectors
-
-# Elements from which on XLA was measured to be the faster, and samples where they are unknown.
-_MANY = 500_000
-_BATCH = 32
 
 
 def batch_unitization(
@@ -71,7 +66,7 @@ def batch_unitization(
     if weights is None and x.shape[1] == 1:
         y, mean, variance = unitize_vectors(x[:, 0], alpha, gamma, beta, epsilon, sum_replicas)
         return y[:, tf.newaxis], mean, variance
-    if weights is None and sum_replicas is statistics.one_replica and _compiles(x):
+    if weights is None and sum_replicas is statistics.one_replica and is_worth_compiling(x):
         return _compiled(epsilon)(x, alpha, gamma, beta)
     return _unitize(x, alpha, gamma, beta, epsilon, weights, sum_replicas)
 
@@ -84,16 +79,6 @@ def _compiled(epsilon: float) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Te
         return _unitize(x, alpha, gamma, beta, epsilon, None, statistics.one_replica)
 
     return compiled(unitize)
-
-
-def _compiles(x: tf.Tensor) -> bool:
-    """Whether x (samples, pixels, channels) is for XLA: if it is large, and of one shape.
-
-    It compiles for each shape anew, and sequences may be of any length.
-    """
-    batch, *sizes = x.shape
-    elements = (batch or _BATCH) * math.prod(size or 0 for size in sizes)
-    return x.dtype == tf.float32 and elements >= _MANY and has_compiler()
 
 
 def _unitize(

@@ -1,12 +1,17 @@
 """XLA: what it compiles, and whether it does."""
 
 import functools
+import math
 import typing
 from collections.abc import Callable
 
 import tensorflow as tf
 
 Function = typing.TypeVar("Function", bound=Callable[..., typing.Any])
+
+# Elements from which on XLA was measured to be the faster, and samples where they are unknown.
+_MANY = 500_000
+_BATCH = 32
 
 
 def compiled(function: Function) -> Function:
@@ -16,6 +21,17 @@ def compiled(function: Function) -> Function:
     and called often: a function made in each call would be traced in each.
     """
     return typing.cast(Function, tf.function(function, jit_compile=True, autograph=False))
+
+
+def is_worth_compiling(x: tf.Tensor) -> bool:
+    """Whether x (samples, pixels, channels) is for XLA: if it is large, and of one shape.
+
+    It compiles for each shape anew, and sequences may be of any length.
+    """
+    batch, *sizes = x.shape
+    elements = (batch or _BATCH) * math.prod(size or 0 for size in sizes)
+    is_large = x.dtype == tf.float32 and elements >= _MANY
+    return is_large and not is_compiling() and has_compiler()
 
 
 @functools.cache

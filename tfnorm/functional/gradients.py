@@ -39,3 +39,32 @@ def nested_gradient(
         return typing.cast(tf.Tensor, own(*map(tf.identity, tensors)))
 
     return call
+
+
+def connected(
+    derivatives: int,
+    pullback: Callable[..., tf.Tensor],
+    x: tf.Tensor,
+    value: tf.Tensor,
+    *kept: tf.Tensor,
+) -> tf.Tensor:
+    """Makes a value a function of x, as far as so many derivatives, one after another, see.
+
+    Args:
+        derivatives: how many; of 0 the value is a number.
+        pullback: `pullback(y, dy, *kept)`, the gradient of x where the value is y.
+        x, value: tensors; value is not differentiated itself.
+        *kept: tensors that the pullback takes beside, which carry no gradient.
+    """
+    if not derivatives:
+        return value
+
+    @nested_gradient
+    def function(x: tf.Tensor, value: tf.Tensor, *kept: tf.Tensor):
+        def gradient(dy: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+            y = connected(derivatives - 1, pullback, x, value, *kept)
+            return pullback(y, dy, *kept), None, *[None for _ in kept]
+
+        return tf.identity(value), gradient
+
+    return function(x, value, *kept)

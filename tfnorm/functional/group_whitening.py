@@ -1,23 +1,19 @@
 """Whitening of the groups of channels within each sample, as one op with its gradient closed."""
 
 import functools
-import math
 import typing
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfnorm.functional import statistics
-from tfnorm.functional.compilation import compiled, has_compiler, is_compiling
+from tfnorm.functional.compilation import compiled, is_worth_compiling
 from tfnorm.functional.gradients import custom_gradient
 from tfnorm.functional.shapes import known_size
 from tfnorm.functional.whiteners import Device, Settings
 from tfnorm.functional.whitening import find_scaling, find_whitener
 
 Function = typing.TypeVar("Function", bound=Callable[..., typing.Any])
-
-# Elements from which on XLA was measured to be the faster.
-_MANY = 500_000
 
 
 def group_whitening(
@@ -80,7 +76,7 @@ def group_whitening(
     n = tf.maximum(width * tf.reduce_sum(pixels, 1), 1.0)[:, tf.newaxis, tf.newaxis]
     columns = None if weights is None else tf.repeat(weights, width, axis=1)[:, tf.newaxis]
     # In one pass over the pixels what are several operations without XLA.
-    fused = _compiled if _compiles(x) else _as_it_is
+    fused = _compiled if is_worth_compiling(x) else _as_it_is
 
     def weighed(values: tf.Tensor) -> tf.Tensor:
         return values if columns is None else values * columns
@@ -122,14 +118,6 @@ _compiled = functools.cache(compiled)
 
 def _as_it_is(function: Function) -> Function:
     return function
-
-
-def _compiles(x: tf.Tensor) -> bool:
-    """Whether x (samples, pixels, channels) is for XLA: if it is large, and of one shape."""
-    sizes = [size for size in x.shape if size is not None]
-    if len(sizes) < 3 or math.prod(sizes) < _MANY or x.dtype != tf.float32:
-        return False
-    return has_compiler() and not is_compiling()
 
 
 # X (samples, groups, columns) has a column for each pixel and channel of a group.

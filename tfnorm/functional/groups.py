@@ -63,6 +63,16 @@ def warning_of_few(rows: int, size: int) -> str | None:
     )
 
 
+def warning_of_few_values(values: int, groups: int) -> str | None:
+    """Words a warning where groups of a sample have too few values for their number, else None."""
+    if not 0 < values < ENOUGH * groups:
+        return None
+    return (
+        f"{groups} groups by the {values} values that each has in a sample: of fewer than "
+        f"{ENOUGH * groups} they are mostly noise. Take fewer `groups`."
+    )
+
+
 def join(parts: list[tf.Tensor]) -> tf.Tensor:
     """Joins the blocks' tensors (..., channels of the block) to one, (..., channels)."""
     return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)

@@ -4,14 +4,12 @@ import typing
 
 import tensorflow as tf
 
-from tfnorm.functional.gradients import nested_gradient
+from tfnorm.functional.gradients import connected
 from tfnorm.functional.whiteners import (
     Device,
-    anticommutator,
-    as_column,
     as_row,
     decomposed,
-    in_basis,
+    lyapunov,
     resolved,
     where_finite,
 )
@@ -69,7 +67,7 @@ def sqrt(
     value = where_finite(finite, value)
     roots = tf.sqrt(tf.maximum(eigenvalues, tf.stop_gradient(resolved(matrix))))
 
-    return _connected(_DERIVATIVES, matrix, value, u, roots)
+    return connected(_DERIVATIVES, _pullback, matrix, value, u, roots)
 
 
 def inverse_sqrt(
@@ -123,37 +121,8 @@ def cholesky_whitening(matrix: tf.Tensor, epsilon: float = 0.0) -> tf.Tensor:
     return whitening_matrix(matrix, "cd", epsilon)
 
 
-def _connected(
-    derivatives: int, matrix: tf.Tensor, value: tf.Tensor, u: tf.Tensor, roots: tf.Tensor
-) -> tf.Tensor:
-    """The root, value, as a function of the matrix, as far as so many derivatives see."""
-    if not derivatives:
-        return value
-
-    @nested_gradient
-    def root(matrix: tf.Tensor, value: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-            symmetric = 0.5 * (upstream + tf.linalg.matrix_transpose(upstream))
-            own = _connected(derivatives - 1, matrix, value, u, roots)
-            return _lyapunov(own, symmetric, u, roots), None, None, None
-
-        return tf.identity(value), gradient
-
-    return root(matrix, value, u, roots)
-
-
-def _lyapunov(root: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
-    """X with R X + X R = q; R has eigenvectors u and eigenvalues `roots`."""
-
-    @nested_gradient
-    def solve(root: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-            dq = _lyapunov(root, upstream, u, roots)
-            return -anticommutator(dq, _lyapunov(root, q, u, roots)), dq, None, None
-
-        return in_basis(u, tf.stop_gradient(q), 1.0 / (as_column(roots) + as_row(roots))), gradient
-
-    return solve(root, q, u, roots)
+def _pullback(root: tf.Tensor, gradient: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+    return lyapunov(root, 0.5 * (gradient + tf.linalg.matrix_transpose(gradient)), u, roots)
 
 
 def _check(matrix: tf.Tensor, method: str) -> None:

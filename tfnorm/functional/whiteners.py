@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfnorm.functional.gradients import nested_gradient
+from tfnorm.functional.gradients import connected, nested_gradient
 from tfnorm.functional.shapes import known_size
 
 Device = typing.Literal["cpu", "gpu"]
@@ -74,11 +74,11 @@ def pca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
     # Closer than this, eigenvalues are equal as far as rounding lets us see: the covariance's and
     # the decomposition's is in proportion to the largest eigenvalue, for the small ones too.
     precision = 10 * math.sqrt(known_size(w)) * _resolution(w)
-    tolerance = precision * as_column(tf.reduce_max(eigenvalues, -1, keepdims=True))
+    tolerance = precision * _as_column(tf.reduce_max(eigenvalues, -1, keepdims=True))
 
     def pullback(gradient: tf.Tensor) -> tf.Tensor:
         z = tf.matmul(gradient, w, transpose_b=True)
-        row, column = as_column(eigenvalues), as_row(eigenvalues)
+        row, column = _as_column(eigenvalues), as_row(eigenvalues)
         total, difference = row + column, column - row
         distinct = tf.abs(difference) > tolerance
         factor = tf.where(distinct, total / tf.where(distinct, difference, 1.0), 0.0)
@@ -98,30 +98,13 @@ def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
         q = gradient + _transpose(gradient)
         if settings.derivatives < 2:
             return tf.raw_ops.PreventGradient(
-                input=in_basis(u, q, _adjoint_factor(roots)), message=_ONE_DERIVATIVE
+                input=_in_basis(u, q, _adjoint_factor(roots)), message=_ONE_DERIVATIVE
             )
         return _zca_adjoint(w, q, u, roots)
 
-    def connected(
-        derivatives: int, covariance: tf.Tensor, value: tf.Tensor, u: tf.Tensor, roots: tf.Tensor
-    ) -> tf.Tensor:
-        """W as a function of the covariance, as far as so many derivatives see."""
-        if not derivatives:
-            return value
-
-        @nested_gradient
-        def matrix(covariance: tf.Tensor, value: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
-            def gradient(dw: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-                w = connected(derivatives - 1, covariance, value, u, roots)
-                return 0.5 * adjoint(w, dw, u, roots), None, None, None
-
-            return tf.identity(value), gradient
-
-        return matrix(covariance, value, u, roots)
-
     # Derivatives must not go through eigenvectors. In forward mode a gradient is asked for before
     # there is a W: so each makes its own.
-    w = connected(settings.derivatives, covariance, value, u, roots)
+    w = connected(settings.derivatives, lambda *y: 0.5 * adjoint(*y), covariance, value, u, roots)
     return w, lambda gradient: adjoint(w, gradient, u, roots)
 
 
@@ -131,14 +114,14 @@ def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> 
     @nested_gradient
     def adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
         # Stopped, or forward mode would take the operations' derivative for the gradient's.
-        value = in_basis(u, tf.stop_gradient(q), _adjoint_factor(roots))
+        value = _in_basis(u, tf.stop_gradient(q), _adjoint_factor(roots))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-            square, x = tf.matmul(w, w), _lyapunov(w, q, u, roots)
-            dq = _lyapunov(w, -tf.matmul(square, tf.matmul(upstream, square)), u, roots)
+            square, x = tf.matmul(w, w), lyapunov(w, q, u, 1.0 / roots)
+            dq = lyapunov(w, -tf.matmul(square, tf.matmul(upstream, square)), u, 1.0 / roots)
             d_square = -tf.matmul(upstream, tf.matmul(square, x))
             d_square = d_square - tf.matmul(x, tf.matmul(square, upstream))
-            return anticommutator(d_square, w) - anticommutator(dq, x), dq, None, None
+            return _anticommutator(d_square, w) - _anticommutator(dq, x), dq, None, None
 
         return value, gradient
 
@@ -146,33 +129,37 @@ def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> 
 
 
 def _adjoint_factor(roots: tf.Tensor) -> tf.Tensor:
-    row, column = as_column(roots), as_row(roots)
+    row, column = _as_column(roots), as_row(roots)
     return -1.0 / (row * column * (row + column))
 
 
-def _lyapunov(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
-    """X with W X + X W = q; W has eigenvectors u and eigenvalues 1 / roots."""
+def lyapunov(a: tf.Tensor, q: tf.Tensor, u: tf.Tensor, eigenvalues: tf.Tensor) -> tf.Tensor:
+    """X (..., c, c) with A X + X A = q, differentiable; A has these eigenvectors and eigenvalues.
+
+    Args:
+        a, q, u: (..., c, c), symmetric but for the eigenvectors u, columns.
+        eigenvalues: (..., c), positive.
+    """
 
     @nested_gradient
-    def solve(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
-        row, column = as_column(roots), as_row(roots)
-
+    def solve(a: tf.Tensor, q: tf.Tensor, u: tf.Tensor, eigenvalues: tf.Tensor):
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-            dq = _lyapunov(w, upstream, u, roots)
-            return -anticommutator(dq, _lyapunov(w, q, u, roots)), dq, None, None
+            dq = lyapunov(a, upstream, u, eigenvalues)
+            return -_anticommutator(dq, lyapunov(a, q, u, eigenvalues)), dq, None, None
 
-        return in_basis(u, tf.stop_gradient(q), row * column / (row + column)), gradient
+        factor = 1.0 / (_as_column(eigenvalues) + as_row(eigenvalues))
+        return _in_basis(u, tf.stop_gradient(q), factor), gradient
 
-    return solve(w, q, u, roots)
+    return solve(a, q, u, eigenvalues)
 
 
-def in_basis(u: tf.Tensor, matrix: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+def _in_basis(u: tf.Tensor, matrix: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """u (factor * (u^T matrix u)) u^T, the product in the middle entry by entry."""
     rotated = factor * tf.matmul(u, tf.matmul(matrix, u), transpose_a=True)
     return tf.matmul(u, tf.matmul(rotated, u, transpose_b=True))
 
 
-def anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+def _anticommutator(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     return tf.matmul(a, b) + tf.matmul(b, a)
 
 
@@ -253,7 +240,7 @@ def itn(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
 
 
 def _by_trace(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
-    return as_column(as_column(tf.linalg.trace(s))), _identity_like(s)
+    return _as_column(_as_column(tf.linalg.trace(s))), _identity_like(s)
 
 
 def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
@@ -264,7 +251,7 @@ def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tenso
 def _by_spectral(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
     finite, eigenvalues, u = _eigh(s, settings._replace(epsilon=0.0))
     largest, top = (tf.gather(values, [known_size(s) - 1], axis=-1) for values in (eigenvalues, u))
-    return where_finite(finite, as_column(largest)), tf.matmul(top, top, transpose_b=True)
+    return where_finite(finite, _as_column(largest)), tf.matmul(top, top, transpose_b=True)
 
 
 class Scaling(typing.NamedTuple):
@@ -317,7 +304,7 @@ def resolved(covariance: tf.Tensor) -> tf.Tensor:
     An eigenvalue below the rounding of the covariance is noise, which an inverse root amplifies.
     """
     norm = tf.norm(tf.stop_gradient(covariance), axis=[-2, -1])
-    return _ROUNDINGS * _resolution(covariance) * as_column(norm)
+    return _ROUNDINGS * _resolution(covariance) * _as_column(norm)
 
 
 def _signed(w: tf.Tensor) -> tf.Tensor:
@@ -327,7 +314,7 @@ def _signed(w: tf.Tensor) -> tf.Tensor:
     first = tf.argmax(tf.cast(is_largest, tf.int32), -1)
     entry = tf.gather(w, first, batch_dims=w.shape.rank - 1)
     sign = tf.where(tf.stop_gradient(entry) < 0.0, -tf.ones_like(entry), tf.ones_like(entry))
-    return w * as_column(sign)
+    return w * _as_column(sign)
 
 
 def _resolution(matrix: tf.Tensor) -> float:
@@ -352,7 +339,7 @@ def _identity_like(matrix: tf.Tensor) -> tf.Tensor:
     return tf.eye(known_size(matrix), dtype=matrix.dtype)
 
 
-def as_column(vector: tf.Tensor) -> tf.Tensor:
+def _as_column(vector: tf.Tensor) -> tf.Tensor:
     return tf.expand_dims(vector, -1)
 
 

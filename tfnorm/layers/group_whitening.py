@@ -136,13 +136,12 @@ class GroupWhitening(base.ScaleAndShift):
         weights = self.mask_weights(inputs, mask)
         if weights is not None:
             weights = tf.reshape(weights, tf.shape(x)[:2])
-        groups = self._channels if self.groups == -1 else self.groups
-        self._warn_of_few_values(x.shape[1], groups)
+        self._warn_of_few_values(x.shape[1])
         y = functional.group_whitening(
             x,
             gamma,
             beta,
-            groups=groups,
+            groups=self.count_groups(self._channels),
             method=self.method,
             epsilon=self.epsilon,
             iterations=self.iterations,
@@ -154,18 +153,17 @@ class GroupWhitening(base.ScaleAndShift):
         rows = tf.reshape(y, [-1, self._channels])
         return tf.cast(rows_of_channels.from_rows(rows, inputs, self.axis), self.compute_dtype)
 
-    def _warn_of_few_values(self, pixels: int | None, groups: int) -> None:
-        if pixels is None or self._has_warned:
-            return
-        values = pixels * self._channels // groups
-        if 0 < values < rows_of_channels.ENOUGH * groups:
+    def _warn_of_few_values(self, pixels: int | None) -> None:
+        count = self.count_groups(self._channels)
+        values = 0 if pixels is None else pixels * self._channels // count
+        warning = rows_of_channels.warning_of_few_values(values, count)
+        if warning is not None and not self._has_warned:
             self._has_warned = True
-            warnings.warn(
-                f"{self.name!r} whitens {groups} groups by the {values} values that each has in a "
-                f"sample: of fewer than {rows_of_channels.ENOUGH * groups} they are mostly noise. "
-                "Take fewer `groups`.",
-                stacklevel=2,
-            )
+            warnings.warn(f"{self.name!r} whitens {warning}", stacklevel=2)
+
+    def count_groups(self, channels: int) -> int:
+        """Counts the groups of so many channels."""
+        return channels if self.groups == -1 else self.groups
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {

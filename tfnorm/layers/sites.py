@@ -34,16 +34,22 @@ class Site(typing.NamedTuple):
 
 
 def few_row_warnings(model: keras.Model, batch_size: int) -> list[str]:
-    """Lists a warning of each layer of a model whose statistics a batch has too few rows for."""
+    """Lists a warning of each layer that has too few values in a batch, or a sample, to whiten."""
     warnings: list[str] = []
     for layer in model.layers:
+        if not isinstance(layer, BatchWhitening | GroupWhitening):
+            continue
+        sizes = list((layer.get_build_config() or {})["input_shape"])
+        channels = sizes.pop(layer.axis)
+        pixels = math.prod(size or 1 for size in sizes[1:])
         if isinstance(layer, BatchWhitening):
-            sizes = list((layer.get_build_config() or {})["input_shape"])
-            channels = sizes.pop(layer.axis)
-            rows = batch_size * math.prod(size or 1 for size in sizes[1:])
-            warning = groups.warning_of_few(rows, min(layer.group_size or channels, channels))
-            if warning is not None:
-                warnings.append(f"{layer.name} whitens {warning}")
+            size = min(layer.group_size or channels, channels)
+            warning = groups.warning_of_few(batch_size * pixels, size)
+        else:
+            count = layer.count_groups(channels)
+            warning = groups.warning_of_few_values(pixels * channels // count, count)
+        if warning is not None:
+            warnings.append(f"{layer.name} whitens {warning}")
     return warnings
 
 
@@ -83,7 +89,7 @@ def _normalization(layer: keras.layers.Layer) -> Site | None:
         kind, size = "gn", channels // layer.groups
     elif isinstance(layer, GroupWhitening):
         channels = _input_size(layer, layer.axis)
-        kind, size = "gw", channels // (channels if layer.groups == -1 else layer.groups)
+        kind, size = "gw", channels // layer.count_groups(channels)
     elif isinstance(layer, keras.layers.LayerNormalization):
         channels, kind, size = _input_size(layer, -1), "ln", None
     else:

@@ -12,37 +12,10 @@ from tfnorm.layers.arguments import check_axis, check_boolean, check_epsilon, ch
 from tfnorm.layers.base import Shape, statistics_dtype
 from tfnorm.preprocessing.kernels import KERNELS, ORDERED
 from tfnorm.preprocessing.moments import Moments
+from tfnorm.preprocessing.vectors import Layout, restore, whiten
 
 # Rows of an array that are read at a time.
 _ROWS = 1024
-
-
-class _Layout(typing.NamedTuple):
-    """Where vectors are in a tensor: along `axes`, ascending and positive, of these sizes."""
-
-    rank: int
-    axes: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-    @property
-    def others(self) -> list[int]:
-        """The axes that number the vectors."""
-        return [axis for axis in range(self.rank) if axis not in self.axes]
-
-    def to_rows(self, x: tf.Tensor) -> tf.Tensor:
-        """The vectors as rows (n, features)."""
-        return tf.reshape(tf.transpose(x, [*self.others, *self.axes]), [-1, math.prod(self.sizes)])
-
-    def from_rows(self, rows: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-        """Undoes `to_rows`, with the sizes of the other axes."""
-        x = tf.reshape(rows, tf.concat([others, self.sizes], 0))
-        return tf.transpose(x, self.places)
-
-    @property
-    def places(self) -> list[int]:
-        """Where each axis is in (*others, *axes)."""
-        order = [*self.others, *self.axes]
-        return [order.index(axis) for axis in range(self.rank)]
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -263,7 +236,7 @@ class Whitening(keras.layers.Layer):
         source, target = self._layouts
         rows = source.to_rows(tf.cast(inputs, statistics_dtype(self)))
         mean, matrix = (tf.convert_to_tensor(weight) for weight in (self.mean, self.matrix))
-        rows = tf.matmul(rows, matrix) + mean if self.invert else tf.matmul(rows - mean, matrix)
+        rows = (restore if self.invert else whiten)(rows, mean, matrix)
         y = target.from_rows(rows, tf.gather(tf.shape(inputs), source.others))
         y = tf.ensure_shape(y, self.compute_output_shape(tuple(inputs.shape)))
         return tf.cast(y, self.compute_dtype)
@@ -315,7 +288,7 @@ class Whitening(keras.layers.Layer):
         return isinstance(self.axis, tuple) and self.method in ORDERED
 
     @property
-    def _data(self) -> _Layout:
+    def _data(self) -> Layout:
         shape = (None, *(self._data_shape or ()))
         axes = self._axes(len(shape))
         sizes = [shape[axis] for axis in axes]
@@ -325,19 +298,19 @@ class Whitening(keras.layers.Layer):
                 "The features' sizes must be known and not 0. Received: "
                 f"axis={self.axis}, shape={shape}"
             )
-        return _Layout(len(shape), axes, tuple(known))
+        return Layout(len(shape), axes, tuple(known))
 
     @property
-    def _components(self) -> _Layout:
+    def _components(self) -> Layout:
         data = self._data
         if not self._is_flat:
             sizes = data.sizes if self.n_components is None else (self.n_components,)
             return data._replace(sizes=sizes)
         rank = len(data.others) + 1
-        return _Layout(rank, (rank - 1,), (self.n_components or math.prod(data.sizes),))
+        return Layout(rank, (rank - 1,), (self.n_components or math.prod(data.sizes),))
 
     @property
-    def _layouts(self) -> tuple[_Layout, _Layout]:
+    def _layouts(self) -> tuple[Layout, Layout]:
         """How the inputs are, and the outputs."""
         data, components = self._data, self._components
         return (components, data) if self.invert else (data, components)
