@@ -9,7 +9,7 @@ import numpy as np
 from classify.scalings import Scaling
 from harness.datasets.identity import identity
 from harness.datasets.taking import first, some
-from harness.errors import UserError
+from harness.errors import UserError, some_of
 from harness.files import read_object
 from harness.run.identity import kept
 
@@ -21,7 +21,6 @@ SUBSETS = {
     "random": some,
     "first": lambda images, count, seed: first(images, count),
 }
-_NAMED = 5  # Of many names an error tells this many.
 
 
 def facts(parts, subset):
@@ -86,7 +85,7 @@ def by_names(images, known):
     if unknown:
         raise UserError(
             f"The classes of {images.name} {images.split} must be among those that the classifier "
-            f"knows, {_some(known)}. Received: {_some(unknown)}"
+            f"knows, {some_of(known)}. Received: {some_of(unknown)}"
         )
     numbers = np.array([known.index(name) if name in known else -1 for name in names])
     return dataclasses.replace(
@@ -95,7 +94,3 @@ def by_names(images, known):
         num_classes=len(known),
         class_names=tuple(known),
     )
-
-
-def _some(names):
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -17,6 +17,14 @@ class Diverged(Exception):
     """
 
 
+_NAMED = 5
+
+
+def some_of(names):
+    """The first few of many names, in words."""
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
 def of_memory(error):
     """What to say of an error if it is that there is no more memory; None if it is another.
 

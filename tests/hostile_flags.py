@@ -181,7 +181,10 @@ OWN = {
         "seeds": whole(1_000),
         "task": one_of(""),
         "widths": (("", "64,", "x", "1.5", LONG, "0", "-1"), "whole numbers from 1 to 16,384"),
-        "batch_sizes": (("", "64,", "x", "1.5", LONG, "0", "-1"), "whole numbers from 1 to 1,000,000"),
+        "batch_sizes": (
+            ("", "64,", "x", "1.5", LONG, "0", "-1"),
+            "whole numbers from 1 to 1,000,000",
+        ),
         "rates": (("", "1,", "x", "nan", "inf", "0", "1e300"), "numbers from 1e-37 to 3e+38"),
         "datasets": (LIST, "names with commas"),
         "schedules": (LIST, "names with commas"),

@@ -81,7 +81,7 @@ def inception_score(images, *, features=INCEPTION, splits=10, **options):
 
     Args:
         images, features, **options: as of `frechet_distance`; an array (n, classes) is of logits.
-        splits: number of consecutive parts, each of which has a score.
+        splits: number of parts of the images, which are shuffled, each of which has a score.
 
     Returns:
         `(mean, deviation)` of the scores of the parts, floats.
@@ -172,7 +172,8 @@ def _sets(pair, features, rows, options):
             if isinstance(side, sources.Source):
                 count = counts[place]
                 kept = count if rows is None else rows
-                opened[place] = source_statistics(side, count, features, kept)
+                seed = (_OPTIONS | options)["seed"]
+                opened[place] = source_statistics(side, count, features, kept, seed=seed)
     checks.same_width(*(len(side.mean) for side in opened))
     return opened
 
@@ -193,7 +194,7 @@ def _source(side, name, options, statistics_too=False):
         names = ("data_dir", "image_size", "num_classes", "seed", "npz")
         source = open_side(f"`{name}`", str(side), Opening(*(options[name] for name in names)))
     else:
-        source = _of_images(np.asarray(side), name)
+        source = _of_images(np.asarray(side), name, options["seed"])
     if isinstance(source, statistics.Statistics):
         if not statistics_too:
             raise ValueError(f"`{name}` must be images. Received: statistics, {side}")
@@ -204,7 +205,7 @@ def _source(side, name, options, statistics_too=False):
     return source, SAMPLES if count is None else count
 
 
-def _of_images(images, name):
+def _of_images(images, name, seed):
     if images.ndim != 4 or images.shape[3] not in (1, 3) or not len(images):
         raise ValueError(
             f"`{name}` must be images (n, height, width, 1 or 3), features (n, d), statistics or a "
@@ -216,7 +217,7 @@ def _of_images(images, name):
         raise ValueError(
             f"The images `{name}` must be in [0, 255]. Received: from {low:.4g} to {high:.4g}"
         )
-    return sources.from_array(f"`{name}`", images)
+    return sources.from_array(f"`{name}`", images, seed=seed)
 
 
 def _network(features, options):

@@ -11,12 +11,11 @@ from harness.datasets.decoding import SUFFIXES
 from harness.datasets.encoded import EncodedImages, load_decoded
 from harness.datasets.labelled import ImageKind
 from harness.datasets.listing import list_images
-from harness.errors import UserError
+from harness.errors import UserError, some_of
 
 _TRAINING = "train"
 _ALSO_NAMED = {"validation": "val", "val": "validation"}
 _HELD_OUT = ("test", "validation", "val")
-_NAMED = 5  # Of many names an error tells this many.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +72,7 @@ class ClassFolders:
         if unknown:
             raise UserError(
                 f"The class folders in {folder} must be among those in {self._split(_TRAINING)}. "
-                f"Received: {_some(unknown)}, which are not there"
+                f"Received: {some_of(unknown)}, which are not there"
             )
         names = [name for name in classes if (folder / name).is_dir()]
         listing = list_images(folder / name for name in names)
@@ -142,7 +141,7 @@ class ClassFolders:
         raise UserError(
             f"--data_dir={self.data_dir} must have the folder {split}/ for --dataset=folder, with "
             f"images as {split}/CLASS/IMAGE.jpg. Received: "
-            f"{_some([f'{name}/' for name in there]) or 'no folders'}"
+            f"{some_of([f'{name}/' for name in there]) or 'no folders'}"
         )
 
 
@@ -179,7 +178,3 @@ def _folders(folder):
             return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
     except OSError as error:
         raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
-
-
-def _some(names):
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -1,14 +1,12 @@
 """A run: from a configuration to a directory with all that came of it."""
 
 import abc
-import contextlib
 import shutil
 import warnings
 
 import keras
 import tensorflow as tf
 
-from harness.datasets.damage import reason
 from harness.errors import UserError
 from harness.networks import describe_networks
 from harness.run.directory import RunDirectory
@@ -52,7 +50,7 @@ class Run(abc.ABC):
             lengthen: whether a run that is complete goes on where it is to be longer.
 
         Raises:
-            UserError: the run cannot begin, was interrupted, or needs more memory than there is.
+            UserError: the run cannot begin, or was interrupted.
             Diverged: its numbers are not finite.
         """
         config, directory = self.config, self.directory
@@ -66,7 +64,7 @@ class Run(abc.ABC):
             print(f"The run in {directory.path} is complete, see {self.products[-1]}/.")
             return
         self.prepare()
-        with directory.locked(), _memory():
+        with directory.locked():
             self.session = Session(
                 directory, self.parts.trainer, self.steps, self.keep, **self.kept_state()
             )
@@ -147,18 +145,6 @@ class Run(abc.ABC):
     @abc.abstractmethod
     def finish(self):
         """Writes the products."""
-
-
-@contextlib.contextmanager
-def _memory():
-    """Makes a lack of memory a `UserError`."""
-    try:
-        yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise UserError(
-            f"There is not enough memory ({reason(error) or type(error).__name__}). A smaller "
-            "--batch_size needs less."
-        ) from error
 
 
 def _described(config):
