@@ -6,6 +6,7 @@ below it.
 """
 
 import functools
+import os
 import pathlib
 import re
 import subprocess
@@ -57,7 +58,11 @@ def on_page_markdown(markdown, page, config, files):
 def help_of(program):
     """What a program prints with --help."""
     command = [sys.executable, "-m", program, "--help"]
-    environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "88"}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "COLUMNS": "88",
+    }
     printed = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
