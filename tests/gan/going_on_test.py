@@ -12,6 +12,7 @@ from harness.errors import UserError
 
 CONFIG = dataclasses.replace(
     PRESETS["quickstart"],
+    norm="bn",
     generator_filters=8,
     discriminator_filters=8,
     batch_size=8,

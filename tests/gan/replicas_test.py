@@ -20,7 +20,7 @@ from harness.errors import UserError
 
 config = dataclasses.replace(
     presets.PRESETS["quickstart"], image_size=28, generator_filters=8, discriminator_filters=8,
-    batch_size=16, n_dis=2, synchronized=True, steps=6, log_every=1, checkpoint_every=100,
+    batch_size=16, synchronized=True, steps=6, log_every=1, checkpoint_every=100,
     eval_every=100, eval_samples=50,
 )
 
