@@ -1,10 +1,13 @@
 """Where a program computes: one device, all devices of a machine, or several machines."""
 
 import functools
+import os
 
 import tensorflow as tf
 
+from harness.datasets.damage import reason
 from harness.errors import UserError
+from harness.run.cluster import read_cluster
 
 
 # Once a process: the collective operations of a second strategy are numbered as those of the first,
@@ -16,10 +19,22 @@ def _mirrored():
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
+def _multi_worker():
+    cluster = read_cluster(os.environ)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        task = cluster.tasks[cluster.own]
+        raise UserError(
+            f"TensorFlow must be able to serve at the address of {task.name} in TF_CONFIG. "
+            f"Received: {task.address}, {reason(error)}"
+        ) from error
+
+
 STRATEGIES = {
     "default": tf.distribute.get_strategy,
     "mirrored": _mirrored,
-    "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+    "multi_worker": _multi_worker,
 }
 
 
