@@ -30,7 +30,7 @@ class Parts(typing.NamedTuple):
     epoch: int
 
 
-def prepare(config, strategy, trainer_class=Trainer, take=some):
+def prepare(config, strategy, trainer_class=Trainer, take=some, check_data=None):
     """Makes all that a run needs before it begins, so that a mistake costs nothing.
 
     Args:
@@ -38,6 +38,7 @@ def prepare(config, strategy, trainer_class=Trainer, take=some):
         strategy: a `tf.distribute` strategy.
         trainer_class: `Trainer`, or what an experiment has in its place.
         take: of the training images, of their number and a seed, what is trained on.
+        check_data: `f(training, test)`, called with the images before the network is made.
 
     Raises:
         UserError: there is no such data or network.
@@ -57,6 +58,8 @@ def prepare(config, strategy, trainer_class=Trainer, take=some):
     training = take(training, config.train_size, config.seed)
     if len(training.labels) < there:
         print(line(f"{config.dataset} train", len(training.labels), there, config.seed))
+    if check_data is not None:
+        check_data(training, test)
     if isinstance(training, Images):
         shape = training.images.shape[1:]
     else:

@@ -44,7 +44,11 @@ class Run(run.Run):
         """Sets `parts`, a `Parts`, and `shift`; raises `UserError`."""
         self.seed()
         self.parts = parts.prepare(
-            self.config, self.strategy, self.trainer_class, SUBSETS[self.subset]
+            self.config,
+            self.strategy,
+            self.trainer_class,
+            SUBSETS[self.subset],
+            self.compare_data,
         )
         self.facts = facts(self.parts, self.subset)
         if self.directory is not None:

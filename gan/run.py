@@ -24,8 +24,9 @@ class Run(run.Run):
     def prepare(self):
         """Sets `parts`, a `Parts`; raises `UserError`."""
         self.seed()
-        self.parts = parts.prepare(self.config, self.strategy)
+        self.parts = parts.prepare(self.config, self.strategy, self.compare_data)
         self.facts = self.parts.facts()
+        self.workers.compare(self.facts)
         if self.directory is not None:
             check_data(self.directory, self.facts)
             self._check_features()

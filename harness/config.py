@@ -77,7 +77,7 @@ SHARE_BELOW_1 = Check("at least 0 and below 1", lambda value: 0 <= value < 1)
 SEED = between(0, 2**31 - 1)
 
 
-def option(default, group, help, *, choices=None, check=None, free=False):
+def option(default, group, help, *, choices=None, check=None, free=False, common=None):
     """A field of a configuration.
 
     Args:
@@ -87,8 +87,10 @@ def option(default, group, help, *, choices=None, check=None, free=False):
         choices: the values that it may have, or a function that returns them; None is any.
         check: a `Check` that a value other than None must pass.
         free: whether it may differ from one start of a run to the next.
+        common: whether it must be the same on all workers of a run; None: unless it is free.
     """
-    metadata = {"group": group, "help": help, "choices": choices, "check": check, "free": free}
+    metadata = {"group": group, "help": help, "choices": choices, "check": check}
+    metadata |= {"free": free, "common": not free if common is None else common}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -135,6 +137,11 @@ class Configuration:
     def free(cls):
         """The names of the fields that may differ from one start of a run to the next."""
         return tuple(field.name for field in cls.options() if field.metadata["free"])
+
+    def common(self):
+        """The values that all workers of a run must have alike, a dict by name."""
+        fields = (field for field in self.options() if field.metadata["common"])
+        return {field.name: getattr(self, field.name) for field in fields}
 
     def settings(self):
         """The values by name, a dict, as `config.json` has them."""
@@ -292,6 +299,14 @@ class Run(Configuration):
         "Run",
         "Steps from one checkpoint, which an interrupted run goes on from, to the next.",
         check=COUNT,
+        free=True,
+        common=True,  # All take part in writing one.
+    )
+    worker_timeout: float = option(
+        300.0,
+        "Run",
+        "Seconds that workers wait for one that has not started, or does not answer.",
+        check=between(1, 1_000_000),
         free=True,
     )
     deterministic: bool = option(

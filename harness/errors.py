@@ -10,6 +10,10 @@ class UserError(Exception):
     """
 
 
+class Interrupted(UserError):
+    """A run was asked to leave, and did in good order: it is saved, and goes on from there."""
+
+
 class Diverged(Exception):
     """A run cannot go on because its numbers are not finite: what it was configured for failed.
 

@@ -102,6 +102,8 @@ class Checkpoints:
             raise
         self._damaged.discard(step)
         self._forget(step)
+        if not self._writes:  # Nothing of it stays behind, however this process ends.
+            remove(self._own, step)
 
     def _go_back(self, step, amiss):
         if amiss and self._writes:
@@ -164,6 +166,12 @@ def steps(folder):
     """The steps of the checkpoints in a folder of which any part is there, ascending."""
     found = (_PART.fullmatch(name) for name in _names(folder))
     return sorted({int(part[1]) for part in found if part})
+
+
+def last_written(folder):
+    """The step of the newest checkpoint that was written to its end, 0 if there is none."""
+    sums = (re.fullmatch(r"ckpt-(\d+)\.sha256", name) for name in _names(folder))
+    return max((int(found[1]) for found in sums if found), default=0)
 
 
 def damage(folder, step):

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 
-from harness.errors import UserError
+from harness.errors import Interrupted
 
 
 def run(take_step, batches, actions, first_step, last_step, on_interrupt, agree=bool):
@@ -20,7 +20,7 @@ def run(take_step, batches, actions, first_step, last_step, on_interrupt, agree=
             together none may leave alone, see `strategies.agreement`.
 
     Raises:
-        UserError: the run was interrupted.
+        Interrupted: the run was.
     """
     with _interruptible() as interrupted:
         for step in range(first_step, last_step):
@@ -30,7 +30,7 @@ def run(take_step, batches, actions, first_step, last_step, on_interrupt, agree=
             if agree(interrupted) and step + 1 < last_step:
                 with _held_back():
                     on_interrupt(step + 1)
-                raise UserError(
+                raise Interrupted(
                     f"Interrupted at step {step + 1} of {last_step}, which is saved. "
                     "The same command goes on from there."
                 )

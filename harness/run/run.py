@@ -1,17 +1,23 @@
 """A run: from a configuration to a directory with all that came of it."""
 
 import abc
+import os
 import shutil
 import warnings
 
 import keras
 import tensorflow as tf
 
+from harness.datasets.identity import identity
 from harness.errors import UserError
 from harness.networks import describe_networks
+from harness.run import checkpoints
+from harness.run.cluster import read_cluster
 from harness.run.directory import RunDirectory
 from harness.run.session import Session
 from harness.run.strategies import is_chief, make_strategy
+from harness.run.workers import Alone, Workers
+from harness.versions import versions
 
 
 class Run(abc.ABC):
@@ -25,6 +31,7 @@ class Run(abc.ABC):
     Attributes:
         config, strategy: as given.
         directory: a `RunDirectory`, of which the chief alone writes.
+        workers: the `Workers` that train together, of which this process is one, or `Alone`.
         parts: what it is made of, from `prepare` on, the trainer among them.
         session: as it goes on, a `Session`, from the first step of this process on.
     """
@@ -38,6 +45,16 @@ class Run(abc.ABC):
 
     def __init__(self, config, path=None, strategy=None):
         self.config = config
+        self.workers = Alone()
+        self._replicas = None
+        if strategy is None and config.strategy == "multi_worker":
+            cluster = read_cluster(os.environ)
+            if path is None:  # To be shown it needs no other.
+                strategy = make_strategy("default")
+                self._replicas = len(cluster.tasks) * max(1, _gpus())
+            else:
+                self.workers = Workers(cluster, config.worker_timeout)
+                self.workers.meet(self._common_facts())
         self.strategy = make_strategy(config.strategy) if strategy is None else strategy
         self.directory = None if path is None else RunDirectory(path, is_chief(self.strategy))
         self.parts = None
@@ -50,10 +67,15 @@ class Run(abc.ABC):
             lengthen: whether a run that is complete goes on where it is to be longer.
 
         Raises:
-            UserError: the run cannot begin, or was interrupted.
+            UserError: the run cannot begin, was interrupted, or has lost a worker.
             Diverged: its numbers are not finite.
         """
+        with self.workers:
+            self._train(lengthen)
+
+    def _train(self, lengthen):
         config, directory = self.config, self.directory
+        self.workers.advice = self._advice
         settings, free = config.settings(), config.free()
         complete = all((directory / name).exists() for name in self.products)
         others = directory.differing(settings, free)
@@ -85,7 +107,10 @@ class Run(abc.ABC):
                     f"{self.parts.trainer.learning_rate:.3g} now: what comes is not what a run "
                     "of that length comes to."
                 )
+            self.workers.say(f"trains from step {self.session.first} of {self.steps}.")
             self.session.run(batches, actions, config.log_every, config.checkpoint_every)
+            self.workers.say(f"is done at step {self.steps}; the chief writes what came of it.")
+            self.workers.done()
             if directory.writes:
                 self.finish()
 
@@ -101,6 +126,30 @@ class Run(abc.ABC):
     def start_from(self, run_dir):
         """Gives the networks the weights of another run; raises `UserError` if they do not fit."""
         raise UserError(f"This run starts anew. Received: init_from={run_dir}")
+
+    def _common_facts(self):
+        """What must be the same on all workers before they begin, a dict by name."""
+        program = type(self.config).__module__.split(".")[0]
+        made_with = versions("tfnorm", "tensorflow", "keras")
+        return {"program": program, **self.config.common(), **made_with, "GPUs": _gpus()}
+
+    def compare_data(self, training, test):
+        """Compares the images of all workers, before networks are made of their shapes.
+
+        Raises:
+            UserError: they differ.
+        """
+        if isinstance(self.workers, Workers):
+            self.workers.compare(identity(train=training, test=test))
+
+    def _advice(self):
+        """What to do where a worker is lost, in words."""
+        step = checkpoints.last_written(self.directory / "checkpoints")
+        there = f", the last checkpoint in {self.directory.path}" if step else ""
+        return (
+            f"The same command on all workers goes on from step {step}{there}; fewer workers may "
+            "go on, too, by a TF_CONFIG that names those."
+        )
 
     @property
     def steps(self):
@@ -127,7 +176,8 @@ class Run(abc.ABC):
         print(_described(self.config))
         # Said here of all layers at once: a layer need not say it in the first step.
         warnings.filterwarnings("ignore", ".* whitens (groups of|\\d+ groups by) ", UserWarning)
-        replicas = 1 if self.config.synchronized else self.strategy.num_replicas_in_sync
+        replicas = self._replicas or self.strategy.num_replicas_in_sync
+        replicas = 1 if self.config.synchronized else replicas
         print(describe_networks(trainer.models, self.config.batch_size // replicas))
 
     def kept_state(self):
@@ -145,6 +195,10 @@ class Run(abc.ABC):
     @abc.abstractmethod
     def finish(self):
         """Writes the products."""
+
+
+def _gpus():
+    return len(tf.config.list_physical_devices("GPU"))
 
 
 def _described(config):

@@ -253,7 +253,8 @@ def test_what_may_be_none_is():
 
 
 def test_what_is_free_to_change():
-    free = ("data_dir", "fold", "log_every", "eval_every", "checkpoint_every", "keep_checkpoints")
+    periods = ("log_every", "eval_every", "checkpoint_every")
+    free = ("data_dir", "fold", "keep_checkpoints", "worker_timeout", *periods)
     assert sorted(Config.free()) == sorted(free)
 
 

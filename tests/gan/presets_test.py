@@ -51,4 +51,4 @@ def test_the_default_is_the_supplements_stability_setting():
 def test_what_is_free_to_change_is_what_does_not_change_the_result():
     periods = {"log_every", "eval_every", "checkpoint_every"}
     # Feature networks, as images, are known by what they are.
-    assert set(Config.free()) == {"data_dir", "features"} | periods
+    assert set(Config.free()) == {"data_dir", "features", "worker_timeout"} | periods

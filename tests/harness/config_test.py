@@ -116,6 +116,13 @@ def test_fields_are_in_the_order_of_their_groups(config_class):
 
 
 @pytest.mark.parametrize("config_class", CONFIGS)
+def test_workers_may_differ_in_what_is_free_but_not_in_when_they_save(config_class):
+    config = config_class()
+    common = config.settings().keys() - set(config.free()) | {"checkpoint_every"}
+    assert config.common() == {name: config.settings()[name] for name in common}
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -124,6 +131,7 @@ def test_fields_are_in_the_order_of_their_groups(config_class):
         *(("learning_rate", value) for value in (0, -1, NAN, INFINITE)),
         *((name, 0) for name in ("steps", "batch_size", "group_size", "iterations", "log_every")),
         *((name, 0) for name in ("eval_every", "checkpoint_every", "image_size")),
+        *(("worker_timeout", value) for value in (0, -1, NAN, INFINITE)),
         *(("seed", value) for value in (-1, 2**31)),
         *((name, "other") for name in ("norm", "recovery", "estimate", "device", "strategy")),
     ],
