@@ -157,7 +157,9 @@ class Post:
         """Takes one in that says who it is; returns whether it was."""
         position, there = message.get("hello"), message.get("tasks")
         here = [list(task) for task in self._cluster.tasks]
-        if there != here and isinstance(there, list):
+        if type(position) is not int or not isinstance(there, list):
+            return False
+        if there != here:
             text = (
                 "TF_CONFIG must have the same cluster on all workers. Received: "
                 f"{_addresses(here)} on {self._cluster.named([CHIEF])}, {_addresses(there)} on "

@@ -93,17 +93,23 @@ class Workers:
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, _LOST_CONTACT) and not self._closed:
-            line = self._explanation(error)
-            self._close(bye=True)
-            # Here, as TensorFlow may take a minute to be taken down where a process is lost.
-            self._end(line)
-            raise UserError(line) from error
+        by_tensorflow = isinstance(error, _LOST_CONTACT)
+        # As where a checkpoint cannot be written, in which all take part.
+        if by_tensorflow or isinstance(getattr(error, "__cause__", None), _LOST_CONTACT):
+            line = None if self._closed else self._explanation()
+            if line is not None:
+                self._close(bye=True)
+                # Here, as TensorFlow may take a minute to be taken down where a process is lost.
+                self._end(line)
+                raise UserError(line) from error
         if error is None or isinstance(error, Interrupted):  # as all are, in the same step
             self.done()
         else:
-            said = str(error) if isinstance(error, UserError) else f"{kind.__name__} {error}"
-            self._close(left=" ".join(said.split())[:500])
+            self._close(left=_line(kind, error))
+            if by_tensorflow:
+                raise UserError(
+                    f"TensorFlow failed, though all workers are there: {_line(kind, error)}"
+                ) from error
 
     def say(self, text):
         """Says a line that begins with which process this is, if it is not the chief."""
@@ -179,19 +185,16 @@ class Workers:
             self._tell(self.cluster.waiting(awaited))
             self.post.send(awaited=sorted(awaited))
 
-    def _explanation(self, error):
-        """Whom TensorFlow has lost, a line."""
+    def _explanation(self):
+        """Whom TensorFlow has lost, a line; None: all are there."""
         end = time.monotonic() + self._patience.verdict
         with self.post.changed:
             self._explains = True
             while self._fault is None and time.monotonic() < end:
                 self.post.changed.wait(self._patience.look)
                 self._lose_silent(self._patience.silence)
-            if self._fault is not None:
-                return self._fault[0]
-        lines = [line for line in str(error).splitlines() if "aborted by" in line]
-        said = " ".join([*lines, str(error)][0].split())[:300]
-        return f"The workers lost each other, though all are there ({said}). {self.advice()}"
+            self._explains = self._fault is not None
+            return self._fault[0] if self._explains else None
 
     def _close(self, **last_words):
         with self.post.changed:
@@ -276,3 +279,10 @@ class Workers:
             task, stop = self.cluster.tasks[position], "" if what[-1] in ".?!" else "."
             line = f"{self.cluster.which(position)} ({task.address}) {what}{stop} {self.advice()}"
             self._fault = (line, time.monotonic() + grace)
+
+
+def _line(kind, error):
+    """An error in one line."""
+    said = str(error) if isinstance(error, UserError) else f"{kind.__name__}: {error}"
+    causes = [line for line in said.splitlines() if "aborted by" in line]
+    return " ".join([*causes, said][0].split())[:500]

@@ -211,7 +211,13 @@ def test_the_port_is_free_when_all_have_met_and_the_connections_stay(cluster):
             at_once([lambda p=p: p.workers.compare({"step": 1}) for p in processes])
 
 
-@pytest.mark.parametrize("words", [b"", b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b'{"facts": 1}\n'])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(b"", b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b'{"facts": 1}\n'),
+        *(b'{"hello": 1}\n', b'{"hello": [], "tasks": []}\n'),
+    ],
+)
 def test_a_stranger_at_the_port_is_not_heeded(cluster, words):
     processes = cluster(2)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -295,10 +301,25 @@ def test_an_error_of_tensorflow_is_told_by_who_was_lost(cluster, own):
     assert "Worker 2 of 3" in lines[own] and "is lost: it has not answered for" in lines[own]
 
 
-def test_an_error_of_tensorflow_without_a_loss_is_one_line(cluster):
+def test_an_error_of_tensorflow_without_a_loss_is_one_line_on_each(cluster):
     processes = cluster(2)
     assert meet(processes) == [None] * 2
-    assert contact_lost(processes, 0) == (
-        "The workers lost each other, though all are there (Collective ops is aborted by: x). "
-        "Start all workers again."
-    )
+    error = tf.errors.UnavailableError(None, None, "Graph\nCollective ops is aborted by: x\nmore")
+    with pytest.raises(UserError) as caught, processes[0].workers:
+        raise error
+    said = "Collective ops is aborted by: x"
+    assert str(caught.value) == f"TensorFlow failed, though all workers are there: {said}"
+    wait_for(lambda: processes[1].ended)
+    assert f" has left: {said}. Start all workers again." in processes[1].ended[0]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_checkpoint_that_cannot_be_written_is_told_by_who_was_lost_if_any(cluster, lost):
+    processes = cluster(2)
+    assert meet(processes) == [None] * 2
+    if lost:
+        die(processes[1])
+    with pytest.raises(UserError) as caught, processes[0].workers:
+        raise UserError("ckpt-4 cannot be written.") from tf.errors.UnknownError(None, None, "x")
+    assert ("Worker 1 of 2" in str(caught.value)) is lost
+    assert ("ckpt-4 cannot be written." in str(caught.value)) is not lost
