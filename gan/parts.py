@@ -30,21 +30,14 @@ class Parts(typing.NamedTuple):
         return images | {"features": self.features.fingerprint}
 
 
-def prepare(config, strategy, check_data=None):
+def prepare(config, strategy):
     """Makes all that a run needs before it begins, so that a mistake costs nothing.
-
-    Args:
-        config: a `config.Config`.
-        strategy: a `tf.distribute` strategy.
-        check_data: `f(training, test)`, called with the images before the networks are made.
 
     Raises:
         UserError: there is no such data, network or feature network.
     """
-    training, test = splits(config)
-    if check_data is not None:
-        check_data(training, test)
     trainer = make_trainer(config, strategy)
+    training, test = splits(config)
     trainer.label_shares = label_shares(config, training)
     features = feature_network(config)
     reference = split_statistics(test, config.eval_samples, features, config.seed)

@@ -5,6 +5,7 @@ from gan.export import export
 from gan.measuring import measure_samples, split_statistics
 from gan.metrics.evaluation import describe, training_distance
 from gan.saved import run_config
+from harness.datasets import image_kind
 from harness.datasets.batches import input_fn
 from harness.errors import UserError
 from harness.figures import pictures
@@ -21,10 +22,15 @@ class Run(run.Run):
 
     products = ("generator",)
 
+    def common_facts(self):
+        """Of images also what networks are made of, which is before the images are read."""
+        kind = image_kind(self.config.dataset, self.config.data_dir)
+        return super().common_facts() | {"images": kind._asdict()}
+
     def prepare(self):
         """Sets `parts`, a `Parts`; raises `UserError`."""
         self.seed()
-        self.parts = parts.prepare(self.config, self.strategy, self.compare_data)
+        self.parts = parts.prepare(self.config, self.strategy)
         self.facts = self.parts.facts()
         self.workers.compare(self.facts)
         if self.directory is not None:

@@ -108,6 +108,7 @@ FIELDS = {
     "variant": (NAME, "one of "),
     "weight_decay": WEIGHT,
     "width": CHANNELS,
+    "worker_timeout": number("from 1 to 1,000,000", "0", "1e7"),
 }
 # The flags of all experiments.
 EXPERIMENT = {

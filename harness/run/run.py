@@ -54,7 +54,7 @@ class Run(abc.ABC):
                 self._replicas = len(cluster.tasks) * max(1, _gpus())
             else:
                 self.workers = Workers(cluster, config.worker_timeout)
-                self.workers.meet(self._common_facts())
+                self.workers.meet(self.common_facts())
         self.strategy = make_strategy(config.strategy) if strategy is None else strategy
         self.directory = None if path is None else RunDirectory(path, is_chief(self.strategy))
         self.parts = None
@@ -127,7 +127,7 @@ class Run(abc.ABC):
         """Gives the networks the weights of another run; raises `UserError` if they do not fit."""
         raise UserError(f"This run starts anew. Received: init_from={run_dir}")
 
-    def _common_facts(self):
+    def common_facts(self):
         """What must be the same on all workers before they begin, a dict by name."""
         program = type(self.config).__module__.split(".")[0]
         made_with = versions("tfnorm", "tensorflow", "keras")
