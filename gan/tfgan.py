@@ -36,21 +36,34 @@ def _placeholders():
 
 @contextlib.contextmanager
 def _version_parser():
-    """A `pkg_resources` with what tensorflow-hub takes from it: setuptools has none from 82 on."""
-    there = {name: sys.modules[name] for name in ("pkg_resources",) if name in sys.modules}
-    module = types.ModuleType("pkg_resources")
-    module.parse_version = packaging.version.parse
-    sys.modules["pkg_resources"] = module
+    """Where there is no `pkg_resources`, one with what tensorflow-hub takes from it.
+
+    Setuptools has none from 82 on. What was before needs it itself, and adds to the path where it
+    finds an egg-info: the path is afterwards as it was.
+    """
+    path, missing = list(sys.path), sys.modules.get("pkg_resources", ...)
+    try:
+        import pkg_resources  # noqa: F401
+    except ImportError:
+        module = types.ModuleType("pkg_resources")
+        module.parse_version = packaging.version.parse
+        sys.modules["pkg_resources"] = module
+    else:
+        module = None
     try:
         yield
     finally:
-        del sys.modules["pkg_resources"]
-        sys.modules.update(there)
+        sys.path[:] = path
+        if module is not None:
+            del sys.modules["pkg_resources"]
+            if missing is None:  # as a test has it
+                sys.modules["pkg_resources"] = missing
 
 
 # It and what it imports warn of their own age, and set filters that would outlast the import.
-with _placeholders(), _version_parser(), warnings.catch_warnings():
+with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import tensorflow_gan as tfgan
+    with _placeholders(), _version_parser():
+        import tensorflow_gan as tfgan
 
 __all__ = ["tfgan"]
