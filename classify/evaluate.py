@@ -48,7 +48,10 @@ def define_flags():
         default="last",
     )
     flags.define_flag(
-        "saved_model", str, "Classifier", "Directory of a SavedModel to measure, see above."
+        "saved_model",
+        str,
+        "Classifier",
+        "Directory of a SavedModel to measure, see above. It can write files: see SECURITY.md.",
     )
     flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_resnet110")
     flags.define_flag(

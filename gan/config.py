@@ -164,7 +164,8 @@ class Config(Run, Normalization, Data):
         "Evaluation",
         "Network whose features of images the Fréchet distance compares: digits, small and "
         "here; tfgan_inception, whose distance is the FID; or a SavedModel's directory or .keras "
-        "file, from images to features (n, d), see docs/features.md.",
+        "file, from images to features (n, d), see docs/features.md. A SavedModel can write files: "
+        "see SECURITY.md.",
         free=True,  # A run knows the network by its fingerprint.
     )
     feature_size: int | None = option(

@@ -39,6 +39,7 @@ Each side is one of: a run directory, or a SavedModel serving_default(latent[, l
 """
 
 ROWS = 10_000
+CARE = "A SavedModel can write files: see SECURITY.md."
 FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("dataset", "data_dir", "test_split", "image_size", *FEATURES, "eval_samples", "seed")
 FIELDS += ("score_samples", "sample_labels")
@@ -50,10 +51,10 @@ def define_flags():
         "run_dir", str, "Images", "Directory of a run of gan.train that is complete, to measure."
     )
     flags.define_flag(
-        "generated", str, "Images", "Images, or what makes them, to measure: see above."
+        "generated", str, "Images", f"Images, or what makes them, to measure: see above. {CARE}"
     )
     flags.define_flag(
-        "reference", str, "Images", "Images to measure them against, in the same forms."
+        "reference", str, "Images", f"Images to measure them against, in the same forms. {CARE}"
     )
     flags.define_flag(
         "num_classes",
@@ -70,6 +71,14 @@ def define_flags():
         "statistics are what published FIDs are of.",
         ["statistics", "images"],
         default="statistics",
+    )
+    flags.define_flag(
+        "trust_config",
+        bool,
+        "Images",
+        "Whether the feature network that the run's config.json names is used where it is outside "
+        "the run, too: a SavedModel can write files, see SECURITY.md.",
+        default="false",
     )
     flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_dcgan")
     metrics = ",".join(_metrics())
@@ -146,7 +155,17 @@ def main():
     elif is_pair:
         compare_pair(pair, flags.override(Config(), FIELDS), given.image_size, asked)
     else:
-        compare_run(given.run_dir, lambda config: flags.override(config, FIELDS), asked)
+        compare_run(given.run_dir, _override, asked)
+
+
+def _override(config):
+    """The configuration of the run with the flags that were given."""
+    from gan.saved import check_trust
+
+    given = absl_flags.FLAGS
+    if given.features is None and not given.trust_config:
+        check_trust(given.run_dir, config)
+    return flags.override(config, FIELDS)
 
 
 def _metrics():

@@ -47,7 +47,8 @@ def define_flags():
         "generator",
         str,
         "Samples",
-        "In its place, a SavedModel serving_default(latent[, labels]) -> images in [-1, 1].",
+        "In its place, a SavedModel serving_default(latent[, labels]) -> images in [-1, 1]. "
+        "It can write files: see SECURITY.md.",
     )
     flags.define_flag("out", str, "Samples", "Folder of the pictures. Required.")
     known = ", ".join(names_in("gan.drawing", "PICTURES"))
@@ -83,6 +84,14 @@ def define_flags():
         "Images for nearest, as a side of gan.evaluate.",
         default="those that the run trained on",
     )
+    flags.define_flag(
+        "trust_config",
+        bool,
+        "Samples",
+        "Whether the feature network that the run's config.json names is used where it is outside "
+        "the run, too: a SavedModel can write files, see SECURITY.md.",
+        default="false",
+    )
     flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_dcgan")
 
 
@@ -102,9 +111,17 @@ def main():
     classes = given.classes and tuple(map(int, given.classes.split(",")))
     program.load_tensorflow()
     from gan.drawing import Asked, draw
+    from gan.saved import check_trust
 
     asked = Asked(given.out, what, classes, given.training, **numbers)
-    draw(given.run_dir, given.generator, lambda config: flags.override(config, FIELDS), asked)
+    careful = "nearest" in what and given.features is None and not given.trust_config
+
+    def override(config):
+        if careful and given.run_dir is not None:
+            check_trust(given.run_dir, config)
+        return flags.override(config, FIELDS)
+
+    draw(given.run_dir, given.generator, override, asked)
 
 
 def _are_pictures(text):

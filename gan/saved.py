@@ -3,7 +3,8 @@
 import pathlib
 import typing
 
-from gan.config import Config
+from gan.config import INCEPTION, Config
+from gan.metrics.features import DIGITS
 from harness import saved_models
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
@@ -15,6 +16,21 @@ def run_config(run_dir):
         return Config(**RunDirectory(run_dir).config())
     except (TypeError, ValueError) as error:
         raise UserError(f"{run_dir} does not fit this program: {error}") from error
+
+
+def check_trust(run_dir, config):
+    """Raises `UserError` if a run's `Config` names a feature network that is outside the run.
+
+    A SavedModel can read and write files. The run's own generator is one, too, and is what a user
+    names by --run_dir; where else its configuration leads, nobody need know.
+    """
+    run, path = pathlib.Path(run_dir).resolve(), pathlib.Path(config.features).resolve()
+    if config.features not in (DIGITS, INCEPTION) and not path.is_relative_to(run):
+        raise UserError(
+            f"The config.json of {run_dir} names a feature network outside the run, which could "
+            "write files if it is of somebody else: give --features, or --trust_config to use it. "
+            f"Received: features={config.features!r}"
+        )
 
 
 class Generator(typing.NamedTuple):

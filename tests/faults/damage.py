@@ -24,9 +24,10 @@ from tests.faults.runs import (
     is_over,
     steps_of,
     weights_differ,
+    whole_run,
 )
 
-GOES_ON, MEASURES = "the run goes on", "the run is measured"
+CHECKS = GOES_ON, MEASURES = "the run goes on", "the run is measured"
 
 
 def flip(path):
@@ -44,7 +45,7 @@ HARMS = {
 }
 
 
-def damage(program, call, folder, some=lambda name: True):
+def damage(program, call, folder, some=lambda name: True, checks=CHECKS, harms=HARMS):
     """Damages files, and returns a `table.Tally`.
 
     Args:
@@ -52,31 +53,33 @@ def damage(program, call, folder, some=lambda name: True):
         call: a `tests.calls.Calls`.
         folder: for the runs.
         some: whether a file, by its name in the run's directory, is to be damaged.
+        checks: of `CHECKS`.
+        harms: of `HARMS`.
     """
     folder = pathlib.Path(folder)
-    whole, cut, run = folder / "whole", folder / "cut", folder / "run"
-    code, _, error = call(*program.command(whole))
-    assert (code, error) == (0, ""), error
+    whole, cut, run = whole_run(program, call, folder), folder / "cut", folder / "run"
     _interrupt(program, call, cut, steps_of(whole)[-1] * 2 // 3)
     evaluate = [f"{program.name.partition('.')[0]}.evaluate", f"--run_dir={run}"]
     numbers = folder / "numbers.json"
     evaluate.append(f"--out={numbers}")
-    shutil.copytree(whole, run)
-    code, _, error = call(*evaluate)
-    assert (code, error) == (0, ""), error
-    right = numbers.read_bytes()
-    shutil.rmtree(run)
+    if MEASURES in checks:
+        shutil.copytree(whole, run)
+        code, _, error = call(*evaluate)
+        assert (code, error) == (0, ""), error
+        right = numbers.read_bytes()
+        shutil.rmtree(run)
     tally = table.Tally()
-    for base, check in ((cut, GOES_ON), (whole, MEASURES)):
+    for check in checks:
+        base = cut if check == GOES_ON else whole
         for name in sorted(filter(some, _contents(base))):
             if check == MEASURES and name.startswith(("checkpoints", "events", "samples")):
                 continue
-            for harm, do in HARMS.items():
+            for harm in harms:
                 shutil.copytree(base, run)
                 if not (run / name).stat().st_size:
                     shutil.rmtree(run)
                     continue
-                do(run / name)
+                HARMS[harm](run / name)
                 before = _contents(run)
                 command = program.command(run) if check == GOES_ON else evaluate
                 outcome = call(*command)

@@ -19,7 +19,7 @@ import subprocess
 
 from tests.calls import Calls
 from tests.faults import table
-from tests.faults.runs import PROGRAMS, differences
+from tests.faults.runs import PROGRAMS, differences, whole_run
 
 TMPFS, LIMIT = "a full tmpfs", "files limited in size"
 _LINE = re.compile(r"error: (.+) cannot be written: [^.]+\. It takes about [\d,]+ bytes\.\n")
@@ -36,9 +36,7 @@ def disks(program, call, folder, times, kinds=(TMPFS, LIMIT)):
         kinds: of disks.
     """
     folder = pathlib.Path(folder)
-    whole, tally = folder / "whole", table.Tally()
-    code, _, error = call(*program.command(whole))
-    assert (code, error) == (0, ""), error
+    whole, tally = whole_run(program, call, folder), table.Tally()
     sizes = [path.stat().st_size for path in whole.rglob("*") if path.is_file()]
     # What is written aside before the last one goes, and blocks that are not full.
     most = {TMPFS: int(1.5 * sum(sizes)), LIMIT: max(sizes)}

@@ -17,14 +17,14 @@ import time
 
 from harness.files import is_aside
 from tests.faults import table
-from tests.faults.runs import PROGRAMS, Processes, differences, is_one_line, is_over
+from tests.faults.runs import PROGRAMS, Processes, differences, is_one_line, is_over, whole_run
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ANY, CHECKPOINT, EXPORT = "at any moment", "while a checkpoint is written", "while it exports"
 MOMENTS = (ANY, CHECKPOINT, ANY, EXPORT)
 
 
-def kills(program, call, folder, times, seed=0):
+def kills(program, call, folder, times, seed=0, moments=MOMENTS):
     """Kills runs of a `runs.Program` so often, and returns a `table.Tally`.
 
     Args:
@@ -32,16 +32,15 @@ def kills(program, call, folder, times, seed=0):
         call: `Processes`, or a `tests.calls.Calls`.
         folder: for the runs.
         times: kills.
-        seed: of the moments.
+        seed: of what is by chance.
+        moments: that take turns.
     """
     folder, chance = pathlib.Path(folder), random.Random(seed)
-    whole = folder / "whole"
     start = time.monotonic()
-    code, _, error = call(*program.command(whole))
-    assert (code, error) == (0, ""), error
+    whole = whole_run(program, call, folder)
     usual = time.monotonic() - start
     tally = table.Tally()
-    turns = itertools.cycle(itertools.product(SIGNALS, MOMENTS))
+    turns = zip(itertools.cycle(SIGNALS), itertools.cycle(moments))
     turns = list(itertools.islice(turns, times))
     chance.shuffle(turns)
     for number in itertools.count():

@@ -104,6 +104,15 @@ class Processes:
         return self.finish(self.start(name, *arguments))
 
 
+def whole_run(program, call, folder):
+    """The directory of a run that nothing came between, in `folder`, made if it is not there."""
+    run = folder / "whole"
+    if not run.exists():
+        code, _, error = call(*program.command(run))
+        assert (code, error) == (0, ""), error
+    return run
+
+
 def is_over(number):
     """Whether the process of this number has ended; nobody need have waited for it."""
     try:

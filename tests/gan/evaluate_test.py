@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -11,7 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from gan import evaluate, parts, presets
-from gan.metrics.features import load_features
+from gan.metrics.features import _SHIPPED, load_features
 from gan.metrics.frechet import frechet_distance_of_features, moments
 from harness.datasets import load_images
 from harness.errors import UserError
@@ -266,6 +267,18 @@ def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
         run(f"--generated={tmp_path}/other.npz", f"--reference={tmp_path}/of_both.npz")
     with pytest.raises(UserError, match="is a file of statistics already"):
         run(f"--generated={tmp_path}/other.npz", saves)
+
+
+def test_a_feature_network_outside_the_run_needs_a_word(run, kinds, tmp_path):
+    shutil.copytree(_SHIPPED, tmp_path / "others")
+    made = _save_run(tmp_path / "run", features=str(tmp_path / "others"))
+    shutil.copytree(kinds / "saved", made / "generator")
+    with pytest.raises(UserError, match="names a feature network outside the run"):
+        run(f"--run_dir={made}")
+    assert not (made / "evaluation.json").exists()
+    for flag, name in (("--trust_config", "others"), ("--features=digits", "digits")):
+        _, result = run(f"--run_dir={made}", flag, out=made / "evaluation.json")
+        assert result["features"] == name
 
 
 def test_images_of_several_sizes_where_the_network_resizes(run, kinds, tmp_path, digits):
