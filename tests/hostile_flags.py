@@ -138,6 +138,7 @@ OWN = {
         "variant": one_of("plain, linear, bottleneck, arc_a"),
     },
     "gan.evaluate": {
+        "trust_config": TRUE_OR_FALSE,
         "run_dir": TEXT,
         "generated": TEXT,
         "reference": TEXT,
@@ -156,6 +157,7 @@ OWN = {
         "resized_crop": TRUE_OR_FALSE,
     },
     "gan.sample": {
+        "trust_config": TRUE_OR_FALSE,
         "run_dir": TEXT,
         "generator": TEXT,
         "out": TEXT,
