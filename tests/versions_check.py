@@ -2,9 +2,10 @@
 
     python -m tests.versions_check --python=python3.13 --tensorflow=2.21.0 --keras=3.15.1
 
-It makes a fresh environment of that interpreter with the wheel, those two and what the tests import,
-and runs the tests of functional, layers, folding, preprocessing and conversion from a folder that
-has no other tfnorm. It prints a row of a table, and what failed; the exit code is pytest's.
+It makes a fresh environment of that interpreter with the wheel, those two and what the tests
+import, and runs the tests of functional, layers, folding, preprocessing and conversion from a
+folder that has no other tfnorm. It prints a row of a table, and what failed; the exit code is that
+of pytest.
 """
 
 import argparse
