@@ -1,16 +1,14 @@
-"""A folder of folders of images: SPLIT/CLASS/IMAGE."""
+"""A folder of folders of images, or a zip of one: SPLIT/CLASS/IMAGE."""
 
 import dataclasses
-import os
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
 from harness.datasets.decoding import SUFFIXES
 from harness.datasets.encoded import EncodedImages, load_decoded
 from harness.datasets.labelled import ImageKind
-from harness.datasets.listing import list_images
+from harness.datasets.trees import Disk, Zip
 from harness.errors import UserError, some_of
 
 _TRAINING = "train"
@@ -28,16 +26,23 @@ class ClassFolders:
     of no class.
 
     Attributes:
-        data_dir: the folder. A class may hold folders of images; what is hidden (.name), or is no
-            image by its name, is passed over, and a line says so.
+        data_dir: the folder, or a zip file of one. A class may hold folders of images; what is
+            hidden (.name), or is no image by its name, is passed over, and a line says so.
+        tree: `Disk` or `Zip`, in which it is.
     """
 
     data_dir: pathlib.Path
+    tree: Disk | Zip = Disk()
 
     @classmethod
     def find(cls, name, data_dir):
         """Gives the dataset if this is its name, else None."""
-        return cls(data_dir) if name == "folder" and data_dir else None
+        if name != "folder" or not data_dir:
+            return None
+        if not data_dir.is_file():
+            return cls(data_dir)
+        tree = Zip(data_dir)
+        return cls(tree.root, tree)
 
     def kind(self):
         """The `ImageKind` of the images: all are made RGB."""
@@ -46,7 +51,7 @@ class ClassFolders:
 
     def splits(self):
         """The names of the splits that there are."""
-        there = _folders(self._checked())
+        there = self._folders()
         known = [name for name in (_TRAINING, *_HELD_OUT) if name in there]
         return known or [_TRAINING]
 
@@ -68,14 +73,15 @@ class ClassFolders:
         folder = self._split(split)
         if classes is None:
             return self._unlabelled(folder, split, progress)
-        unknown = sorted(set(_folders(folder)) - set(classes))
+        unknown = sorted(set(self.tree.folders(folder)) - set(classes))
         if unknown:
             raise UserError(
                 f"The class folders in {folder} must be among those in {self._split(_TRAINING)}. "
                 f"Received: {some_of(unknown)}, which are not there"
             )
-        names = [name for name in classes if (folder / name).is_dir()]
-        listing = list_images(folder / name for name in names)
+        inside = self.tree.folders(folder)
+        names = [name for name in classes if name in inside]
+        listing = self.tree.list_images(folder / name for name in names)
         paths, labels = [], []
         for name, class_paths in zip(names, listing.paths, strict=True):
             if not class_paths:
@@ -95,47 +101,50 @@ class ClassFolders:
         first = np.searchsorted(labels, labels)
         order = np.lexsort((labels, np.arange(len(labels)) - first))
         paths, labels = [paths[i] for i in order], labels[order]
-        return _encoded(split, paths, labels, tuple(classes))
+        return _encoded(split, paths, labels, tuple(classes), self.tree.contents(paths))
 
     def _unlabelled(self, folder, split, progress):
-        listing = list_images([folder])
+        listing = self.tree.list_images([folder])
         if listing.passed_over:
             print(listing.line(folder))
         (paths,) = listing.paths
         if progress is not None:
             progress(1, 1)
-        return _encoded(split, paths, np.zeros(len(paths), np.int64), None)
+        labels = np.zeros(len(paths), np.int64)
+        return _encoded(split, paths, labels, None, self.tree.contents(paths))
 
     def _classes(self, split):
         """The names of the classes, a list; None if the images have none."""
-        there = _folders(self._checked())
+        there = self._folders()
         folder = self._split(_TRAINING if _TRAINING in there else split)
-        if _has_images(folder):
+        if self.tree.has_images(folder):
             return None
-        classes = _folders(folder)
+        classes = self.tree.folders(folder)
         if not classes:
             raise UserError(
                 f"{folder} must hold images, or one folder of images per class. Received: none"
             )
         return classes
 
-    def _checked(self):
-        if not self.data_dir.is_dir():
+    def _folders(self):
+        """The names of the folders in `data_dir`."""
+        if isinstance(self.tree, Disk) and not self.data_dir.is_dir():
             raise UserError(
-                f"--data_dir={self.data_dir} is not a folder; --dataset=folder was looked for in it"
+                f"--data_dir={self.data_dir} is not a folder, nor a zip of one; --dataset=folder "
+                "was looked for in it"
             )
-        return self.data_dir
+        return self.tree.folders(self.data_dir)
 
     def _split(self, split):
         """Finds the folder of a split."""
-        there = _folders(self._checked())
+        there = self._folders()
         for name in (split, _ALSO_NAMED.get(split)):
             if name in there:
                 return self.data_dir / name
         if (
             split == _TRAINING
             and self.splits() == [_TRAINING]
-            and (there or _has_images(self.data_dir))
+            and (there or self.tree.has_images(self.data_dir))
         ):
             return self.data_dir
         raise UserError(
@@ -145,36 +154,14 @@ class ClassFolders:
         )
 
 
-def _encoded(split, paths, labels, class_names):
-    with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
-        files = tf.constant([os.fsencode(path) for path in paths])
+def _encoded(split, paths, labels, class_names, contents):
     return EncodedImages(
         name="folder",
         split=split,
         labels=labels,
         num_classes=None if class_names is None else len(class_names),
         channels=3,
-        encoded=lambda index: tf.io.read_file(tf.gather(files, index)),
+        encoded=contents,
         describe=lambda index: paths[index],
         class_names=class_names,
     )
-
-
-def _has_images(folder):
-    """Whether images lie in the folder itself."""
-    with os.scandir(folder) as entries:
-        return any(
-            entry.name.lower().endswith(SUFFIXES)
-            and not entry.name.startswith(".")
-            and entry.is_file()
-            for entry in entries
-        )
-
-
-def _folders(folder):
-    """Lists the names of the visible folders in a folder, sorted."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-    except OSError as error:
-        raise UserError(f"{folder} cannot be listed: {error.strerror}") from error

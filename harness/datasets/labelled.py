@@ -44,8 +44,12 @@ def check_labels(what, count, labels, num_classes):
         what: names the images, as "Split 'train' of dataset 'mnist' in DIR".
         count: number of images.
         labels: integers (n,).
-        num_classes: number of classes.
+        num_classes: number of classes; None: the images have none.
     """
+    if num_classes is None:
+        if not count:
+            raise UserError(f"{what} must have images. Received: 0 images")
+        return
     rule = f"{what} must have images, each with a label from 0 to {num_classes - 1}."
     if not (count and len(labels) == count):
         raise UserError(f"{rule} Received: {count} images, {len(labels)} labels")

@@ -3,6 +3,7 @@
 import pathlib
 
 from harness.datasets import prepared
+from harness.datasets.array_files import ArrayFile
 from harness.datasets.cifar_files import CifarFiles
 from harness.datasets.digits import Digits
 from harness.datasets.folders import ClassFolders
@@ -12,7 +13,7 @@ from harness.errors import UserError
 
 # The first that is there is taken. Each has find(name, data_dir), kind(), splits() and
 # load(split, image_size); those of encoded images have stream(split, progress).
-FORMS = (Digits, ClassFolders, Prepared, CifarFiles, IdxFiles)
+FORMS = (Digits, ClassFolders, ArrayFile, Prepared, CifarFiles, IdxFiles)
 STREAMED = (ClassFolders, Prepared)
 OFFICIAL = (CifarFiles, IdxFiles)
 
@@ -27,8 +28,10 @@ def load_images(name, split, data_dir=None, image_size=None):
               to 16, scaled to [0, 255]: the first 1,437 are "train", the last 360 are "test".
             * "folder": images as `data_dir`/SPLIT/CLASS/IMAGE.jpg, or less deep, without splits or
               classes, see `ClassFolders`. The split "validation" may be a folder val.
+            * "array": images, and labels if there are any, in the .npy or .npz file `data_dir`;
+              "array/0:1", "array/-1:1" and "array/0:255" are of floats, see `ArrayFile`.
             * a name of tensorflow-datasets, as "mnist" or "imagenette/160px-v2", that is prepared
-              in `data_dir`, with the features "image" (uint8) and "label".
+              in `data_dir`, with the feature "image" (uint8), and "label" if they have classes.
             * "cifar10", "cifar100", "mnist", "fashion_mnist" that are not: their official files
               in `data_dir`, see `CifarFiles` and `IdxFiles`.
         split: name of the split, as "train".
@@ -96,7 +99,7 @@ def image_kind(name, data_dir=None):
     Raises:
         UserError: if there is no such dataset, or it is not of labelled images.
     """
-    if data_dir or name in ("digits", "folder"):
+    if data_dir or name.partition("/")[0] in ("digits", "folder", "array"):
         return _open(name, data_dir).kind()
     return prepared.described_kind(name)
 

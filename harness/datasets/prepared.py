@@ -23,7 +23,10 @@ _READ_BATCH = 500
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A dataset with the features "image" (uint8) and "label" in the folder `data_dir`/`name`."""
+    """A dataset in the folder `data_dir`/`name`, of the feature "image" (uint8).
+
+    Its "label" is the number of a class; without that feature the images have no classes.
+    """
 
     name: str
     data_dir: pathlib.Path
@@ -73,16 +76,16 @@ class Prepared:
         resized = image_size is not None and info.features["image"].shape[:2] != shape[:2]
         dtype = np.float32 if resized else np.uint8
         images = empty_pixels(self.name, split, (count, *shape), dtype)
-        labels = np.empty(count, np.int64)
+        labels = np.zeros(count, np.int64)
         row, digests = 0, []
         shown = np.empty([0, 0, 0, shape[2]], np.uint8)  # They differ in size.
         try:
             with plain_name(self.data_dir) as folder:
                 builder = _builder(self.name, folder)
                 for batch in _batches(builder, split, image_size if resized else None):
-                    end = row + len(batch["label"])
+                    end = row + len(batch["image"])
                     images[row:end] = batch["image"]
-                    labels[row:end] = batch["label"]
+                    labels[row:end] = batch.get("label", 0)
                     if resized:
                         digests.append(batch["digest"])
                     row = end
@@ -94,7 +97,10 @@ class Prepared:
             ) from error
         except (tf.errors.OpError, ValueError, OSError) as error:
             raise _damaged(self.name, self.data_dir, self.builder.data_dir, error) from error
-        classes = info.features["label"].num_classes
+        if row != count:
+            error = ValueError(f"{count} images were to be there, and {row} are")
+            raise _damaged(self.name, self.data_dir, self.builder.data_dir, error)
+        classes = _num_classes(info.features)
         check_labels(self._what(split), count, labels, classes)
         names = _class_names(info.features)
         mark = of_digests(np.concatenate(digests), shown) if resized and digests else None
@@ -117,7 +123,8 @@ class Prepared:
                 f"image={info.features['image']}"
             )
         stored = info.splits[split]
-        index = records.index_records(stored.filepaths, stored.shard_lengths, "label", progress)
+        label = None if kind.num_classes is None else "label"
+        index = records.index_records(stored.filepaths, stored.shard_lengths, label, progress)
         check_labels(self._what(split), len(index.labels), index.labels, kind.num_classes)
         image = {"image": info.features.tf_example_spec["image"]}
         return EncodedImages(
@@ -194,12 +201,19 @@ def described_kind(name, features=None):
     channels = _image_shape(name, features, image_size=1)[2]
     height, width, _ = features["image"].shape
     size = (height, width) if height and width else None
-    return ImageKind(channels, features["label"].num_classes, size)
+    return ImageKind(channels, _num_classes(features), size)
+
+
+def _num_classes(features):
+    """The number of classes; None if the images have none."""
+    return features["label"].num_classes if "label" in features else None
 
 
 def _class_names(features):
-    """The names of the classes, a tuple; None if they are nothing but the numbers."""
-    names = tuple(getattr(features["label"], "names", None) or ())
+    """The names of the classes, a tuple; None without classes, or if they are but numbers."""
+    if "label" not in features:
+        return None
+    names = tuple(features["label"].names or ())
     return None if names == tuple(map(str, range(len(names)))) else names
 
 
@@ -213,16 +227,19 @@ def command(name, data_dir):
 
 def _image_shape(name, features, image_size):
     """Tells (height, width, channels) of the array, checking that these are labelled images."""
-    expected = f"Dataset {name!r} must have the features 'image' (uint8) and 'label' (a class)."
+    expected = (
+        f"Dataset {name!r} must have the feature 'image' (uint8), and 'label', if it has one, must "
+        "be a class."
+    )
     received = " ".join(str(features).split())
-    if not (hasattr(features, "keys") and {"image", "label"} <= set(features.keys())):
+    if not (hasattr(features, "keys") and "image" in features):
         raise UserError(f"{expected} Received: features={received}")
-    image, label = features["image"], features["label"]
+    image = features["image"]
     if not (
         len(image.shape) == 3
         and image.shape[2]
         and np.dtype(image.np_dtype) == np.uint8
-        and getattr(label, "num_classes", None)
+        and ("label" not in features or getattr(features["label"], "num_classes", None))
     ):
         raise UserError(f"{expected} Received: features={received}")
     height, width, channels = image.shape
@@ -237,28 +254,47 @@ def _image_shape(name, features, image_size):
 
 
 def _batches(builder, split, image_size):
-    """Reads batches of the features "image" and "label" as NumPy arrays, in the order stored."""
+    """Reads batches of "image" and "label", if it is there, as NumPy arrays, as they are stored."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
     # tensorflow-datasets decodes a JPEG by a faster, less exact transform than others.
     encoded = isinstance(features["image"], tfds.features.Image)
-    own = {"label"} if encoded else {"image", "label"}
-    decoders = {key: tfds.decode.SkipDecoding() for key in set(features.keys()) - own}
-    examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
+    kept = {"image", "label"} & set(features.keys())
+    decoded = kept - {"image"} if encoded else kept
+    decoders = {key: tfds.decode.SkipDecoding() for key in set(features.keys()) - decoded}
+    if builder.info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+        examples = _of_array_records(builder, split, decoders, kept, encoded)
+    else:
+        examples = builder.as_dataset(split=split, shuffle_files=False, decoders=decoders)
 
     def wanted(example):
-        image = example["image"]
+        taken = {key: example[key] for key in kept}
         if encoded:
-            image = decode(image, features["image"].shape[2])
-        if image_size is None:
-            return {"image": image, "label": example["label"]}
-        digest = pixel_digests(image[tf.newaxis])[0]
-        image = resize(image, image_size)
-        return {"image": image, "label": example["label"], "digest": digest}
+            taken["image"] = decode(taken["image"], features["image"].shape[2])
+        if image_size is not None:
+            taken["digest"] = pixel_digests(taken["image"][tf.newaxis])[0]
+            taken["image"] = resize(taken["image"], image_size)
+        return taken
 
     examples = examples.map(wanted, num_parallel_calls=tf.data.AUTOTUNE)
     return tfds.as_numpy(examples.batch(_READ_BATCH).prefetch(2))
+
+
+def _of_array_records(builder, split, decoders, kept, encoded):
+    """The examples in ArrayRecord files, which tensorflow-datasets has no `tf.data.Dataset` of."""
+    source = builder.as_data_source(split, decoders=decoders)
+    features = builder.info.features
+    signature = {key: tf.TensorSpec(features[key].shape, features[key].tf_dtype) for key in kept}
+    if encoded:
+        signature["image"] = tf.TensorSpec([], tf.string)
+
+    def rows():
+        for number in range(len(source)):
+            row = source[number]
+            yield {key: row[key] for key in kept}
+
+    return tf.data.Dataset.from_generator(rows, output_signature=signature)
 
 
 def _damaged(name, data_dir, folder, error):

@@ -68,7 +68,7 @@ def index_records(paths, counts, key, progress=None):
     Args:
         paths: paths of the files.
         counts: number of records that each file must have.
-        key: feature of the examples that is the label, one integer.
+        key: feature of the examples that is the label, one integer; None: all labels are 0.
         progress: called with (done, total), counts of records.
 
     Raises:
@@ -80,7 +80,7 @@ def index_records(paths, counts, key, progress=None):
         for path, count, table in zip(
             paths,
             counts,
-            pool.map(lambda path: _index_file(path, key.encode()), paths),
+            pool.map(lambda path: _index_file(path, key and key.encode()), paths),
             strict=True,
         ):
             if len(table) != count:
@@ -114,7 +114,8 @@ def _index_file(path, key):
                 at += _HEADER.size
                 if at + length + _FOOTER_BYTES > size:
                     raise ValueError(f"the file ends, at {size} bytes, within it")
-                rows.append((at, length, _label(blocks, at, at + length, key)))
+                label = 0 if key is None else _label(blocks, at, at + length, key)
+                rows.append((at, length, label))
                 at += length + _FOOTER_BYTES
     except (ValueError, DecodeError) as error:
         raise UserError(

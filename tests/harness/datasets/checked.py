@@ -28,7 +28,7 @@ def bilinear(images, size):
     return images
 
 
-def store(root, name, features, splits):
+def store(root, name, features, splits, file_format=None):
     """Writes a prepared dataset; `splits` are of `tf.data.Dataset`s of examples."""
     tfds.dataset_builders.store_as_tfds_dataset(
         name=name,
@@ -36,4 +36,5 @@ def store(root, name, features, splits):
         features=tfds.features.FeaturesDict(features),
         split_datasets=splits,
         data_dir=str(root),
+        file_format=file_format,
     )

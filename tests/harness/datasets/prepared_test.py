@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from harness.datasets import image_kind, load_images
+from harness.datasets import image_kind, load_images, stream_images
 from tests.harness.datasets import checked
 from tests.harness.datasets.checked import bilinear
 
@@ -168,9 +168,41 @@ def test_damaged_description(copy, file, size):
     assert message.startswith("Damaged data") and PREPARE.format("toys", copy) in message
 
 
-@pytest.mark.parametrize("form", ["array_record", "riegeli"])
-def test_files_that_are_not_read_here(copy, form):
-    """tensorflow-datasets has no images of the one, and of the other no reader is installed."""
+def test_array_records(tmp_path, examples, store):
+    features = {
+        "image": tfds.features.Image(shape=(6, 6, 3)),
+        "label": tfds.features.ClassLabel(num_classes=4),
+    }
+    rows = {"train": tf.data.Dataset.from_tensor_slices(examples)}
+    checked.store(tmp_path, "toys", features, rows, file_format="array_record")
+    got = load_images("toys", "train", tmp_path)
+    expected = load_images("toys", "train", store)
+    np.testing.assert_array_equal(got.images, expected.images)
+    np.testing.assert_array_equal(got.labels, expected.labels)
+    larger = load_images("toys", "train", tmp_path, image_size=9).images[:8]
+    np.testing.assert_allclose(larger, bilinear(expected.images[:8], 9), atol=1e-3)
+    (file,) = (tmp_path / "toys/1.0.0").glob("*.array_record*")
+    os.truncate(file, file.stat().st_size // 2)
+    assert "Damaged data" in _message("toys", "train", tmp_path)
+
+
+def test_unlabelled_images(tmp_path, examples):
+    pixels = examples["image"][:9]
+    # Other features are passed over.
+    features = {"image": tfds.features.Image(shape=(6, 6, 3)), "name": tfds.features.Text()}
+    names = np.array(list("abcdefghi"))
+    _store(tmp_path, "faces", features, {"image": pixels, "name": names})
+    assert image_kind("faces", tmp_path) == (3, None, (6, 6))
+    got = load_images("faces", "train", tmp_path)
+    assert got.num_classes is None and got.class_names is None and not got.labels.any()
+    assert sorted(map(bytes, got.images)) == sorted(map(bytes, pixels))
+    streamed = stream_images("faces", "test", tmp_path)
+    assert streamed.num_classes is None and len(streamed.labels) == 9
+    assert tf.io.decode_png(streamed.encoded(0)).shape == (6, 6, 3)
+
+
+def test_files_that_are_not_read_here(copy, form="riegeli"):
+    """No reader of these is installed."""
     folder = copy / "toys/1.0.0"
     info = folder / "dataset_info.json"
     info.write_text(info.read_text().replace("tfrecord", form))
@@ -193,7 +225,6 @@ def test_not_labelled_images(tmp_path):
     label = tfds.features.ClassLabel(num_classes=2)
     image = tfds.features.Image(shape=(2, 2, 1))
     pixels, labels = np.zeros((3, 2, 2, 1), np.uint8), np.array([0, 1, 0])
-    _store(tmp_path, "unlabelled", {"image": image}, {"image": pixels})
     _store(tmp_path, "text", {"text": tfds.features.Text(), "label": label}, {
         "text": np.array(["a", "b", "c"]), "label": labels})  # fmt: skip
     scalar = tfds.features.Scalar(dtype=np.int64)
@@ -204,9 +235,9 @@ def test_not_labelled_images(tmp_path):
         "image": pixels.astype(np.uint16), "label": labels})  # fmt: skip
     _store(tmp_path, "hidden", {"image": image, "label": label}, {
         "image": pixels, "label": labels - 1})  # fmt: skip
-    for name in ("unlabelled", "text", "regression", "deep"):
+    for name in ("text", "regression", "deep"):
         message = _message(name, "train", tmp_path)
-        assert "must have the features 'image' (uint8) and 'label'" in message
+        assert "must have the feature 'image' (uint8), and 'label', if it has one" in message
         assert "Received: features=FeaturesDict(" in message
     assert "labels from -1 to 0" in _message("hidden", "train", tmp_path)
 
