@@ -124,7 +124,7 @@ def _open_sides(specs, config, image_size, asked):
 
 
 def _save(statistics, path):
-    with whole_file(path) as aside, open(aside, "wb") as file:
+    with whole_file(path, statistics.covariance.nbytes) as aside, open(aside, "wb") as file:
         save(statistics, file)
     count = "" if statistics.count is None else f" of {statistics.count:,} images"
     print(f"Wrote {path}, statistics{count} of {statistics.name}.")

@@ -172,14 +172,16 @@ class Data(Configuration):
         "cifar10",
         "Data",
         "Which images: digits, 1,797 small ones that come with the program; folder, your own as "
-        "DATA_DIR/SPLIT/CLASS/*.jpg, of which splits and classes may be missing; or the name of a "
-        "dataset that is in --data_dir, as cifar10, mnist.",
+        "DATA_DIR/SPLIT/CLASS/*.jpg, of which splits and classes may be missing, or a zip of that; "
+        "array, your own in a .npy or .npz file, uint8, or floats as array/0:1, array/-1:1 or "
+        "array/0:255; or the name of a dataset that is in --data_dir, as cifar10, mnist.",
     )
     data_dir: str | None = option(
         None,
         "Data",
         "Folder with the images' files: as tensorflow-datasets has prepared them, the official "
-        "files of CIFAR or MNIST, or the folders of splits. digits need none.",
+        "files of CIFAR, MNIST, SVHN or STL-10, or the folders of splits; the file of array. "
+        "digits need none.",
         free=True,
     )
     image_size: int | None = option(

@@ -26,7 +26,7 @@ def write_whole(path, data):
 
 
 @contextlib.contextmanager
-def whole_file(path, size=None):
+def whole_file(path, size):
     """Gives a path to write a file to that becomes `path` when it was written; see `writing`."""
     path = pathlib.Path(path)
     with writing(path, size):
@@ -40,7 +40,7 @@ def whole_file(path, size=None):
 
 
 @contextlib.contextmanager
-def whole_directory(path, size=None):
+def whole_directory(path, size):
     """Gives a directory to fill that becomes `path` when all of it was written.
 
     What it gives is a `plain_name`, for TensorFlow to write to. For `size` see `writing`.
@@ -118,12 +118,12 @@ def sweep(folder):
 
 
 @contextlib.contextmanager
-def writing(path, size=None):
+def writing(path, size):
     """Makes an error of the disk a `UserError` that names the file that is being written.
 
     Args:
         path: the file, or directory.
-        size: bytes that it takes, about, if that is known.
+        size: bytes that it takes, about.
     """
     try:
         yield
@@ -133,8 +133,9 @@ def writing(path, size=None):
         said = error.strerror or str(error) if isinstance(error, OSError) else _said(error)
         if said is None:
             raise
-        needed = "" if size is None else f" It takes about {size:,} bytes."
-        raise UserError(f"{path} cannot be written: {said}.{needed}") from error
+        raise UserError(
+            f"{path} cannot be written: {said}. It takes about {size:,} bytes."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ FOLDERS = ("functional", "layers", "folding", "preprocessing", "conversion_test.
 def check(python: str, tensorflow: str, keras: str, folder: pathlib.Path) -> int:
     """Installs and tests below a folder; returns pytest's exit code."""
     _, wheel = build(folder)
-    environment, copy = folder / "environment", folder / "tests_alone"
+    environment, copy = folder / "environment", folder / "without"
     succeed("making an environment", folder, python, "-m", "venv", environment)
     own = environment / "bin" / "python"
     pip = (own, "-m", "pip", "install", "--quiet")
@@ -33,9 +33,7 @@ def check(python: str, tensorflow: str, keras: str, folder: pathlib.Path) -> int
     succeed("installing the requirements", folder, *pip, *versions, "absl-py", *NEEDED)
     # A release candidate is looked at before the wheel admits it.
     succeed("installing the wheel", folder, *pip, "--no-deps", wheel)
-    for name in ("tests", "harness"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(*NOT_COPIED))
-    shutil.copy(ROOT / "pyproject.toml", copy)
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED, "tfnorm"))
     tests = [f"tests/{name}" for name in FOLDERS]
     pytest = [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(pytest, cwd=copy, capture_output=True, text=True)

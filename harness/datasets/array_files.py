@@ -7,7 +7,7 @@ import numpy as np
 
 from harness.datasets.damage import reason
 from harness.datasets.in_memory import Images, resized
-from harness.datasets.labelled import ImageKind, check_labels, check_split
+from harness.datasets.labelled import DIGITS, ImageKind, check_labels, check_split
 from harness.errors import UserError
 
 _NAME = "array"
@@ -164,6 +164,39 @@ class ArrayFile:
             raise UserError(
                 f"{self.path} cannot be read as a file of arrays of numbers ({reason(error)})"
             ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class KerasFiles:
+    """MNIST as Keras distributes it: mnist.npz."""
+
+    file: ArrayFile
+
+    @classmethod
+    def find(cls, name, data_dir):
+        """Finds the file in `data_dir`, or as it, or None."""
+        for path in (data_dir / "mnist.npz", data_dir) if name == "mnist" and data_dir else ():
+            if path.name == "mnist.npz" and path.is_file():
+                return cls(ArrayFile(name, path))
+        return None
+
+    @staticmethod
+    def looked_for(name):
+        """Says what `find` looks for; empty if `name` has no such file."""
+        return "mnist.npz" if name == "mnist" else ""
+
+    def kind(self):
+        """The `ImageKind` of the images."""
+        return ImageKind(channels=1, num_classes=10, size=(28, 28))
+
+    def splits(self):
+        """The names of the splits that there are."""
+        return self.file.splits()
+
+    def load(self, split, image_size):
+        """Reads `Images` in the order of the file."""
+        images = self.file.load(split, image_size)
+        return dataclasses.replace(images, num_classes=10, class_names=DIGITS)
 
 
 def _names(names=(_NAME, *_RANGES)):

@@ -10,6 +10,7 @@ from harness.datasets.damage import reason
 from harness.datasets.in_memory import Images, resized
 from harness.datasets.labelled import ImageKind, check_labels, check_split
 from harness.datasets.plain_pickle import read_pickle
+from harness.datasets.tar_files import TarFolder
 from harness.errors import UserError
 
 _PLANES = (3, 32, 32)
@@ -51,7 +52,7 @@ def _binary_rows(path, label_bytes):
     """Reads pixels uint8 (n, 3072) and labels (n,) of records: bytes of labels, then pixels."""
     record = label_bytes + _PIXELS
     try:
-        content = np.fromfile(path, np.uint8)
+        content = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {reason(error)}") from error
     if content.size % record:
@@ -64,11 +65,12 @@ def _binary_rows(path, label_bytes):
 
 
 class _Layout(typing.NamedTuple):
-    """Files of one archive: its folder, those of each split, and `read(path, label)` -> rows.
+    """Files of an archive: its folder, those of each split, and `read(path, label)` -> rows.
 
     `meta` is the file with the classes' names, in a pickle under the key `names`.
     """
 
+    archive: str
     folder: str
     splits: dict
     read: typing.Callable
@@ -80,6 +82,7 @@ class _Layout(typing.NamedTuple):
 _LAYOUTS = {
     "cifar10": (
         _Layout(
+            "cifar-10-python.tar.gz",
             "cifar-10-batches-py",
             {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]},
             _python_rows,
@@ -88,6 +91,7 @@ _LAYOUTS = {
             "label_names",
         ),
         _Layout(
+            "cifar-10-binary.tar.gz",
             "cifar-10-batches-bin",
             {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]},
             _binary_rows,
@@ -97,6 +101,7 @@ _LAYOUTS = {
     ),
     "cifar100": (
         _Layout(
+            "cifar-100-python.tar.gz",
             "cifar-100-python",
             {"train": ["train"], "test": ["test"]},
             _python_rows,
@@ -105,6 +110,7 @@ _LAYOUTS = {
             "fine_label_names",
         ),
         _Layout(
+            "cifar-100-binary.tar.gz",
             "cifar-100-binary",
             {"train": ["train.bin"], "test": ["test.bin"]},
             _binary_rows,
@@ -118,25 +124,30 @@ _CLASSES = {"cifar10": 10, "cifar100": 100}
 
 @dataclasses.dataclass(frozen=True)
 class CifarFiles:
-    """One of the two datasets in a folder with the files of one archive."""
+    """One of the two datasets in a folder with the files of one archive, or in the archive."""
 
     name: str
-    folder: pathlib.Path
+    folder: pathlib.Path | TarFolder
     layout: _Layout
 
     @classmethod
     def find(cls, name, data_dir):
-        """Finds the dataset with its files in `data_dir` or the archive's folder there, or None."""
+        """Finds the dataset with its files or archive in `data_dir`, or in its folder there."""
         for layout in _LAYOUTS.get(name, ()) if data_dir else ():
             for folder in (data_dir / layout.folder, data_dir):
                 if any((folder / file).is_file() for file in sum(layout.splits.values(), [])):
                     return cls(name, folder, layout)
+            for archive in (data_dir / layout.archive, data_dir):
+                if archive.name == layout.archive and archive.is_file():
+                    return cls(name, TarFolder(archive, layout.folder), layout)
         return None
 
     @staticmethod
     def looked_for(name):
         """Says what `find` looks for; empty if `name` has no such files."""
-        return " or ".join(f"{layout.folder}/" for layout in _LAYOUTS.get(name, ()))
+        return " or ".join(
+            f"{layout.folder}/ or {layout.archive}" for layout in _LAYOUTS.get(name, ())
+        )
 
     def kind(self):
         """The `ImageKind` of the images."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.datasets.damage import reason
 from harness.datasets.in_memory import Images, resized
-from harness.datasets.labelled import DIGITS, ImageKind, check_labels, check_split
+from harness.datasets.labelled import MNIST_CLASSES, ImageKind, check_labels, check_split
 from harness.errors import UserError
 
 # Where below the given folder, the most particular first: the datasets' files have equal names.
@@ -20,21 +20,6 @@ _FOLDERS = {
 }
 _SPLITS = {"train": "train", "test": "t10k"}
 _UNSIGNED_BYTES = 8
-_CLASSES = {
-    "mnist": DIGITS,
-    "fashion_mnist": (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
-}
 _AGAIN = "Download the file again"
 
 
@@ -77,7 +62,7 @@ class IdxFiles:
         what = f"Split {split!r} of dataset {self.name!r} in {self.folder}"
         check_labels(what, len(pixels), labels, 10)
         labels = labels.astype(np.int64)
-        names = _CLASSES[self.name]
+        names = MNIST_CLASSES[self.name]
         stored = Images(self.name, split, pixels[..., np.newaxis], labels, 10, names)
         return resized(stored, image_size)
 

@@ -6,6 +6,22 @@ from harness.errors import UserError
 
 # Names of the classes that are digits.
 DIGITS = tuple("0123456789")
+# Of the datasets that are distributed as MNIST is.
+MNIST_CLASSES = {
+    "mnist": DIGITS,
+    "fashion_mnist": (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+}
 
 
 class ImageKind(typing.NamedTuple):

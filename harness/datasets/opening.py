@@ -3,19 +3,22 @@
 import pathlib
 
 from harness.datasets import prepared
-from harness.datasets.array_files import ArrayFile
+from harness.datasets.array_files import ArrayFile, KerasFiles
 from harness.datasets.cifar_files import CifarFiles
+from harness.datasets.csv_files import CsvFiles
 from harness.datasets.digits import Digits
 from harness.datasets.folders import ClassFolders
 from harness.datasets.idx_files import IdxFiles
 from harness.datasets.prepared import Prepared
+from harness.datasets.stl_files import StlFiles
+from harness.datasets.svhn_files import SvhnFiles
 from harness.errors import UserError
 
 # The first that is there is taken. Each has find(name, data_dir), kind(), splits() and
 # load(split, image_size); those of encoded images have stream(split, progress).
-FORMS = (Digits, ClassFolders, ArrayFile, Prepared, CifarFiles, IdxFiles)
+OFFICIAL = (CifarFiles, IdxFiles, CsvFiles, KerasFiles, SvhnFiles, StlFiles)
+FORMS = (Digits, ClassFolders, ArrayFile, Prepared, *OFFICIAL)
 STREAMED = (ClassFolders, Prepared)
-OFFICIAL = (CifarFiles, IdxFiles)
 
 
 def load_images(name, split, data_dir=None, image_size=None):
@@ -32,8 +35,8 @@ def load_images(name, split, data_dir=None, image_size=None):
               "array/0:1", "array/-1:1" and "array/0:255" are of floats, see `ArrayFile`.
             * a name of tensorflow-datasets, as "mnist" or "imagenette/160px-v2", that is prepared
               in `data_dir`, with the feature "image" (uint8), and "label" if they have classes.
-            * "cifar10", "cifar100", "mnist", "fashion_mnist" that are not: their official files
-              in `data_dir`, see `CifarFiles` and `IdxFiles`.
+            * "cifar10", "cifar100", "mnist", "fashion_mnist", "svhn", "stl10" that are not: their
+              official files in `data_dir`, see `OFFICIAL`, of MNIST also Kaggle's and Keras'.
         split: name of the split, as "train".
         data_dir: the folder with the dataset's files or folder; unused for "digits".
         image_size: height and width in pixels to which images of another size are resized,

@@ -14,6 +14,11 @@ def _dtype(code, align=False, copy=False):
     return np.dtype(code, align=bool(align), copy=bool(copy))
 
 
+def _frombuffer(buffer, dtype, shape, order, axis_order=None):
+    array = np.frombuffer(buffer, dtype).reshape(shape, order=order)
+    return array if axis_order is None else array.transpose(np.argsort(axis_order))
+
+
 _reconstruct = np.zeros(0).__reduce__()[0]
 
 # Whatever else a pickle names could be called by it: os.system is a global like any other.
@@ -23,13 +28,16 @@ _GLOBALS = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("_codecs", "encode"): _codecs.encode,
+    # From protocol 5 on.
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
 }
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file):
+    def __init__(self, file, path):
         super().__init__(file, encoding="bytes")
-        self._path = file.name
+        self._path = path
 
     def find_class(self, module, name):
         if (module, name) not in _GLOBALS:
@@ -41,14 +49,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pickle(path):
-    """Reads the object in the pickle file `path`; strings of Python 2 are bytes.
+    """Reads the object in the pickle file `path`, a `pathlib.Path`; strings of Python 2 are bytes.
 
     Raises:
         UserError: if the pickle names anything but NumPy's arrays, or is damaged.
     """
     try:
-        with open(path, "rb") as file:
-            return _Unpickler(file).load()
+        with path.open("rb") as file:
+            return _Unpickler(file, path).load()
     except UserError:
         raise
     except Exception as error:  # Damaged bytes surface as one of many types.

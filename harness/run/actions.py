@@ -157,7 +157,7 @@ class Board:
         if not self._writes:
             return
         shutil.rmtree(self._directory, ignore_errors=True)
-        with writing(self._directory):
+        with writing(self._directory, _EVENT * (1 + sum(map(len, rows)))):
             self._directory.mkdir(parents=True)
             self._writer = tf.summary.create_file_writer(
                 self._name.enter_context(plain_name(self._directory))

@@ -24,7 +24,7 @@ def held(path):
     Raises:
         UserError: another process holds it.
     """
-    with writing(path):
+    with writing(path, len(_own_name())):
         file = _take(path)
     try:
         yield
@@ -54,9 +54,13 @@ def _take(path):
             break
         file.close()  # Its holder has just removed it.
     file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    file.write(_own_name())
     file.flush()
     return file
+
+
+def _own_name():
+    return f"process {os.getpid()} on {socket.gethostname()}\n"
 
 
 def _is_there(path, file):

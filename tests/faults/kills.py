@@ -12,15 +12,18 @@ import itertools
 import os
 import pathlib
 import random
+import re
 import signal
 import time
 
 from harness.files import is_aside
+from tests.calls import ROOT
 from tests.faults import table
 from tests.faults.runs import PROGRAMS, Processes, differences, is_one_line, is_over, whole_run
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ANY, CHECKPOINT, EXPORT = "at any moment", "while a checkpoint is written", "while it exports"
+EARLY = "while Python itself starts"  # where it says what it likes
 MOMENTS = (ANY, CHECKPOINT, ANY, EXPORT)
 
 
@@ -51,7 +54,9 @@ def kills(program, call, folder, times, seed=0, moments=MOMENTS):
                 turns.pop()
                 faults.append(fault)
                 if fault[0] != signal.SIGKILL.name and code != -signal.Signals[fault[0]]:
-                    if not (is_one_line(error) or (code, error) == (0, "")):
+                    if _before_it_began(error):
+                        faults[-1] = (fault[0], EARLY)
+                    elif not (is_one_line(error) or (code, error) == (0, "")):
                         tally.lose(fault, f"it says {error[-300:]!r}")
             if _is_complete(program, run):
                 break
@@ -74,12 +79,13 @@ def _strike(program, call, run, number, moment, usual, chance):
         Its exit code and standard error, and what was done, a pair of a signal's name and a moment;
         None: it ended before.
     """
+    before = set(_names(run)) | set(_names(run / "checkpoints"))  # as a kill has left them
     process = call.start(*program.command(run))
     end = time.monotonic() + chance.uniform(0, usual) if moment == ANY else float("inf")
     # Within what is written, not always at its beginning.
     until, later = _WAITS.get(moment), chance.uniform(0, 0.02)
     while not is_over(process) and time.monotonic() < end:
-        if until is not None and until(program, run):
+        if until is not None and until(program, run, before):
             time.sleep(later)
             break
         time.sleep(0.0005)
@@ -94,12 +100,21 @@ def _is_complete(program, run):
     return all((run / name).exists() for name in program.exports)
 
 
-def _is_saving(program, run):
-    return any("_temp" in name for name in _names(run / "checkpoints"))
+def _before_it_began(error):
+    """Whether a process was interrupted before it came to handle signals."""
+    files = [pathlib.Path(name) for name in re.findall(r'  File "([^"]+)"', error)]
+    own = {file.name for file in files if file.is_relative_to(ROOT)}
+    return error.endswith("KeyboardInterrupt\n") and own <= {"train.py", "program.py"}
 
 
-def _is_exporting(program, run):
-    return any(is_aside(name) and name.endswith(program.exports) for name in _names(run))
+def _is_saving(program, run, before):
+    names = set(_names(run / "checkpoints")) - before
+    return any("_temp" in name for name in names)
+
+
+def _is_exporting(program, run, before):
+    names = set(_names(run)) - before
+    return any(is_aside(name) and name.endswith(program.exports) for name in names)
 
 
 def _names(folder):

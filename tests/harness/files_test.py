@@ -13,12 +13,12 @@ from tests.file_names import NAMES, PLAIN
 
 
 def test_a_directory_is_there_as_a_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError), whole_directory(tmp_path / "model") as aside:
+    with pytest.raises(RuntimeError), whole_directory(tmp_path / "model", 9) as aside:
         (aside / "half").write_text("")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     for content in "ab":
-        with whole_directory(tmp_path / "model") as aside:
+        with whole_directory(tmp_path / "model", 9) as aside:
             (aside / content).write_text(content)
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["b"]
 
@@ -43,15 +43,17 @@ def test_tensorflow_writes_to_a_full_disk_and_is_told_so(tmp_path, small_files, 
     (tmp_path / name).mkdir()
     with (
         small_files(4000),
-        pytest.raises(UserError, match=r"model cannot be written: File too large\.$"),
-        whole_directory(tmp_path / name / "model") as aside,
+        pytest.raises(
+            UserError, match=r"model cannot be written: File too large\. It takes about 9"
+        ),
+        whole_directory(tmp_path / name / "model", 9) as aside,
     ):
         tf.train.Checkpoint(x=tf.Variable(tf.zeros([5000]))).write(str(aside / "x"))
     assert list((tmp_path / name).iterdir()) == []
 
 
 def test_another_error_is_not_the_disks(tmp_path):
-    with pytest.raises(ValueError, match="mine"), whole_directory(tmp_path / "model"):
+    with pytest.raises(ValueError, match="mine"), whole_directory(tmp_path / "model", 9):
         raise ValueError("mine")
 
 

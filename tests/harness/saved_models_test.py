@@ -15,7 +15,7 @@ def test_a_saved_model_is_written_and_read_under_any_name(tmp_path, name):
         module = tf.Module()
         module.x = tf.Variable(value)
         module.serve = tf.function(module.x.read_value, input_signature=[])
-        with whole_directory(tmp_path / folder) as aside:
+        with whole_directory(tmp_path / folder, 9) as aside:
             tf.saved_model.save(module, str(aside))
     assert saved_models.is_one(tmp_path / name) and not saved_models.is_one(tmp_path)
     model = saved_models.load(tmp_path / name)

@@ -1,6 +1,7 @@
 import os
 import pickle
 import struct
+import tarfile
 import warnings
 
 import numpy as np
@@ -111,6 +112,40 @@ def test_python_batches(tmp_path, name, dumps):
     check(name, data, tmp_path / PYTHON[name])
 
 
+def python5_pickle(batch):
+    """As `pickle.dumps` writes arrays from protocol 5 on, in both orders."""
+    batch = {
+        key: np.asfortranarray(value) if key == "data" else value for key, value in batch.items()
+    }
+    return pickle.dumps(batch, protocol=5)
+
+
+@pytest.mark.parametrize("dumps", [python5_pickle, lambda batch: pickle.dumps(batch, protocol=5)])
+def test_protocol_5(tmp_path, dumps):
+    data = splits("cifar10")
+    write_python(tmp_path / PYTHON["cifar10"], "cifar10", data, dumps)
+    check("cifar10", data, tmp_path)
+
+
+@pytest.mark.parametrize("name", PYTHON)
+@pytest.mark.parametrize("names, write", [(PYTHON, write_python), (BINARY, write_binary)])
+def test_archives_as_they_are_downloaded(tmp_path, name, names, write):
+    data = splits(name)
+    write(tmp_path / "made" / names[name], name, data)
+    archive = (
+        f"{names[name].replace('-batches-py', '-python').replace('-batches-bin', '-binary')}.tar.gz"
+    )
+    (tmp_path / "there").mkdir()
+    with tarfile.open(tmp_path / "there" / archive, "w:gz") as packed:
+        packed.add(tmp_path / "made" / names[name], names[name])
+    check(name, data, tmp_path / "there")
+    check(name, data, tmp_path / "there" / archive)
+    assert [path.name for path in (tmp_path / "there").iterdir()] == [archive]
+    os.truncate(tmp_path / "there" / archive, 9_000)
+    text = message(load_images, name, "train", tmp_path / "there")
+    assert text.startswith("Damaged data: ") and archive in text
+
+
 def test_strings_of_python_2_are_bytes(tmp_path):
     (tmp_path / "batch").write_bytes(python2_pickle({"labels": [1]}))
     assert read_pickle(tmp_path / "batch") == {b"labels": [1]}
@@ -215,9 +250,9 @@ def test_other_contents(tmp_path, batch, received):
 
 def test_mistakes(tmp_path):
     text = message(load_images, "cifar10", "train", tmp_path)
-    assert "nor its official files (cifar-10-batches-py/ or cifar-10-batches-bin/)" in text
+    assert "nor its official files (cifar-10-batches-py/ or cifar-10-python.tar.gz or" in text
     text = message(load_images, "cifar100", "train")
-    assert "(cifar-100-python/ or cifar-100-binary/)" in text and "--data_dir" in text
+    assert "(cifar-100-python/ or cifar-100-python.tar.gz or " in text and "--data_dir" in text
     write_binary(tmp_path / "files", "cifar10", splits("cifar10"))
     text = message(load_images, "cifar10", "validation", tmp_path / "files")
     assert "has the splits ['test', 'train']. Received: split='validation'" in text

@@ -128,3 +128,38 @@ def test_mistakes(tmp_path):
     assert "Received: no train-images-idx3-ubyte or " in text
     text = message(load_images, "mnist", "dev", tmp_path)
     assert "the splits ['test', 'train']. Received: split='dev'" in text
+
+
+def test_as_keras_distributes_it(tmp_path):
+    data = write(tmp_path / "idx")
+    arrays = {}
+    for split, (images, labels) in data.items():
+        arrays |= {f"x_{split}": images, f"y_{split}": labels}
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    check("mnist", data, tmp_path)
+    check("mnist", data, tmp_path / "mnist.npz")
+
+
+@pytest.mark.parametrize(
+    "name, files",
+    [
+        ("mnist", {"train": "mnist_train.csv", "test": "mnist_test.csv"}),
+        ("mnist", {"train": "train.csv"}),  # of the competition, whose test.csv has no labels
+        ("fashion_mnist", {"train": "fashion-mnist_train.csv", "test": "fashion-mnist_test.csv"}),
+    ],
+)
+def test_as_kaggle_distributes_it(tmp_path, name, files):
+    data = {split: pair for split, pair in write(tmp_path / "idx").items() if split in files}
+    header = ",".join(["label", *(f"pixel{i}" for i in range(784))])
+    for split, file in files.items():
+        images, labels = data[split]
+        rows = np.c_[labels, images.reshape(len(images), -1)]
+        np.savetxt(tmp_path / file, rows, "%d", ",", header=header, comments="")
+    check(name, data, tmp_path)
+    file = tmp_path / files["train"]
+    whole = file.read_text()
+    for content in (whole[:5000], whole.replace("label", "class"), whole.replace(",9", ",999")):
+        file.write_text(content)
+        assert f"{file} must have rows of a label and 784" in message(
+            load_images, name, "train", tmp_path
+        )
