@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Each call is in a fork of this process, which has imported the programs and computed nothing.
 SERVER = """
-import gc, importlib, json, os, signal, sys, traceback
+import contextlib, gc, importlib, json, os, signal, sys, traceback
 
 from harness import program
 program.load_tensorflow()
@@ -21,7 +21,8 @@ for name in (
     "classify.evaluate", "classify.experiment", "classify.run", "classify.measured",
     "tfnorm.benchmark.__main__",
 ):
-    importlib.import_module(name)
+    with contextlib.suppress(ImportError):  # Who calls it is told.
+        importlib.import_module(name)
 gc.collect()
 gc.freeze()  # a fork does not look at them again
 

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.keras_versions import safe_lambdas, unconnected_inputs
 from tfnorm import keras_internals
 
 L = keras.layers
 
 
+@unconnected_inputs
 def test_recorded_calls_are_those_of_the_model_makers_first():
     x, flags = keras.Input((4,)), keras.Input((4,), dtype="bool")
     dense, norm = L.Dense(4, name="dense"), L.BatchNormalization(name="norm")
@@ -221,6 +223,7 @@ def test_lambda_arguments_make_the_same_lambda(output_shape, size):
         np.testing.assert_array_equal(copy(np.ones((2, 9))), np.ones((2, 5)))
 
 
+@safe_lambdas
 def test_trusted_configurations_hold_code_within_the_context_alone():
     config = L.Lambda(lambda x: 2 * x).get_config()
     with keras_internals.trusted_configurations():

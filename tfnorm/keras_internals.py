@@ -160,3 +160,9 @@ def set_lambda_arguments(layer: keras.layers.Lambda, arguments: dict[str, typing
 def trusted_configurations() -> contextlib.AbstractContextManager[None]:
     """A context in which configurations may hold code: those of layers that are there already."""
     return serialization_lib.SafeModeScope(False)
+
+
+def packs_int4_by_output() -> bool:
+    """Whether Keras packs int4 kernels along their outputs, which it does from 3.14 on."""
+    config = getattr(keras.quantizers, "Int4QuantizationConfig", None)
+    return config is not None and "block_size" in inspect.signature(config).parameters

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.folding import checked
+from tests.keras_versions import renorm
 from tfnorm import BatchWhitening, CenterScale, Coloring
 
 L = keras.layers
@@ -345,6 +346,7 @@ def test_with_and_without_scale_and_shift(make, affine):
     assert list(folded_kinds((4,), L.Dense(7, name="linear"), norm)) == ["linear"]
 
 
+@renorm
 def test_batch_renormalization():
     norm = checked.BatchNormalization(renorm=True, renorm_clipping={"rmax": 2.0}, name="norm")
     assert list(folded_kinds((4,), L.Dense(7, name="linear"), norm)) == ["linear"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tfnorm
 from tests.folding import checked
+from tests.keras_versions import unconnected_inputs
 from tfnorm import CenterScale, Coloring
 
 L = keras.layers
@@ -164,6 +165,7 @@ def test_a_model_within_called_with_a_tensor_for_training_is_kept():
     assert checked.kinds(folded.get_layer(inner.name)) == {"norm": "BatchNormalization"}
 
 
+@unconnected_inputs
 def test_models_within_with_several_inputs():
     a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
     inner = keras.Model({"a": a, "b": b}, [L.Dense(3)(CenterScale()(a)), b], name="inner")

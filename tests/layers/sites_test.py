@@ -3,6 +3,7 @@
 import keras
 import pytest
 
+from tests.keras_versions import unconnected_inputs
 from tests.norms import norm_factory
 from tfnorm.layers import BatchWhitening, Coloring, SpectralNormalization, Unitization
 from tfnorm.layers.sites import normalization_sites
@@ -35,6 +36,7 @@ CHANNELS = 6
         ("none", "scale_shift", False, None),
     ],
 )
+@unconnected_inputs
 def test_sites_are_shown_with_their_recovery(norm, recovery, labelled, row):
     factory = norm_factory(norm, recovery, num_classes=3, group_size=2 if norm == "gn" else 4)
     x, labels = keras.Input((2, 2, CHANNELS)), keras.Input((), dtype="int32")

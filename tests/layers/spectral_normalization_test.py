@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests import gradients, samples
+from tests.keras_versions import float64_losses
 from tfnorm import Coloring, ConditionalColoring, FactorizedColoring, SpectralNormalization
 
 RNG = np.random.default_rng(0)
@@ -259,6 +260,7 @@ class Penalised(keras.layers.Dense):
         return super().call(inputs, training=training)
 
 
+@float64_losses
 def test_losses_of_the_layer_are_the_wrappers():
     """What the call adds is of the kernel over sigma; a regularizer is of the stored one."""
     layer = SpectralNormalization(

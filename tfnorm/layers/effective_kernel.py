@@ -128,4 +128,6 @@ def _scale(layer, name):
 
 # By the mode: a float kernel; whole numbers over a scale for each channel; and whole numbers of 4
 # bits, packed, over such a scale, or, less a zero point, times a scale for each block of a channel.
-QUANTISED = {None: _float, "float8": _float, "int8": _int8, "int4": _int4}
+QUANTISED = {None: _float, "float8": _float, "int8": _int8}
+if keras_internals.packs_int4_by_output():
+    QUANTISED["int4"] = _int4

@@ -43,8 +43,8 @@ def add_matrices(
         name=name,
         shape=shape,
         initializer=initializer,
-        regularizer=regularizer and functools.partial(_summed, regularizer),
-        constraint=constraint and functools.partial(_constrained, constraint),
+        regularizer=regularizer and _Summed(regularizer),
+        constraint=constraint and _OfEach(constraint),
     )
 
 
@@ -78,10 +78,25 @@ class _Seeded(typing.Protocol):
     def __call__(self, shape: tuple[int, ...], dtype: str) -> tf.Tensor: ...
 
 
-def _summed(regularizer, kernel):
-    kernel = tf.convert_to_tensor(kernel)
-    return tf.reduce_sum(tf.map_fn(lambda one: tf.cast(regularizer(one), one.dtype), kernel))
+# Keras before 3.13 takes no functions for the two.
+class _Summed(keras.regularizers.Regularizer):
+    """The sum of a regularizer's losses of each matrix."""
+
+    def __init__(self, regularizer: Regularizer):
+        self._regularizer = regularizer
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        losses = tf.map_fn(
+            lambda one: tf.cast(self._regularizer(one), one.dtype), tf.convert_to_tensor(x)
+        )
+        return tf.reduce_sum(losses)
 
 
-def _constrained(constraint, kernel):
-    return tf.map_fn(constraint, tf.convert_to_tensor(kernel))
+class _OfEach(keras.constraints.Constraint):
+    """A constraint of each matrix."""
+
+    def __init__(self, constraint: Constraint):
+        self._constraint = constraint
+
+    def __call__(self, w: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(self._constraint, tf.convert_to_tensor(w))

@@ -78,8 +78,9 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     W is the kernel that the layer applies: with LoRA's update, whose factors then get the gradient,
     and after `quantize` what the whole numbers and their scales stand for. LoRA and quantisation
-    may come before or after the wrapping. Modes int8, int4 and float8 are normalised, others (gptq,
-    awq) refused, and so is training with LoRA on int8 or int4, where Keras has no gradient.
+    may come before or after the wrapping. Modes int8, int4 (from Keras 3.14 on) and float8 are
+    normalised, others (gptq, awq) refused, and so is training with LoRA on int8 or int4, where
+    Keras has no gradient.
 
     A `ConditionalColoring` has a sigma for each class, a `FactorizedColoring` for each of its
     shared matrices, a separable convolution for each of its two kernels. A `Coloring` in groups is
