@@ -1,5 +1,6 @@
 """Feature networks, from images to the features that metrics are of."""
 
+import functools
 import hashlib
 import pathlib
 import re
@@ -144,7 +145,7 @@ def _download_inception():
 def _load(path, name, takes):
     try:
         fingerprint = _fingerprint(path)
-        network = opened_networks.open_network(path, takes)
+        network = _opened(path, takes, fingerprint)
     except UserError:
         raise
     except Exception as error:  # Damaged files surface as one of many types.
@@ -173,6 +174,12 @@ def _load(path, name, takes):
     resizes = network.input.size is not None
     said = None if network.input == _CONTRACT else str(network.input)
     return FeatureNetwork(name, fingerprint, function, said, resizes)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(path, takes, fingerprint):
+    # Of a SavedModel that was loaded TensorFlow keeps 4 MB and more for as long as the process runs.
+    return opened_networks.open_network(path, takes)
 
 
 def _fingerprint(path):
