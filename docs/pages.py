@@ -15,7 +15,7 @@ import sys
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).absolute().parents[1]
-BESIDE_README = ("CHANGELOG.md", "CONTRIBUTING.md")
+BESIDE_README = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 HELP = re.compile(r"^```\npython -m (\S+) --help\n```$", re.MULTILINE)
 
 
