@@ -5,7 +5,7 @@ import pathlib
 import typing
 
 from gan import parts
-from gan.measuring import source_statistics, split_statistics
+from gan.measuring import in_memory, source_statistics, split_statistics
 from gan.metrics import sources
 from gan.metrics.evaluation import METRICS, compare, few_images, table, training_distance
 from gan.metrics.statistics import Statistics, save
@@ -61,11 +61,14 @@ def compare_run(run_dir, override, asked):
         config.seed,
         label_shares=parts.label_shares(config, training),
     )
+    count = max(config.eval_samples, config.score_samples or 0)
+    test = in_memory(test, config.image_size, count, config.seed)
     sides = open_run(run_dir, opening), sources.from_split(test, config.seed)
     features = parts.feature_network(config)
     result, reference = _compare(sides, features, config, asked)
     print(table(result))
-    real = split_statistics(training, config.eval_samples, features, config.seed)
+    size = config.image_size
+    real = split_statistics(training, config.eval_samples, features, config.seed, size)
     result["training_distance"], comparison = training_distance(real, reference)
     print(comparison)
     _write(out, result)

@@ -30,6 +30,13 @@ _SAMPLES = between(2, 100_000_000)
 class Config(Run, Normalization, Data):
     """What determines a run. The defaults are the supplement's stability experiments."""
 
+    stream: bool = option(
+        False,
+        "Data",
+        "Whether images are read and decoded one by one, for more than fit in memory; the results "
+        "are the same where all have --image_size, which it needs. For folders and prepared "
+        "datasets.",
+    )
     test_split: str | None = option(
         None,
         "Data",

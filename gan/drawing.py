@@ -9,6 +9,7 @@ import tensorflow as tf
 from gan import parts
 from gan.config import Config
 from gan.latents import latents
+from gan.measuring import in_memory
 from gan.metrics import sources
 from gan.saved import Generator, load_generator, run_config
 from gan.sides import Opening, number_of_classes, open_side
@@ -114,7 +115,8 @@ def _training(config, opening, asked):
         raise UserError(f"--training must be images. Received: training={asked.training}")
     if config is None:
         raise UserError("--what=nearest needs --training, the images to look in, or --run_dir.")
-    return sources.from_split(parts.splits(config)[0])
+    training, _ = parts.splits(config)
+    return sources.from_split(in_memory(training, config.image_size))
 
 
 def _images(sampler, out, asked):

@@ -5,23 +5,45 @@ import tensorflow as tf
 
 from gan.metrics.evaluation import evaluate
 from gan.metrics.statistics import gather, reference_statistics
-from harness.datasets import taking
+from harness.datasets import EncodedImages, taking
+from harness.datasets.encoded import load_decoded
 from harness.errors import Diverged, UserError, of_memory
 from harness.run.actions import Progress
 
 
-def split_statistics(images, count, features, seed=0):
-    """`Statistics` of `Images`, a random subset of `count`, that samples are compared with."""
+def split_statistics(images, count, features, seed=0, image_size=None):
+    """`Statistics` of a random subset of `count` images, that samples are compared with.
+
+    Args:
+        images: `Images`, or `EncodedImages`, of which those are read into memory.
+        count: their number, or all.
+        features: `FeatureNetwork`.
+        seed: of the subset.
+        image_size: height and width in pixels of encoded images.
+
+    Raises:
+        UserError: they cannot be measured.
+    """
     name = f"{images.name} {images.split}"
     if count < len(images.labels):
         print(taking.line(name, count, len(images.labels), seed))
         images = taking.some(images, count, seed)
+    images = in_memory(images, image_size)
     progress = Progress(f"images of {name}")
     try:
         return reference_statistics(images, count, features, progress=progress)
     except (ValueError, tf.errors.OpError) as error:
         said = of_memory(error) or error
         raise UserError(f"The images of {name} cannot be measured: {said}") from error
+
+
+def in_memory(images, image_size, count=None, seed=0):
+    """`Images` as they are; of `EncodedImages` a random subset of `count`, or all, decoded."""
+    if not isinstance(images, EncodedImages):
+        return images
+    if count is not None and count < len(images.labels):
+        images = taking.some(images, count, seed)
+    return load_decoded(images, image_size)
 
 
 def source_statistics(source, count, features, rows, score_count=None, seed=0):

@@ -9,10 +9,11 @@ from gan.metrics.features import FeatureNetwork, load_features
 from gan.metrics.network_inputs import Takes
 from gan.metrics.statistics import Statistics
 from gan.trainer import Trainer
-from harness.datasets import Images, held_out_split, image_kind, load_images
+from harness.datasets import Images, held_out_split, image_kind, load_images, stream_images
 from harness.datasets.identity import identity
 from harness.errors import UserError
 from harness.networks import check_memory, making_networks
+from harness.run.actions import Progress
 
 
 class Parts(typing.NamedTuple):
@@ -40,7 +41,9 @@ def prepare(config, strategy):
     training, test = splits(config)
     trainer.label_shares = label_shares(config, training)
     features = feature_network(config)
-    reference = split_statistics(test, config.eval_samples, features, config.seed)
+    reference = split_statistics(
+        test, config.eval_samples, features, config.seed, config.image_size
+    )
     return Parts(trainer, training, test, features, reference)
 
 
@@ -73,9 +76,9 @@ def make_trainer(config, strategy):
 
 
 def splits(config):
-    """The `Images` of the training split and of that which samples are measured against."""
+    """The training split and that which samples are measured against: `Images`, or as streamed."""
     name, data_dir = config.dataset, config.data_dir
-    training = load_images(name, "train", data_dir, config.image_size)
+    training = _images(config, "train")
     split = config.test_split or held_out_split(name, data_dir)
     if split == "train" or split is None:
         print(
@@ -83,4 +86,14 @@ def splits(config):
             f"{'no other split is there' if split is None else '--test_split=train'}."
         )
         return training, training
-    return training, load_images(name, split, data_dir, config.image_size)
+    return training, _images(config, split)
+
+
+def _images(config, split):
+    """The `Images` of a split, or `EncodedImages` where they are streamed."""
+    if not config.stream:
+        return load_images(config.dataset, split, config.data_dir, config.image_size)
+    if config.image_size is None:
+        raise UserError("--stream needs --image_size. Received: image_size=None")
+    progress = Progress(f"files of {config.dataset} {split}")
+    return stream_images(config.dataset, split, config.data_dir, progress)

@@ -6,7 +6,7 @@ from gan.measuring import measure_samples, split_statistics
 from gan.metrics.evaluation import describe, training_distance
 from gan.saved import run_config
 from harness.datasets import image_kind
-from harness.datasets.batches import input_fn
+from harness.datasets.batches import attributed, input_fn
 from harness.errors import UserError
 from harness.figures import pictures
 from harness.figures.lines import write_curves
@@ -61,15 +61,9 @@ class Run(run.Run):
     def batches(self):
         """Batches of shuffled training images, of each step `n_dis`."""
         images, config = self.parts.training, self.config
-        make = input_fn(
-            images,
-            config.batch_size,
-            config.n_dis,
-            config.seed,
-            self.session.first,
-            dequantize=images.images.dtype == "uint8",
-        )
-        return iter(self.strategy.distribute_datasets_from_function(make))
+        order = (images, config.batch_size, config.n_dis, config.seed, self.session.first)
+        make = input_fn(*order, dequantize=True, image_size=config.image_size)
+        return attributed(self.strategy.distribute_datasets_from_function(make), *order)
 
     def actions(self):
         """Draws a grid of samples, and measures samples."""
@@ -81,7 +75,8 @@ class Run(run.Run):
         """Compares with training images, draws the curves and writes the generator."""
         parts, directory = self.parts, self.directory
         count, seed = self.config.eval_samples, self.config.seed
-        real = split_statistics(parts.training, count, parts.features, seed)
+        size = self.config.image_size
+        real = split_statistics(parts.training, count, parts.features, seed, size)
         print(training_distance(real, parts.reference)[1])
         panels = {
             "Losses": ["discriminator_loss", "generator_loss"],

@@ -101,6 +101,7 @@ FIELDS = {
     "shift_samples": whole(10**9, least=2),
     "shift_steps": COUNT,
     "steps": COUNT,
+    "stream": TRUE_OR_FALSE,
     "strategy": one_of("default, mirrored"),
     "synchronized": TRUE_OR_FALSE,
     "test_split": TEXT,

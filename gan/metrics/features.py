@@ -178,7 +178,7 @@ def _load(path, name, takes):
 
 @functools.lru_cache(maxsize=1)
 def _opened(path, takes, fingerprint):
-    # Of a SavedModel that was loaded TensorFlow keeps 4 MB and more for as long as the process runs.
+    # Of a SavedModel that was loaded TensorFlow keeps 4 MB and more until the process ends.
     return opened_networks.open_network(path, takes)
 
 

@@ -5,9 +5,12 @@ image is number p % n of that epoch's permutation, which is a function of (seed,
 may start at any step at no cost, and every number of replicas sees the same samples.
 """
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
+from harness.datasets.encoded import EncodedImages, at_size, check_images
 from harness.errors import UserError
 
 # Separates the noise from whatever else a program draws from (seed, step).
@@ -82,17 +85,20 @@ def deal(share, batch_size, first_step=0):
     return dataset
 
 
-def input_fn(images, batch_size, per_step=1, seed=0, first_step=0, dequantize=False):
+def input_fn(
+    images, batch_size, per_step=1, seed=0, first_step=0, dequantize=False, image_size=None
+):
     """Makes an input function of shuffled images, scaled to [-1, 1]: see `deal`.
 
     Args:
-        images: `Images`.
+        images: `Images`, or `EncodedImages`, which are read and decoded as they are needed.
         batch_size: samples in a batch over all replicas B; batches run across epochs.
         per_step: batches in a step, as discriminator updates.
         seed: integer, of the order and of the noise.
         first_step: the step, counted from 0, with which the endless dataset begins.
-        dequantize: whether to add noise of U(0, 1/128) to the images, as a function of
-            (seed, step).
+        dequantize: whether to add noise of U(0, 1/128) to images of whole numbers, as they are
+            stored, as a function of (seed, step). To those that were resized it adds none.
+        image_size: height and width in pixels to which encoded images are resized.
 
     Returns:
         A function of `tf.distribute.InputContext` to a `tf.data.Dataset` of shares, with the rows
@@ -103,25 +109,80 @@ def input_fn(images, batch_size, per_step=1, seed=0, first_step=0, dequantize=Fa
         * "labels": int32 (per_step, B/R).
     """
     with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
-        pixels = tf.convert_to_tensor(images.images)
         labels = tf.convert_to_tensor(images.labels, tf.int32)
+    read, shape = _reader(images, image_size)
 
     def noise(step):
         # Of the whole batch, whoever asks: so a share does not depend on the replicas.
         key = tf.random.experimental.stateless_fold_in(
             tf.stack([np.int64(seed), step]), _DEQUANTIZATION
         )
-        shape = [per_step, batch_size, *pixels.shape[1:]]
-        return tf.random.stateless_uniform(shape, key, maxval=1 / 128)
+        return tf.random.stateless_uniform([per_step, batch_size, *shape], key, maxval=1 / 128)
 
     def share(step, rows):
-        batches = step * per_step + tf.range(per_step, dtype=tf.int64)
-        positions = (batches * batch_size)[:, tf.newaxis] + rows
-        indices = shuffled_indices(seed, tf.reshape(positions, [-1]), len(images.labels))
-        indices = tf.reshape(indices, tf.shape(positions))
-        x = tf.cast(tf.gather(pixels, indices), tf.float32) / 127.5 - 1.0
+        indices = _indices(images, batch_size, per_step, seed, step, rows)
+        x, are_whole = read(indices)
+        x = x / 127.5 - 1.0
         if dequantize:
-            x += tf.gather(noise(step), rows, axis=1)
+            x += tf.gather(noise(step), rows, axis=1) * tf.cast(are_whole, x.dtype)
         return {"images": x, "labels": tf.gather(labels, indices)}
 
     return deal(share, batch_size, first_step)
+
+
+def attributed(batches, images, batch_size, per_step=1, seed=0, first_step=0):
+    """Yields batches of `input_fn`; an image that cannot be decoded is a `UserError` that names it.
+
+    Args:
+        batches: iterable of batches, of one step each.
+        images: what they are of.
+        batch_size, per_step, seed, first_step: as of `input_fn`.
+    """
+    batches = iter(batches)
+    for step in itertools.count(first_step):
+        try:
+            batch = next(batches)
+        except tf.errors.OpError:
+            if isinstance(images, EncodedImages):
+                rows = np.arange(batch_size, dtype=np.int64)
+                indices = _indices(images, batch_size, per_step, seed, np.int64(step), rows)
+                check_images(images, indices.numpy().ravel())
+            raise  # It was none of the images.
+        yield batch
+
+
+def _indices(images, batch_size, per_step, seed, step, rows):
+    """The images, (per_step, k), at the rows (k,) of a step's batches."""
+    batches = step * per_step + tf.range(per_step, dtype=tf.int64)
+    positions = (batches * batch_size)[:, tf.newaxis] + rows
+    indices = shuffled_indices(seed, tf.reshape(positions, [-1]), len(images.labels))
+    return tf.reshape(indices, tf.shape(positions))
+
+
+def _reader(images, image_size):
+    """What reads images by their indices, and the shape of one.
+
+    It gives float32 (per_step, k, height, width, channels) in [0, 255], and whether the values of
+    each are the whole numbers that are stored, bool, to be multiplied by those.
+    """
+    if not isinstance(images, EncodedImages):
+        with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
+            pixels = tf.convert_to_tensor(images.images)
+        are_whole = pixels.dtype == tf.uint8
+        return lambda indices: (tf.cast(tf.gather(pixels, indices), tf.float32), are_whole), (
+            pixels.shape[1:]
+        )
+    shape = (image_size, image_size, images.channels)
+
+    def one(index):
+        image, is_whole = at_size(images, index, image_size)
+        return tf.ensure_shape(image, shape), is_whole
+
+    def read(indices):
+        signature = tf.TensorSpec(shape, tf.float32), tf.TensorSpec([], tf.bool)
+        pixels, are_whole = tf.map_fn(one, tf.reshape(indices, [-1]), fn_output_signature=signature)
+        outer = tf.shape(indices)
+        are_whole = tf.reshape(are_whole, tf.concat([outer, [1, 1, 1]], 0))
+        return tf.reshape(pixels, tf.concat([outer, shape], 0)), are_whole
+
+    return read, shape

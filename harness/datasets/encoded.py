@@ -60,6 +60,13 @@ def check_images(images, indices=None, progress=None):
         pass
 
 
+def at_size(images, index, image_size):
+    """Reads an image in a graph: float32 (size, size, channels), and whether it is as stored."""
+    image = decode(images.encoded(index), images.channels)
+    stored = tf.reduce_all(tf.shape(image)[:2] == image_size)
+    return resize(image, image_size), stored
+
+
 def load_decoded(images, image_size, progress=None):
     """Reads `EncodedImages` into memory as `Images`, resized bilinearly to one height and width.
 
@@ -73,13 +80,11 @@ def load_decoded(images, image_size, progress=None):
     """
     shape = (len(images.labels), image_size, image_size, images.channels)
 
-    def at_size(index):
-        image = decode(images.encoded(index), images.channels)
-        stored = tf.reduce_all(tf.shape(image)[:2] == image_size)
-        return resize(image, image_size), stored
+    def read(index):
+        return at_size(images, index, image_size)
 
     pixels = empty_pixels(images.name, images.split, shape, np.uint8)
-    for row, (image, stored) in enumerate(_read_in_order(images, at_size, None, progress)):
+    for row, (image, stored) in enumerate(_read_in_order(images, read, None, progress)):
         if not stored and pixels.dtype == np.uint8:
             whole, pixels = pixels, empty_pixels(images.name, images.split, shape, np.float32)
             pixels[:row] = whole[:row]

@@ -88,6 +88,6 @@ def empty_pixels(name, split, shape, dtype):
         raise UserError(
             f"Split {split!r} of dataset {name!r} must fit in memory. Received: {shape[0]} images "
             f"of {'x'.join(map(str, shape[1:]))} values, {size / 1e9:.1f} GB. Take a smaller "
-            "--image_size, or, in classify, --augmentation=resized_crop_flip, which reads images "
-            "one by one"
+            "--image_size, or read images one by one: in gan --stream, in classify "
+            "--augmentation=resized_crop_flip"
         ) from error

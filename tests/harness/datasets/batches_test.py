@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness.datasets import Images
-from harness.datasets.batches import input_fn, shuffled_indices
+from harness.datasets import Images, load_images, stream_images
+from harness.datasets.batches import attributed, input_fn, shuffled_indices
 from harness.errors import UserError
 
 
@@ -185,3 +185,49 @@ def test_strategy_deals_elements_as_documented(call):
     """
     _, out, error = call("-c", textwrap.dedent(code))
     assert out == "agreed\n", error
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Nine images of 6x6 pixels, and one of 12x10."""
+    folder, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for number in range(10):
+        size = (6, 6, 3) if number else (12, 10, 3)
+        image = random.integers(0, 256, size, np.uint8)
+        (folder / f"{number}.png").write_bytes(tf.io.encode_png(image).numpy())
+    return folder
+
+
+@pytest.mark.parametrize("first_step", [0, 3])
+def test_streamed_images_are_those_in_memory(folder, first_step):
+    streamed = stream_images("folder", "train", folder)
+    whole = load_images("folder", "train", folder, 6)
+    order = {"batch_size": 4, "per_step": 2, "seed": 5, "first_step": first_step}
+    expected = _take(4, whole, **order)
+    got = _take(4, streamed, image_size=6, **order)
+    np.testing.assert_allclose(got["images"], expected["images"], atol=1e-6)
+    np.testing.assert_array_equal(got["labels"], expected["labels"])
+    # Noise is for whole numbers alone: in memory one that was resized makes all others floats.
+    noise = _take(4, streamed, image_size=6, dequantize=True, **order)["images"] - got["images"]
+    most = noise.reshape(4, 8, -1).max(-1)
+    resized = np.abs(got["images"].reshape(4, 8, -1) * 127.5 % 1 - 0.5).max(-1) > 1e-3
+    assert resized.any() and not resized.all()
+    np.testing.assert_array_equal(most == 0, resized)
+    assert noise.min() >= 0 and most.max() < 1 / 128 + 1e-6
+    same = load_images("folder", "train", folder, 12)
+    assert same.images.dtype == np.float32
+    assert np.array_equal(
+        _take(2, same, batch_size=2)["images"],
+        _take(2, same, batch_size=2, dequantize=True)["images"],
+    )
+
+
+def test_a_damaged_image_is_named_when_its_batch_comes(folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes()[: 60 if file.stem == "7" else None])
+    images = stream_images("folder", "train", tmp_path)
+    order = (images, 3, 2, 1, 0)
+    batches = input_fn(*order, image_size=6)(tf.distribute.InputContext())
+    with pytest.raises(UserError, match="7.png must be a whole PNG.*Replace it, or delete it"):
+        for _ in zip(range(3), attributed(batches, *order), strict=False):
+            pass
