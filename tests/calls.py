@@ -21,7 +21,7 @@ for name in (
     "classify.evaluate", "classify.experiment", "classify.run", "classify.measured",
     "tfnorm.benchmark.__main__",
 ):
-    with contextlib.suppress(ImportError):  # Who calls it is told.
+    with contextlib.suppress(Exception):  # Who calls it is told.
         importlib.import_module(name)
 gc.collect()
 gc.freeze()  # a fork does not look at them again

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras.layers import BatchNormalization
 
 import tfnorm
+from tests.keras_versions import renorm, unconnected_inputs
 from tfnorm import keras_internals
 
 EPSILON = 0.01
@@ -244,6 +245,7 @@ def test_variances_that_are_far_apart(method):
 # What the new layer takes over
 
 
+@renorm
 @pytest.mark.parametrize("cls", [tfnorm.BatchWhitening, tfnorm.Unitization])
 def test_the_configuration_of_batch_normalization_makes_a_layer(cls):
     old = BatchNormalization(
@@ -530,6 +532,7 @@ def test_dtype_policies():
         assert converted.get_layer("norm").compute_dtype == dtype
 
 
+@unconnected_inputs
 @pytest.mark.filterwarnings("ignore:.*have no place for")
 @pytest.mark.parametrize(
     ("make_layer", "taken"),
@@ -555,6 +558,7 @@ def test_arguments_of_calls_are_kept_where_the_layer_takes_them(make_layer, take
             assert given.get(name) is (value if name in taken else None)
 
 
+@unconnected_inputs
 def test_a_mask_of_a_call_that_goes_nowhere_is_told():
     x, mask = keras.Input((3, 4)), keras.Input((3,), dtype="bool")
     inner = keras.Model([x, mask], BatchNormalization(name="norm")(x, mask=mask))
@@ -731,7 +735,12 @@ def test_one_within_another_layer_is_refused_if_selected(make_layer):
             in_turn(bare, lambda config: keras.layers.Dense(3), lambda c: tfnorm.CenterScale()),
             "channels=3 for 'norm', which has channels=6",
         ),
-        ({"renorm": True}, whitening(), "renorm=False for 'norm', which has renorm=True"),
+        pytest.param(
+            {"renorm": True},
+            whitening(),
+            "renorm=False for 'norm', which has renorm=True",
+            marks=renorm,
+        ),
     ],
 )
 def test_a_layer_that_disagrees_is_refused(options, make_layer, received):
@@ -756,6 +765,7 @@ def test_axes_from_the_front_and_from_the_back():
         tfnorm.replace_batch_normalization(unbuilt, whitening(axis=2))
 
 
+@renorm
 def test_batch_renormalization_can_stay():
     x = keras.Input((5,))
     model = keras.Model(x, BatchNormalization(renorm=True, name="norm")(x))
