@@ -73,7 +73,7 @@ LATE = {
     (*GAN, "--batch_size=1000000"): "A batch must fit in memory: one of 1,000,000 images is",
     (*CLASSIFY, "--batch_size=1000000", "--width=2048"): "Received: batch_size=1000000",
     (*FEATURES, "--batch_size=1000000"): "Received: batch_size=1000000",
-    (*GAN, "--image_size=8192"): "`image_size` must be one of [28, 32, 48, 64, 128]. Received",
+    (*GAN, "--image_size=8192"): "`image_size` must be one of [28, 32, 48, 64, 96, 128, 256]",
     (*CLASSIFY, "--image_size=8192"): "must fit in memory. Received: 1437 images of 8192x8192x1",
     (*GAN, "--norm=gn", "--group_size=24"): "group_size=24, site='norm_1', channels=32",
     (*GAN, "--recovery=factorized_coloring"): "must be of a conditional network",

@@ -19,7 +19,9 @@ START = {
     32: Start(4, 3),
     48: Start(6, 3),
     64: Start(4, 4),
+    96: Start(6, 4),
     128: Start(4, 5),
+    256: Start(4, 6),
 }
 
 VARIANTS = ("paper", "released")

@@ -79,11 +79,11 @@ def generator(
 
     Args:
         norm: factory of normalizations, `norm(name) -> f(x, labels=None)`.
-        image_size: a key of `START`. 28 leaves out the table's last deconvolution; 64 and 128 go on
-            as it ends, with half the width each time: F/8, and F/16.
+        image_size: a key of `START`. 28 leaves out the table's last deconvolution; larger ones than
+            48 go on as it ends, with half the width each time: F/8, F/16, F/32.
         channels: of the images, 1 or 3.
         filters: F, the width of the first deconvolution; None: the table's. A multiple of 4, or of
-            8 for images of 64 pixels, 16 for 128.
+            8 for images of 64 and 96 pixels, 16 for 128, 32 for 256.
         variant: "paper" normalises after each deconvolution, as printed; "released" before each,
             and once more before the last convolution.
         num_classes: number of classes; None: not conditional. With classes the model takes
@@ -144,8 +144,8 @@ def discriminator(
     """Builds the discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
 
     Args:
-        image_size: see `generator`. 64 and 128 repeat the table's last two rows, once and twice:
-            the last feature map is 4x4 as for 32. For 28 it is 4x4 too, and for 48, 6x6.
+        image_size: see `generator`. Each doubling of 32 or 48 repeats the table's last two rows
+            once more: the last feature map is 4x4 as for 32, for 28 too, and for 48 and 96, 6x6.
         channels, variant, table: see `generator`.
         filters: the width of the last convolution; None: the table's. A multiple of 8.
         norm: factory of normalizations as the generator's, or None. There is one after each

@@ -29,12 +29,13 @@ GENERATOR = (
     ResBlock("up", 256),
 )
 
-# Ours, for more stages than the table has: the same again, and half the width twice for 128 pixels.
+# Ours, for more stages than the table has: the same again; from 128 pixels on half the width each.
 GENERATOR_OF_STAGES = {
     2: GENERATOR[:2],
     3: GENERATOR,
     4: (*GENERATOR, ResBlock("up", 256)),
     5: (*GENERATOR, ResBlock("up", 128), ResBlock("up", 64)),
+    6: (*GENERATOR, ResBlock("up", 128), ResBlock("up", 64), ResBlock("up", 32)),
 }
 
 # Table IX (b): these, then ReLU, global sum pooling, dense to 1.
@@ -61,10 +62,11 @@ def generator(
     Args:
         norm: factory of normalizations, `norm(name) -> f(x, labels=None)`. Two are in each block,
             each before a ReLU and a convolution, and one, the last, is after all blocks.
-        image_size: a key of `START`. 28 has two blocks, 64 four of the same width, and 128 five, of
-            which the last two have a half and a quarter of it.
+        image_size: a key of `START`. 28 has two blocks, 64 and 96 four of the same width; of 128
+            and 256 the first three have it, and each other half of the one before.
         channels: of the images, 1 or 3.
-        filters: the width of the blocks; None: the table's 256. A multiple of 4 for 128 pixels.
+        filters: the width of the blocks; None: the table's 256. A multiple of 4 for 128 pixels, of
+            8 for 256.
         variant: "paper" or "released", which are the same.
         num_classes: number of classes; None: not conditional. With classes the model takes
             [latent, labels], labels int32 (n,), which all normalizations but the last are given.
@@ -113,8 +115,8 @@ def discriminator(
     """Builds the discriminator: images (n, size, size, channels) in [-1, 1] to logits (n, 1).
 
     Args:
-        image_size: see `generator`. 64 and 128 have the table's first block once and twice more:
-            the last feature map is 8x8 as for 32. For 28 it is 7x7, and for 48, 12x12.
+        image_size: see `generator`. Each doubling of 32 has the table's first block once more: the
+            last feature map is 8x8 as for 32. For 28 it is 7x7, and for 48 and 96, 12x12.
         channels, variant: see `generator`.
         filters: the width of all blocks; None: the table's 128.
         norm: factory of normalizations as the generator's, or None. They are before each ReLU

@@ -5,21 +5,25 @@ import pytest
 from gan.networks import IMAGE_SIZES
 from tests.gan.networks.built import discriminator, generator
 
-# Image size: of the generator with 16 filters, each stage's width; of the discriminators, the
-# number of convolutions or blocks, and the size of the last feature map.
+# Image size: of the generator, each stage's width, the first its filters; of the discriminators,
+# the number of convolutions or blocks, and the size of the last feature map.
 DCGAN_SIZES = {
     28: ([16, 8], 7, 4),
     32: ([16, 8, 4], 7, 4),
     48: ([16, 8, 4], 7, 6),
     64: ([16, 8, 4, 2], 9, 4),
+    96: ([16, 8, 4, 2], 9, 6),
     128: ([16, 8, 4, 2, 1], 11, 4),
+    256: ([32, 16, 8, 4, 2, 1], 13, 4),
 }
 RESNET_SIZES = {
     28: ([16, 16], 4, 7),
     32: ([16, 16, 16], 4, 8),
     48: ([16, 16, 16], 4, 12),
     64: ([16, 16, 16, 16], 5, 8),
+    96: ([16, 16, 16, 16], 5, 12),
     128: ([16, 16, 16, 8, 4], 6, 8),
+    256: ([16, 16, 16, 8, 4, 2], 7, 8),
 }
 SIZES = [
     (arch, stage, row, size, *expected)
@@ -34,10 +38,10 @@ SIZES = [
 @pytest.mark.parametrize(("arch", "stage", "row", "size", "widths", "rows", "last"), SIZES)
 def test_images_of_other_sizes(arch, stage, row, size, widths, rows, last):
     channels = 1 if size == 28 else 3
-    model = generator(arch, image_size=size, channels=channels, filters=16)
+    model = generator(arch, image_size=size, channels=channels, filters=widths[0])
     assert model.output_shape == (None, size, size, channels)
     start = size // 2 ** len(widths)
-    assert model.get_layer("dense").output.shape == (None, start * start * 16)
+    assert model.get_layer("dense").output.shape == (None, start * start * widths[0])
     for i, width in enumerate(widths, start=1):
         side = start * 2**i
         assert model.get_layer(f"{stage}_{i}").output.shape == (None, side, side, width)
