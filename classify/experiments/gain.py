@@ -123,11 +123,19 @@ def _row(kind, rate, outcomes):
         "learning rate": rate,
         "mean accuracy, %": statistics.mean(there) if there else None,
         "standard deviation": statistics.stdev(there) if len(there) > 1 else None,
+        "mean ± deviation": mean_and_deviation(there),
         "least, %": min(there, default=None),
         "greatest, %": max(there, default=None),
         "runs": len(outcomes),
         "diverged": len(outcomes) - len(there),
     }
+
+
+def mean_and_deviation(values):
+    """As papers print them: 70.88 ± 0.31; None of less than two."""
+    if len(values) < 2:
+        return None
+    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}"
 
 
 def _mean(outcomes):

@@ -118,6 +118,11 @@ def report(outcomes, out):
             f"than any other.{trained.warnings(outcomes)}",
             [_best(*method, results) for method, results in methods.items()],
         ),
+        table_iii=(
+            f"As Table III: the best {distance} by recovery and method"
+            f"{'; published: with the non-saturating loss' if _is_papers(config) else ''}.",
+            _in_columns(methods, config),
+        ),
         runs=(
             "All runs.",
             [_row(*pair) for pairs in methods.values() for pair in pairs],
@@ -169,10 +174,34 @@ def _best(norm, estimate, recovery, results):
         "runs": len(results),
         "diverged": len(results) - len(finite),
     }
-    if distance == "FID" and config.loss == "non_saturating":
+    if _is_papers(config):
         known = PUBLISHED.get(norm, {}) if estimate == "covariance" else {}
         row["FID of Table III"] = known.get(recovery)
     return row
+
+
+def _is_papers(config):
+    return trained.distance_name(config) == "FID" and config.loss == "non_saturating"
+
+
+def _in_columns(methods, config):
+    """A row for each recovery, with the best distance of each method; and what is published."""
+    names = {key: key[0] + " (matrix)" * (key[1] == "matrix") for key in methods}
+    columns = list(dict.fromkeys(names.values()))
+    rows = {recovery: dict.fromkeys(columns) for *_, recovery in methods}
+    for key, results in methods.items():
+        distances = [result.distance for _, result in results if result.distance is not None]
+        rows[key[2]][names[key]] = min(distances, default=None)
+    made = [{"recovery": RECOVERIES[name], **row} for name, row in rows.items()]
+    if _is_papers(config):
+        made += [
+            {
+                "recovery": f"{RECOVERIES[name]}, published",
+                **{column: PUBLISHED.get(column, {}).get(name) for column in columns},
+            }
+            for name in rows
+        ]
+    return made
 
 
 def _row(outcome, result):

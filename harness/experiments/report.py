@@ -10,6 +10,13 @@ import re
 from harness.files import write_whole
 from harness.program import load_tensorflow
 
+_IN_LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
+    "±": r"$\pm$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+}
+
 
 class Report:
     """Tables and figures in a directory.
@@ -28,7 +35,9 @@ class Report:
         return self.path / name
 
     def write(self, **tables):
-        """Writes tables: each as NAME.csv, and all below their captions in table.md.
+        """Writes tables: each as NAME.csv and NAME.tex, and all below their captions in table.md.
+
+        The .tex file is a tabular, with the rules of the package booktabs.
 
         Args:
             **tables: by name a caption, and rows, dicts with the same keys; None is no value.
@@ -41,6 +50,7 @@ class Report:
             writer.writeheader()
             writer.writerows(rows)
             write_whole(self / f"{name}.csv", text.getvalue())
+            write_whole(self / f"{name}.tex", _latex(rows))
         write_whole(self / "table.md", "\n".join(lines) + "\n")
 
 
@@ -48,6 +58,36 @@ def _markdown(rows):
     cells = [list(rows[0]), ["---"] * len(rows[0])]
     cells += [[_cell(value) for value in row.values()] for row in rows]
     return [f"| {' | '.join(line)} |" for line in cells]
+
+
+def _latex(rows):
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    names, *cells = [" & ".join(map(_escaped, line)) + r" \\" for line in [list(rows[0]), *cells]]
+    kinds = "".join("r" if _is_number(column) else "l" for column in _columns(rows))
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{kinds}}}",
+            r"\toprule",
+            names,
+            r"\midrule",
+            *cells,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _columns(rows):
+    return zip(*(row.values() for row in rows), strict=True)
+
+
+def _is_number(column):
+    return all(isinstance(value, int | float | None) for value in column)
+
+
+def _escaped(text):
+    return re.sub(r"[&%$#_{}±~^\\]", lambda found: _IN_LATEX[found[0]], text)
 
 
 def _cell(value):

@@ -25,7 +25,7 @@ _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tfnorm",
 }
-VECTORS = ".svg"
+VECTORS = (".svg", ".pdf")
 
 
 def colours(names):
@@ -55,17 +55,18 @@ def name_lines(axes):
 
 
 def write_figure(path, figure, vectors=True):
-    """Writes a figure as PNG and, beside it, as SVG.
+    """Writes a figure as PNG and, beside it, as SVG and PDF.
 
     Args:
-        path: the file of the PNG; the other has its name and `VECTORS`.
+        path: the file of the PNG; the others have its name and `VECTORS`.
         figure: of `new_figure`.
-        vectors: whether to write SVG too.
+        vectors: whether to write these too.
     """
     write_whole(path, _written(figure, "png", dpi=100))
-    if vectors:
-        path = pathlib.Path(path).with_suffix(VECTORS)
-        write_whole(path, _written(figure, "svg", metadata={"Date": None}))
+    for ending in VECTORS if vectors else ():
+        undated = {"Date" if ending == ".svg" else "CreationDate": None}
+        path = pathlib.Path(path).with_suffix(ending)
+        write_whole(path, _written(figure, ending[1:], metadata=undated))
 
 
 def _written(figure, form, **kwargs):

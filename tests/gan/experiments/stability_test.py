@@ -151,6 +151,20 @@ def test_the_table_has_the_best_and_counts_what_diverged(report):
     assert "| zca-64_scale_shift_2e-4_A | 2e-4:A | - | - | diverged |" in text
 
 
+def test_methods_are_columns_as_in_table_iii(report):
+    with open(report / "table_iii.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["recovery", "bn", "zca-64"]
+    assert rows == [
+        ["scale & shift", "30.0", "29.0"],
+        ["coloring", "", "28.0"],
+        ["scale & shift, published", "30.26", "29.24"],
+        ["coloring, published", "28.35", "26.78"],
+    ]
+    assert r"scale \& shift & 30.00 & 29.00 \\" in (report / "table_iii.tex").read_text()
+    assert (report / "figure.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_the_median_of_table_and_figure_is_one():
     assert stability._median([1.0, 2.0]) == 1.5
     assert stability._median([1.0, None, 2.0]) == 2.0
