@@ -114,10 +114,13 @@ def trained(layer, row):
 
 
 def public_layers():
-    """The layer classes that `tfnorm` exports, but for `Whitening`, which does not train."""
+    """The layer classes that `tfnorm` exports, but for those that are not between layers.
+
+    `Whitening` does not train, and `CovariancePooling` leaves no positions.
+    """
     exported = [getattr(tfnorm, name) for name in tfnorm.__all__]
     return {
         value
         for value in exported
         if isinstance(value, type) and issubclass(value, keras.layers.Layer)
-    } - {tfnorm.Whitening}
+    } - {tfnorm.Whitening, tfnorm.CovariancePooling}

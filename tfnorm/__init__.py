@@ -9,6 +9,7 @@
 * `GroupWhitening` decorrelates groups of channels within each sample, for batches of any size.
 * `Coloring`, `CenterScale` and their forms for classes recover what a normalization took away;
   `SpectralNormalization` divides a layer's kernel by its largest singular value.
+* `CovariancePooling` pools positions to the root of a covariance, in the place of a mean.
 * `Whitening` decorrelates data before a model, by statistics that it was adapted to.
 * `replace_batch_normalization` puts other layers in the place of a model's BatchNormalization, and
   `fold_normalization` makes the same function without normalization layers.
@@ -26,6 +27,7 @@ from tfnorm.layers import (
     Coloring,
     ConditionalCenterScale,
     ConditionalColoring,
+    CovariancePooling,
     FactorizedColoring,
     GroupWhitening,
     SpectralNormalization,
@@ -44,6 +46,7 @@ __all__ = [
     "Coloring",
     "ConditionalCenterScale",
     "ConditionalColoring",
+    "CovariancePooling",
     "FactorizedColoring",
     "GroupWhitening",
     "SpectralNormalization",

@@ -4,6 +4,7 @@ from tfnorm.layers.batch_whitening import BatchWhitening
 from tfnorm.layers.center_scale import CenterScale
 from tfnorm.layers.coloring import Coloring
 from tfnorm.layers.conditional import ConditionalCenterScale, ConditionalColoring
+from tfnorm.layers.covariance_pooling import CovariancePooling
 from tfnorm.layers.factorized_coloring import FactorizedColoring
 from tfnorm.layers.group_whitening import GroupWhitening
 from tfnorm.layers.spectral_normalization import SpectralNormalization
@@ -16,6 +17,7 @@ __all__ = [
     "Coloring",
     "ConditionalCenterScale",
     "ConditionalColoring",
+    "CovariancePooling",
     "FactorizedColoring",
     "GroupWhitening",
     "SpectralNormalization",

@@ -85,7 +85,7 @@ class _Summed(keras.regularizers.Regularizer):
     def __init__(self, regularizer: Regularizer):
         self._regularizer = regularizer
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor) -> typing.Any:
         losses = tf.map_fn(
             lambda one: tf.cast(self._regularizer(one), one.dtype), tf.convert_to_tensor(x)
         )
