@@ -60,12 +60,9 @@ class CovariateShift:
             raise Diverged(f"The covariate shift cannot be measured: {error}") from error
 
     def describe(self, result):
-        """What was measured, in a line."""
-        said = [
-            f"{name} {result[f'shift_{name}']:.4g} (null {result[f'shift_{name}_null']:.4g})"
-            for name in self._estimators
-        ]
-        return f"covariate shift {', '.join(said)}"
+        """What was measured, in a line, by the names of `metrics.jsonl`."""
+        names = [f"shift_{name}{end}" for name in self._estimators for end in ("", "_null")]
+        return ", ".join(f"{name} {result[name]:.4g}" for name in names)
 
     def panels(self):
         """Titles of panels and the names of the values in them, for `plots.write_curves`."""

@@ -199,8 +199,6 @@ def measure(classify, batches):
 
 
 def describe(result):
-    """Says an evaluation, a result of `measure`, in a line."""
-    return (
-        f"test accuracy {result['test_accuracy']:.2%} (first five "
-        f"{result['test_top5_accuracy']:.2%}), loss {result['test_loss']:.4f}"
-    )
+    """Says an evaluation, a result of `measure`, in a line, by the names of `metrics.jsonl`."""
+    names = ("test_accuracy", "test_top5_accuracy", "test_loss")
+    return ", ".join(f"{name} {result[name]:.4f}" for name in names)

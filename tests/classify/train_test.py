@@ -74,7 +74,7 @@ def test_a_run_leaves_what_it_came_to(whole):
     assert [row["step"] for row in history if "test_accuracy" in row] == [0, 150, 300, 450, 600]
     assert all("loss" in row for row in history[1:])
     assert history[0]["test_accuracy"] < 0.3 < 0.85 < history[-1]["test_accuracy"]
-    assert f"test accuracy {history[-1]['test_accuracy']:.2%}" in out
+    assert f"test_accuracy {history[-1]['test_accuracy']:.4f}, " in out
     assert "step 600/600" in out
     assert "norm_2: itn, 16 channels, groups of 4" in out
     assert "1,437 training and 360 test images, 10 classes; an epoch is 22 steps." in out
@@ -207,7 +207,7 @@ def test_evaluate_measures_what_was_measured(folder, call, whole):
         assert last[name] == pytest.approx(measured[-1][name], rel=1e-5)
         assert folded[name] == pytest.approx(measured[-1][name], rel=1e-4)
     assert best["test_accuracy"] == max(row["test_accuracy"] for row in measured)
-    assert f"test accuracy {last['test_accuracy']:.2%}" in out
+    assert f"test_accuracy {last['test_accuracy']:.4f}, " in out
     assert (last["dataset"], last["split"], last["images"]) == ("digits", "test", 360)
     counts = np.bincount(load_digits().target[1437:])
     right = np.dot(counts, last["test_class_accuracies"])
