@@ -1,6 +1,7 @@
 """Training steps of a GAN on any tf.distribute strategy."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gan import networks
@@ -121,7 +122,9 @@ class Trainer:
             dict of the losses, scalars; the discriminator's is that of its last update.
         """
         labels = None if self.num_classes is None else batch["labels"]
-        return self._step(tf.constant(step, tf.int64), batch["images"], labels)
+        # Not of a number of Python's: TensorFlow keeps a tensor of each until the process ends.
+        step = tf.constant(np.asarray(step, np.int64))
+        return self._step(step, batch["images"], labels)
 
     def samples(self, count, batch_size=200):
         """Yields `count` images in [-1, 1], the same each time, in batches (n, h, w, channels)."""

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 
+import numpy as np
 import tensorflow as tf
 import tqdm
 
@@ -173,19 +174,24 @@ class Board:
 
     def scalars(self, step, values):
         self._size += sum(_EVENT + len(name) for name in values)
-        with writing(self._directory, self._size), self._writer.as_default(step):
+        with writing(self._directory, self._size), self._writer.as_default(_kept_by_none(step)):
             for name, value in values.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(name, np.float32(value))
 
     def image(self, step, name, pixels):
         self._size += _EVENT + math.prod(pixels.shape)
-        with writing(self._directory, self._size), self._writer.as_default(step):
+        with writing(self._directory, self._size), self._writer.as_default(_kept_by_none(step)):
             tf.summary.image(name, pixels[tf.newaxis])
 
     def flush(self):
         with writing(self._directory, self._size):
             self._writer.flush()
         self._size = 0
+
+
+def _kept_by_none(step):
+    # Of a number of Python's TensorFlow keeps a tensor until the process ends.
+    return np.asarray(step, np.int64)
 
 
 class Samples:
