@@ -139,7 +139,9 @@ def from_npz(path, take=STATISTICS, seed=0):
     except (_Nothing, OSError):
         raise
     except Exception as error:  # Damaged files surface as one of many types.
-        raise ValueError(f"{path} is damaged, or no .npz file of numbers: {error}") from error
+        # NumPy advises to load a pickle that it has refused.
+        said = str(error).partition(" If you trust the file")[0]
+        raise ValueError(f"{path} is damaged, or no .npz file of numbers: {said}") from error
     side = _CONTENTS[names](path, *values, known, seed)
     if len({_kind(found) for found in _found(arrays.files)}) > 1:
         side = dataclasses.replace(side, name=f"{side.name} (its {_kind(names)})")

@@ -12,6 +12,7 @@ from classify.saved import best_network
 from gan import presets, saved
 from gan.metrics.features import load_features
 from gan.metrics.network_inputs import Takes
+from gan.metrics.sources import from_npz
 from harness.errors import UserError
 
 
@@ -113,3 +114,10 @@ def test_a_saved_model_is_a_program(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "model"), {"serving_default": module.serve})
     load_features(tmp_path / "model")
     assert (tmp_path / "written").exists()
+
+
+def test_nobody_is_advised_to_load_a_pickle(tmp_path):
+    (tmp_path / "images.npz").write_text("no arrays")
+    with pytest.raises(ValueError, match="is damaged, or no .npz file") as raised:
+        from_npz(tmp_path / "images.npz")
+    assert "allow_pickle" not in str(raised.value)
