@@ -26,7 +26,7 @@ TASKS = {
         depth=8,
         train_size=20_000,
         batch_size=64,
-        epochs=15.0,
+        epochs=5.0,
         schedule="cosine",
         weight_decay=5e-4,
         log_every=100,
@@ -39,7 +39,7 @@ NORMS = ("bn", "gn-8", "unitization", "itn-16", "itn-64", "zca-16", "cd-16")
 RATES = {"cifar10": (0.03, 0.1, 0.3), "mnist": (0.1, 0.3, 1.0)}
 SEEDS = 3
 # Accuracies whose first epoch is told, in percent.
-MARKS = {"cifar10": (60, 70), "mnist": (95, 97)}
+MARKS = {"cifar10": (50, 60, 70), "mnist": (95, 97)}
 
 
 def jobs(request):
