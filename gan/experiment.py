@@ -19,6 +19,7 @@ Reproduces a table or figure of "An Investigation into the Stochasticity of Batc
   python -m gan.experiment --name=stability --out=runs/stability --data_dir=DATA_DIR --dry_run
   python -m gan.experiment --name=stability --scale=small --out=runs/small --data_dir=DATA_DIR \\
       --features=FEATURES_DIR --norms=bn,zca-16,itn --settings=2e-4
+  python -m gan.experiment --name=gain --out=runs/gain --data_dir=DATA_DIR --features=FEATURES_DIR
 
 --scale=small is MNIST, 32 filters and 800 steps of 32 images, about a minute a run on two cores;
 flags override it. For stability it is bn, cd, zca-16 and itn, by the moving covariance.

@@ -176,6 +176,8 @@ OWN = {
         "loss": one_of("hinge, non_saturating"),
         "recoveries": (LIST, "names with commas"),
         "settings": (LIST, "names with commas"),
+        "seeds": whole(1_000),
+        "task": one_of("mnist, cifar10"),
         "norms": (("", "bn,", "ünïcödé", f"zca-{LONG}", "zca-0", "bn-3"), "a norm, or one in"),
     },
     "classify.experiment": EXPERIMENT

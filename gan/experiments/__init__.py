@@ -1,5 +1,5 @@
 """The papers' experiments with GANs, in the order of `--help`."""
 
-from gan.experiments import cost, large, stability
+from gan.experiments import cost, gain, large, stability
 
-EXPERIMENTS = [stability.EXPERIMENT, large.EXPERIMENT, cost.EXPERIMENT]
+EXPERIMENTS = [stability.EXPERIMENT, large.EXPERIMENT, cost.EXPERIMENT, gain.EXPERIMENT]

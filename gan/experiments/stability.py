@@ -11,25 +11,12 @@ import statistics
 
 from gan import presets
 from gan.experiments import flags, trained
+from gan.experiments.flags import RECOVERIES
+from gan.experiments.settings import SETTINGS, chosen_settings, setting_of
 from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.norm_names import estimates, norm_text, parse_norm, whitenings
-
-# Table II; the letters are those of the authors' scripts.
-RATES = {"1e-4": 1e-4, "2e-4": 2e-4, "1e-3": 1e-3}
-ADAM = {
-    "A": {"beta1": 0.0, "beta2": 0.9, "n_dis": 1},
-    "B": {"beta1": 0.5, "beta2": 0.9, "n_dis": 5},
-    "C": {"beta1": 0.5, "beta2": 0.999, "n_dis": 5},
-    "D": {"beta1": 0.5, "beta2": 0.999, "n_dis": 1},
-    "E": {"beta1": 0.9, "beta2": 0.999, "n_dis": 5},
-}
-SETTINGS = {
-    f"{rate}:{letter}": {"learning_rate": learning_rate, **fields}
-    for rate, learning_rate in RATES.items()
-    for letter, fields in ADAM.items()
-}
 
 # What the authors have run: norms, and of which estimates for inference.
 NORMS = {
@@ -43,7 +30,6 @@ NORMS = {
     "itn": ("covariance", "matrix"),
 }
 SMALL_NORMS = {name: ("covariance",) for name in ("bn", "cd", "zca-16", "itn")}
-RECOVERIES = {"scale_shift": "scale & shift", "coloring": "coloring"}
 LOSSES = ("hinge", "non_saturating")
 
 # Table III, the best FID with the non-saturating loss.
@@ -73,7 +59,7 @@ def jobs(request):
             ),
         )
         for norm, estimate, recovery in _methods(request)
-        for setting in _settings(request.settings)
+        for setting in chosen_settings(request.settings)
     ]
 
 
@@ -94,12 +80,6 @@ def _methods(request):
     if not methods:
         raise UserError("--norms, --recoveries and --estimates leave no run.")
     return methods
-
-
-def _settings(given):
-    """Names of settings: those given, as 2e-4:A, and all of a given rate or letter."""
-    given = set(chosen("settings", given, [*SETTINGS, *RATES, *ADAM]))
-    return [name for name in SETTINGS if given & {name, *name.split(":")}]
 
 
 def report(outcomes, out):
@@ -169,7 +149,7 @@ def _best(norm, estimate, recovery, results):
         f"best {distance}": best_result.distance,
         score: best_result.score,
         f"{score} deviation": best_result.deviation,
-        "at": _setting(best.job.config) if finite else None,
+        "at": setting_of(best.job.config) if finite else None,
         f"median {distance}": _median(distances),
         "runs": len(results),
         "diverged": len(results) - len(finite),
@@ -209,16 +189,11 @@ def _row(outcome, result):
     config = outcome.job.config
     return {
         "run": outcome.job.name,
-        "setting": _setting(config),
+        "setting": setting_of(config),
         trained.distance_name(config): result.distance,
         trained.score_name(config): result.score,
         "state": outcome.state,
     }
-
-
-def _setting(config):
-    fields = dataclasses.asdict(config).items()
-    return next(name for name, setting in SETTINGS.items() if setting.items() <= fields)
 
 
 def _panels(config, title, values):
@@ -244,20 +219,14 @@ EXPERIMENT = Experiment(
             default=LOSSES[0],
         ),
         flags.NORMS,
-        Flag(
-            "recoveries", f"What follows a normalization, of {', '.join(RECOVERIES)}.", is_list=True
-        ),
+        flags.RECOVERIES_ASKED,
         Flag(
             "estimates",
             "Of what a whitening keeps a moving average, to whiten with after training, of "
             f"{', '.join(estimates())}.",
             is_list=True,
         ),
-        Flag(
-            "settings",
-            "Learning rates, letters or both of Table II: 2e-4, A or 2e-4:A.",
-            is_list=True,
-        ),
+        flags.SETTINGS_ASKED,
     ),
     fields=trained.FIELDS,
     jobs=jobs,

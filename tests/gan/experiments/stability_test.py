@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from gan import presets
 from gan.experiments import stability, trained
+from gan.experiments.settings import SETTINGS
 from harness.errors import UserError
 from harness.experiments.report import Report
 from harness.experiments.sweep import Sweep
@@ -21,10 +22,10 @@ def names(**options):
 
 def test_the_settings_are_table_ii():
     fields = ("learning_rate", "beta1", "beta2", "n_dis")
-    settings = {tuple(setting[name] for name in fields) for setting in stability.SETTINGS.values()}
+    settings = {tuple(setting[name] for name in fields) for setting in SETTINGS.values()}
     betas = [(0, 0.9, 1), (0.5, 0.9, 5), (0.5, 0.999, 1), (0.5, 0.999, 5), (0.9, 0.999, 5)]
     assert settings == {(rate, *each) for rate in (0.0001, 0.0002, 0.001) for each in betas}
-    assert len(stability.SETTINGS) == 15
+    assert len(SETTINGS) == 15
 
 
 def test_the_default_is_what_the_authors_have_run():

@@ -1,0 +1,145 @@
+"""What a normalization and a recovery gain in a GAN: distances over seeds, and what they can tell.
+
+Ours, of no paper: few settings of the optimizer, each with several seeds, so that a difference
+stands beside what another seed makes.
+"""
+
+import dataclasses
+import statistics
+
+from gan import presets
+from gan.experiments import flags, trained
+from gan.experiments.flags import RECOVERIES
+from gan.experiments.settings import SETTINGS, chosen_settings, setting_of
+from harness.config import TIMES
+from harness.experiments.compared import mean_and_deviation, ratio, shown
+from harness.experiments.experiment import Experiment, Flag, Job, chosen
+from harness.figures import charts
+from harness.norm_names import norm_text, parse_norm
+
+# Networks of 32 filters, that a core trains in minutes.
+SIZE = {**trained.SMALL, "steps": 5_000, "eval_every": 1_000}
+CIFAR10 = {"dataset": "cifar10", "image_size": 32, "eval_samples": 2_000}
+TASKS = {
+    "mnist": dataclasses.replace(presets.PRESETS["mnist_dcgan"], **SIZE),
+    "cifar10": dataclasses.replace(presets.PRESETS["cifar10_dcgan"], **{**SIZE, **CIFAR10}),
+}
+NORMS = ("bn", "cd", "zca-16", "itn")
+SETTINGS_HERE = ("1e-3:A", "1e-3:D")
+SEEDS = 3
+
+
+def jobs(request):
+    """One for each seed, setting, recovery and norm: a whole table of each seed first."""
+    base = request.override(TASKS[request.task or "mnist"])
+    seeds = SEEDS if request.seeds is None else request.seeds
+    return [
+        Job(
+            f"{name}_{recovery}_{setting.replace(':', '_')}_seed_{seed}",
+            dataclasses.replace(
+                base, seed=seed, recovery=recovery, **parse_norm(name), **SETTINGS[setting]
+            ),
+        )
+        for seed in range(base.seed, base.seed + seeds)
+        for setting in chosen_settings(request.settings or SETTINGS_HERE)
+        for recovery in chosen("recoveries", request.recoveries, RECOVERIES)
+        for name in dict.fromkeys(request.norms or NORMS)
+    ]
+
+
+def report(outcomes, out):
+    """Each method's distances over seeds; coloring beside scale and shift; each norm beside bn."""
+    config = outcomes[0].job.config
+    distance = trained.distance_name(config)
+    cells, runs = {}, []
+    for outcome in outcomes:
+        config, result = outcome.job.config, trained.result(outcome)
+        key = (setting_of(config), norm_text(config.norm, config.group_size), config.recovery)
+        cells.setdefault(key, []).append(result.distance)
+        runs.append(
+            {
+                "run": outcome.job.name,
+                distance: result.distance,
+                trained.score_name(config): result.score,
+                "state": outcome.state,
+            }
+        )
+    out.write(
+        table=(
+            f"{distance} at the end, over seeds.{trained.warnings(outcomes)}",
+            [_row(key, values) for key, values in cells.items()],
+        ),
+        coloring=(
+            "How many times the distance with scale and shift that with coloring is: geometric "
+            "means over seeds and a 95 % interval by Welch's t-test of logarithms.",
+            [
+                _compared(setting, norm, cells.get((setting, norm, "coloring"), []), values)
+                for (setting, norm, recovery), values in cells.items()
+                if recovery == "scale_shift"
+            ],
+        ),
+        norms=(
+            "Likewise how many times BatchNormalization's distance that of another is, with the "
+            "same recovery.",
+            [
+                _compared(
+                    setting,
+                    f"{norm}, {RECOVERIES[recovery]}",
+                    values,
+                    cells.get((setting, "bn", recovery), []),
+                )
+                for (setting, norm, recovery), values in cells.items()
+                if norm != "bn"
+            ]
+            or [_compared("-", "-", [], [])],
+        ),
+        runs=("All runs.", runs),
+    )
+    boxes = {}
+    for (setting, norm, recovery), values in cells.items():
+        boxes.setdefault(f"{norm}\n{setting}", {})[RECOVERIES[recovery]] = values
+    title = f"{distance}, {config.dataset}, {config.steps:,} steps, {len(values)} seeds"
+    charts.write_boxes(out / "figure.png", boxes, {title: (0, None)}, distance, missing="diverged")
+
+
+def _row(key, values):
+    setting, norm, recovery = key
+    there = _there(values)
+    return {
+        "setting": setting,
+        "norm": norm,
+        "recovery": RECOVERIES[recovery],
+        "mean": statistics.mean(there) if there else None,
+        "mean ± deviation": mean_and_deviation(there),
+        "least": min(there, default=None),
+        "greatest": max(there, default=None),
+        "runs": len(values),
+        "diverged": len(values) - len(there),
+    }
+
+
+def _compared(setting, name, values, base):
+    text, tells = shown(ratio(_there(values), _there(base)), 1.0)
+    return {"setting": setting, "norm": name, "ratio (95 %)": text, "differs": tells}
+
+
+def _there(values):
+    return [value for value in values if value is not None]
+
+
+EXPERIMENT = Experiment(
+    name="gain",
+    summary="normalizations and recoveries over seeds: what each gains, and what can be told",
+    flags=(
+        Flag("task", "What is generated.", choices=tuple(TASKS), default="mnist"),
+        flags.NORMS,
+        flags.RECOVERIES_ASKED,
+        flags.SETTINGS_ASKED,
+        Flag("seeds", "Number of seeds, from --seed on.", int, check=TIMES, default=str(SEEDS)),
+    ),
+    fields=trained.FIELDS,
+    jobs=jobs,
+    report=report,
+    is_papers=lambda request: False,
+    **trained.TRAINS,
+)

@@ -1,0 +1,94 @@
+"""The experiment that asks what a recovery gains in a GAN: its runs, and what its tables tell."""
+
+import csv
+
+import pytest
+import tensorflow as tf
+
+from gan.experiments import gain
+from harness.experiments.report import Report
+from tests.classify.experiments.outcomes import trained
+
+
+def jobs(**options):
+    return gain.jobs(gain.EXPERIMENT.request(**options))
+
+
+def test_every_norm_has_both_recoveries_at_each_setting_with_each_seed():
+    kinds = {
+        (
+            job.config.norm,
+            job.config.recovery,
+            job.config.beta1,
+            job.config.learning_rate,
+            job.config.seed,
+        )
+        for job in jobs()
+    }
+    assert len(kinds) == len(jobs()) == 4 * 2 * 2 * 3
+    assert {job.config.dataset for job in jobs()} == {"mnist"}
+    assert {job.config.steps for job in jobs()} == {5_000}
+    (size,) = {(job.config.dataset, job.config.image_size) for job in jobs(task="cifar10")}
+    assert size == ("cifar10", 32)
+
+
+def test_the_flags_choose():
+    some = jobs(
+        norms=["bn", "zca-16"], recoveries=["coloring"], settings=["2e-4:D"], seeds=2,
+        overrides={"seed": 3, "steps": 7},
+    )  # fmt: skip
+    assert [job.name for job in some] == [
+        "bn_coloring_2e-4_D_seed_3",
+        "zca-16_coloring_2e-4_D_seed_3",
+        "bn_coloring_2e-4_D_seed_4",
+        "zca-16_coloring_2e-4_D_seed_4",
+    ]
+    assert some[1].config.group_size == 16
+    assert {(job.config.steps, job.config.learning_rate) for job in some} == {(7, 2e-4)}
+
+
+DISTANCES = {
+    ("bn", "scale_shift"): [8.0, 8.1, 8.2],
+    ("bn", "coloring"): [4.0, 4.1, 4.2],
+    ("itn", "scale_shift"): [7.0, 8.5, 9.0],
+    ("itn", "coloring"): [4.0, None, None],
+}
+
+
+@pytest.fixture
+def report(tmp_path):
+    outcomes = []
+    for job in jobs(norms=["bn", "itn"], settings=["1e-3:D"]):
+        value = DISTANCES[job.config.norm, job.config.recovery][job.config.seed]
+        row = {
+            "step": 5_000,
+            "frechet_distance": value,
+            "inception_score": 2.0,
+            "inception_score_deviation": 0.1,
+        }
+        outcomes.append(trained(tmp_path, job, None if value is None else [row]))
+    gain.report(outcomes, Report(tmp_path, "gain", []))
+    return tmp_path
+
+
+def rows(report, name):
+    return list(csv.DictReader((report / f"{name}.csv").open()))
+
+
+def test_the_tables_tell_what_is_more_than_a_seed(report):
+    table = {(row["norm"], row["recovery"]): row for row in rows(report, "table")}
+    assert table["bn", "scale & shift"]["mean ± deviation"] == "8.100 ± 0.1"
+    assert table["itn", "coloring"]["diverged"] == "2"
+    coloring = {row["norm"]: row for row in rows(report, "coloring")}
+    assert coloring["bn"]["differs"] == "less"
+    assert coloring["bn"]["ratio (95 %)"].startswith("0.506 (")
+    assert coloring["itn"]["differs"] == ""  # one run is left
+    norms = {row["norm"]: row for row in rows(report, "norms")}
+    assert norms.keys() == {"itn, scale & shift", "itn, coloring"}
+    assert norms["itn, scale & shift"]["differs"] == "no"
+    assert len(rows(report, "runs")) == 12
+
+
+def test_the_figure_is_a_picture(report):
+    shape = tf.io.decode_png((report / "figure.png").read_bytes()).shape
+    assert shape[0] > 300 and shape[1] > 600
