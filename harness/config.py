@@ -254,6 +254,13 @@ class Normalization(Configuration):
         "slow at it.",
         choices=("cpu", "gpu"),
     )
+    alpha_constraint: str | None = option(
+        None,
+        "Normalization",
+        "Where unitization's alpha is kept: unit_interval, in [0, 1], as its paper's theorems have "
+        "it; none: it may become any number.",
+        choices=norm_names.alpha_constraints,
+    )
     synchronized: bool = option(
         False,
         "Normalization",

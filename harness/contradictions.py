@@ -37,6 +37,7 @@ NORMALIZATION = (
     Needs("group_size", ("norm",), norm_names.grouped, neutral=(None,)),
     Needs("iterations", ("norm",), lambda: ("itn", "gw")),
     Needs("estimate", ("norm",), norm_names.whitenings, neutral=("covariance",)),
+    Needs("alpha_constraint", ("norm",), lambda: ("unitization",), neutral=(None,)),
     Needs("device", ("norm",), _decomposed, neutral=(None,)),
     Needs("norm_momentum", ("norm",), _averaged),
     Needs("synchronized", ("norm",), _averaged, neutral=(False,)),

@@ -23,6 +23,11 @@ def recoveries():
     return names_in("harness.norms", "RECOVERIES")
 
 
+def alpha_constraints():
+    """Where unitization's alpha may be kept."""
+    return names_in("harness.norms", "ALPHA_CONSTRAINTS")
+
+
 def grouped():
     """The names of those that work in groups of channels of a given size."""
     return (*whitenings(), "gn", "gw")

@@ -20,6 +20,7 @@ from tfnorm.layers import (
     FactorizedColoring,
     GroupWhitening,
     SpectralNormalization,
+    UnitInterval,
     Unitization,
 )
 from tfnorm.layers.sites import RECOVERY_WORDS
@@ -41,11 +42,13 @@ def _batch_normalization(config, affine, channels, name):
 
 
 def _unitization(config, affine, channels, name):
+    kept = config.alpha_constraint
     return Unitization(
         momentum=config.norm_momentum,
         epsilon=config.epsilon,
         center=affine,
         scale=affine,
+        alpha_constraint=None if kept is None else ALPHA_CONSTRAINTS[kept](),
         synchronized=config.synchronized,
         name=name,
     )
@@ -124,6 +127,9 @@ PLAIN_NORMS = {
     "unitization": _unitization,
 }
 
+
+# Where unitization's alpha is kept.
+ALPHA_CONSTRAINTS = {"unit_interval": UnitInterval}
 
 # Of gw, unless told otherwise: the layer's own default, or as many as divide a site's channels.
 GROUPS = 32

@@ -51,6 +51,7 @@ EARLY = {
     (*GAN, "--norm=bn", "--group_size=8"): "Received: group_size=8, norm=bn, discriminator_norm=n",
     (*GAN, "--norm=cd", "--iterations=6"): "--iterations must come with --norm=itn|gw or",
     (*GAN, "--norm=bn", "--estimate=matrix"): "--estimate must come with --norm=pca|zca|cd|itn",
+    (*GAN, "--norm=bn", "--alpha_constraint=unit_interval"): "must come with --norm=unitization or",
     (*GAN, "--norm=ln", "--norm_momentum=0.3"): "--norm_momentum must come with --norm=bn|unit",
     (*GAN, "--norm=gn", "--synchronized"): "--synchronized must come with",
     (*GAN, "--norm=none", "--epsilon=1e-5"): "--epsilon must come with",

@@ -37,6 +37,7 @@ def one_of(names):
 
 # The fields of configurations.
 FIELDS = {
+    "alpha_constraint": one_of("unit_interval, or none"),
     "arch": one_of("dcgan, large_dcgan, resnet"),
     "augmentation": one_of("none, shift_flip, crop_flip, resized_crop_flip"),
     "batch_size": whole(10**6),

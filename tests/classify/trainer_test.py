@@ -98,6 +98,19 @@ def test_steps_are_sgds(momentum, nesterov, decayed):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_steps_keep_alpha_in_the_unit_interval():
+    def alphas(kept):
+        trainer = make(norm="unitization", alpha_constraint=kept, learning_rate=30.0)
+        for step in range(3):
+            trainer.step(step, batch(step))
+        (alpha,) = [weight for weight in trainer.model.trainable_weights if weight.name == "alpha"]
+        return alpha.numpy()
+
+    free, kept = alphas(None), alphas("unit_interval")
+    assert free.min() < 0 or free.max() > 1
+    assert 0 <= kept.min() <= kept.max() <= 1
+
+
 def test_what_decays_are_the_kernels_of_dense_layers_and_convolutions():
     changes = {"model": "resnet_cifar", "depth": 8, "width": 4, "norm": "unitization"}
     trainer = make(**changes, recovery="scale_shift")

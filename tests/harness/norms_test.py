@@ -148,6 +148,16 @@ def test_group_whitening_has_as_many_groups(options, groups):
     np.testing.assert_allclose(model(x), expected.reshape(X.shape), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kept", "clipped"), [(None, [-1, 0.5, 2]), ("unit_interval", [0, 0.5, 1])]
+)
+def test_alpha_is_kept_where_it_is_told(kept, clipped):
+    x = keras.Input((3,))
+    model = keras.Model(x, norm_factory("unitization", alpha_constraint=kept)("site")(x))
+    keep = model.get_layer("site").alpha.constraint or tf.convert_to_tensor
+    np.testing.assert_array_equal(keep(tf.constant([-1.0, 0.5, 2.0])), clipped)
+
+
 def test_layer_normalization_is_of_the_channels_of_a_position():
     model, x = site("ln", "none", False, epsilon=0.25)
     rows = X.astype("float64")
