@@ -1,5 +1,6 @@
 """Flags that several experiments have."""
 
+from harness.config import POSITIVE, TIMES, numbers_of
 from harness.experiments.experiment import Flag
 from harness.norm_names import estimates
 
@@ -14,7 +15,19 @@ ESTIMATES = Flag(
     f"{', '.join(estimates())}.",
     is_list=True,
 )
+RATES = Flag(
+    "rates",
+    "Learning rates at the start. Of gain, unless given, three of the task's.",
+    is_list=True,
+    check=numbers_of(float, POSITIVE),
+    default="the experiment's",
+)
 RUN_DIR = Flag(
     "run_dir",
     "Directory of a run of classify.train that is complete, to measure in place of training.",
 )
+
+
+def seeds(default):
+    """The number of seeds of an experiment, which is `default` unless it is given."""
+    return Flag("seeds", "Number of seeds, from --seed on.", int, check=TIMES, default=str(default))

@@ -10,10 +10,8 @@ import statistics
 
 from classify import presets
 from classify.config import Config
-from classify.experiments import flags, trained
-from classify.experiments.trained import accuracy
-from harness.config import BATCH, POSITIVE, TIMES, numbers_of
-from harness.experiments.compared import difference, mean_and_deviation, shown
+from classify.experiments import by_rate, flags, trained
+from harness.config import BATCH, numbers_of
 from harness.experiments.experiment import Experiment, Flag, Job
 from harness.figures.lines import write_lines
 from harness.norm_names import norm_text, parse_norm, whitenings
@@ -70,12 +68,8 @@ def report(outcomes, out):
     for outcome in outcomes:
         config = outcome.job.config
         kind = (config.batch_size, norm_text(config.norm, config.group_size))
-        by_rate = kinds.setdefault(kind, {})
-        by_rate.setdefault(config.learning_rate, []).append(outcome)
-    best = {
-        kind: max(by_rate, key=lambda rate: _mean(by_rate[rate]) or -math.inf)
-        for kind, by_rate in kinds.items()
-    }
+        kinds.setdefault(kind, {}).setdefault(config.learning_rate, []).append(outcome)
+    best = {kind: by_rate.best(runs) for kind, runs in kinds.items()}
     out.write(
         table=(
             "At the learning rate whose mean accuracy on the test split is best: that accuracy at "
@@ -96,8 +90,8 @@ def report(outcomes, out):
             "All learning rates.",
             [
                 _row(kind, rate, outcomes)
-                for kind, by_rate in kinds.items()
-                for rate, outcomes in sorted(by_rate.items())
+                for kind, runs in kinds.items()
+                for rate, outcomes in sorted(runs.items())
             ],
         ),
     )
@@ -119,38 +113,13 @@ def _with_norm(config, name):
 
 def _row(kind, rate, outcomes):
     size, name = kind
-    there = _accuracies(outcomes)
-    return {
-        "norm": name,
-        "batch": size,
-        "learning rate": rate,
-        "mean accuracy, %": statistics.mean(there) if there else None,
-        "standard deviation": statistics.stdev(there) if len(there) > 1 else None,
-        "mean ± deviation": mean_and_deviation(there),
-        "least, %": min(there, default=None),
-        "greatest, %": max(there, default=None),
-        "runs": len(outcomes),
-        "diverged": len(outcomes) - len(there),
-    }
+    return {"norm": name, "batch": size, "learning rate": rate} | by_rate.row(outcomes)
 
 
 def _beside_bn(kind, best, kinds):
-    size, name = kind
-    bn = (size, "bn")
-    text, tells = None, None
-    if name != "bn" and bn in kinds:
-        values, base = (_accuracies(kinds[k][best[k]]) for k in (kind, bn))
-        text, tells = shown(difference(values, base), 0.0)
-    return {"more than bn (95 %)": text, "differs from bn": tells}
-
-
-def _accuracies(outcomes):
-    return [value for value in map(accuracy, outcomes) if value is not None]
-
-
-def _mean(outcomes):
-    """The mean accuracy; a run that has diverged has answered nothing, and counts as 0."""
-    return statistics.mean(accuracy(outcome) or 0.0 for outcome in outcomes)
+    bn = (kind[0], "bn")
+    base = kinds[bn][best[bn]] if bn in kinds and kind != bn else []
+    return by_rate.beside(kinds[kind][best[kind]], base)
 
 
 def _course(outcome):
@@ -192,13 +161,7 @@ EXPERIMENT = Experiment(
     flags=(
         flags.NORMS,
         Flag("task", "What is learnt.", choices=tuple(TASKS), default="cifar10"),
-        Flag(
-            "rates",
-            "Learning rates at the start.",
-            is_list=True,
-            check=numbers_of(float, POSITIVE),
-            default="three of the task's",
-        ),
+        flags.RATES,
         Flag(
             "batch_sizes",
             "Images in a batch.",
@@ -206,7 +169,7 @@ EXPERIMENT = Experiment(
             check=numbers_of(int, BATCH),
             default="the task's",
         ),
-        Flag("seeds", "Number of seeds, from --seed on.", int, check=TIMES, default=str(SEEDS)),
+        flags.seeds(SEEDS),
     ),
     fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),
     jobs=jobs,

@@ -1,22 +1,34 @@
 """Batches of 2: unitization against batch and group normalization.
 
 Table 1 of Huang and Yu, "An Internal Covariate Shift Bounding Algorithm for Deep Neural Networks by
-Unitizing Layers' Outputs", CVPR 2020, supplement, section 3.
+Unitizing Layers' Outputs", CVPR 2020, supplement, section 3. Ours are two more normalizations, and
+that each may be run at several learning rates.
 """
 
 import dataclasses
 import statistics
 
 from classify import presets
-from classify.experiments import flags, trained
+from classify.experiments import by_rate, flags, trained
 from classify.experiments.trained import accuracy
-from harness.config import TIMES
+from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 
-NORMS = presets.MICRO_NORMS
+# Of no table: they are run where --norms names them.
+OURS = {
+    "unitization_unit_interval": {"norm": "unitization", "alpha_constraint": "unit_interval"},
+    "gw": {"norm": "gw"},
+}
+NORMS = presets.MICRO_NORMS | OURS
 # What the points of the figure are.
 SERIES = "accuracy"
+LABELS = {
+    "bn": "BN",
+    "unitization": "unitization",
+    "unitization_unit_interval": "unitization, alpha in [0,1]",
+    "gw": "GW, ItN",
+}
 SEEDS = 3
 
 # Table 1, accuracy in percent.
@@ -48,31 +60,54 @@ SMALL_REPEATED = ("bn", "unitization")
 
 
 def jobs(request):
-    """One for each norm and seed, those of the first seed first."""
+    """One for each norm, learning rate and seed, those of the first seed first."""
     config, repeated = presets.MICRO_BATCH, NORMS
     if request.scale == "small":
-        config, repeated = dataclasses.replace(config, **SMALL), SMALL_REPEATED
+        config = dataclasses.replace(config, **SMALL)
+        repeated = NORMS if request.rates else SMALL_REPEATED
+    if request.rates and "learning_rate" in request.overrides:
+        raise UserError(
+            "--rates and --learning_rate must not be given both. Received: "
+            f"rates={','.join(request.rates)}, learning_rate={request.overrides['learning_rate']}"
+        )
     config = request.override(config)
     repeated = chosen("repeated", request.repeated or repeated, NORMS)
+    seeds = range(config.seed, config.seed + (SEEDS if request.seeds is None else request.seeds))
     return [
         Job(
-            f"{norm}_seed_{config.seed + number}",
-            dataclasses.replace(config, seed=config.seed + number, **NORMS[norm]),
+            f"{norm}{rate_name}_seed_{seed}",
+            dataclasses.replace(config, seed=seed, learning_rate=rate, **NORMS[norm]),
         )
-        for number in range(SEEDS if request.seeds is None else request.seeds)
-        for norm in chosen("norms", request.norms, NORMS)
-        if number == 0 or norm in repeated
+        for seed in seeds
+        for rate, rate_name in _rates(request, config).items()
+        for norm in chosen("norms", request.norms or presets.MICRO_NORMS, NORMS)
+        if seed == config.seed or norm in repeated
     ]
 
 
+def _rates(request, config):
+    """What a learning rate adds to the names of its jobs; nothing where rates are not given."""
+    if not request.rates:
+        return {config.learning_rate: ""}
+    return {rate: f"_rate_{rate:g}" for rate in map(float, request.rates)}
+
+
 def report(outcomes, out):
-    """Table 1: the median accuracy of each norm, and its spread."""
-    by_norm = {}
+    """Table 1, the median accuracy of each norm and its spread; of rates, the mean at each."""
+    config, runs = outcomes[0].job.config, {}
     for outcome in outcomes:
-        name = outcome.job.name.split("_seed_")[0]
-        by_norm.setdefault(name, []).append(accuracy(outcome))
+        name = outcome.job.name.rpartition("_seed_")[0].partition("_rate_")[0]
+        runs.setdefault(name, {}).setdefault(outcome.job.config.learning_rate, []).append(outcome)
+    if any("_rate_" in outcome.job.name for outcome in outcomes):
+        _report_rates(runs, config, out)
+    else:
+        _report_medians({name: at_rate.popitem()[1] for name, at_rate in runs.items()}, config, out)
+
+
+def _report_medians(runs, config, out):
     rows, medians = [], {}
-    for name, accuracies in by_norm.items():
+    for name, outcomes in runs.items():
+        accuracies = [accuracy(outcome) for outcome in outcomes]
         # A run that has diverged is worse than any other.
         ordered = [-1.0 if value is None else value for value in accuracies]
         median = statistics.median_low(ordered)  # of a run, not between two
@@ -86,18 +121,63 @@ def report(outcomes, out):
                 "greatest, %": max(there, default=None),
                 "runs": len(accuracies),
                 "diverged": len(accuracies) - len(there),
-                "Table 1, %": PUBLISHED[name],
+                "Table 1, %": PUBLISHED.get(name),
             }
         )
-    config = outcomes[0].job.config
-    caption = (
-        f"Accuracy on the test split after {_length(config)} in batches of "
-        f"{config.batch_size}; Table 1 is of a ResNet-110, 200 epochs and all of CIFAR-10."
+    out.write(
+        table=(
+            f"{_caption(config)}; Table 1 is of a ResNet-110, 200 epochs and all of CIFAR-10.",
+            rows,
+        )
     )
-    out.write(table=(caption, rows))
+    _draw({name: {SERIES: outcomes} for name, outcomes in runs.items()}, config, out, medians)
+
+
+def _report_rates(runs, config, out):
+    best = {name: by_rate.best(at_rates) for name, at_rates in runs.items()}
+    out.write(
+        table=(
+            f"{_caption(config)}, at the learning rate whose mean is best, and how many points "
+            "more than BN's at its own, with a 95 % interval by Welch's t-test.",
+            [
+                _row(name, best[name], runs[name][best[name]])
+                | by_rate.beside(
+                    runs[name][best[name]],
+                    runs["bn"][best["bn"]] if "bn" in runs and name != "bn" else [],
+                )
+                for name in runs
+            ],
+        ),
+        rates=(
+            "All learning rates.",
+            [
+                _row(name, rate, outcomes)
+                for name, at_rates in runs.items()
+                for rate, outcomes in sorted(at_rates.items())
+            ],
+        ),
+    )
+    groups = {
+        name: {f"learning rate {rate:g}": outcomes for rate, outcomes in sorted(at_rates.items())}
+        for name, at_rates in runs.items()
+    }
+    _draw(groups, config, out)
+
+
+def _row(name, rate, outcomes):
+    return {"normalization": _label(name), "learning rate": rate} | by_rate.row(outcomes)
+
+
+def _draw(groups, config, out, medians=None):
+    """Draws accuracies, of outcomes by the name of a norm and what has a colour."""
     charts.write_boxes(
         out / "figure.png",
-        {_tick(name): {SERIES: values} for name, values in by_norm.items()},
+        {
+            _tick(name): {
+                series: list(map(accuracy, outcomes)) for series, outcomes in group.items()
+            }
+            for name, group in groups.items()
+        },
         {f"ResNet-{config.depth}, batches of {config.batch_size}": (None, None)},
         "test accuracy, %",
         medians=medians,
@@ -105,8 +185,9 @@ def report(outcomes, out):
     )
 
 
-def _length(config):
-    return f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
+def _caption(config):
+    length = f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
+    return f"Accuracy on the test split after {length} in batches of {config.batch_size}"
 
 
 def _tick(name):
@@ -115,9 +196,9 @@ def _tick(name):
 
 
 def _label(name):
-    kind, _, division = name.partition("_")
-    if not division:
-        return {"bn": "BN", "unitization": "unitization"}[kind]
+    if name in LABELS:
+        return LABELS[name]
+    division = name.removeprefix("gn_")
     number = int(division[1:])
     plural = "s" * (number > 1)
     if division[0] == "g":
@@ -135,13 +216,8 @@ EXPERIMENT = Experiment(
             "Those of the normalizations that are run with each seed, not the first alone.",
             is_list=True,
         ),
-        Flag(
-            "seeds",
-            "Number of seeds, from --seed on.",
-            int,
-            check=TIMES,
-            default=str(SEEDS),
-        ),
+        flags.RATES,
+        flags.seeds(SEEDS),
     ),
     fields=("batch_size", "width", *trained.FIELDS),
     jobs=jobs,

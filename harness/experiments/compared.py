@@ -5,10 +5,11 @@ import statistics
 
 
 def mean_and_deviation(values):
-    """As papers print them: 70.88 ± 0.31; of less than two values None."""
+    """As papers print them, in as many places: 70.88 ± 0.31; of less than two values None."""
     if len(values) < 2:
         return None
-    return f"{statistics.mean(values):#.4g} ± {statistics.stdev(values):.2g}"
+    mean = f"{statistics.mean(values):#.4g}"
+    return f"{mean} ± {statistics.stdev(values):.{len(mean.partition('.')[2])}f}"
 
 
 def difference(values, base):

@@ -53,8 +53,8 @@ def test_the_best_rate_is_that_of_the_mean_and_a_diverged_run_counts(tmp_path):
     assert row["learning rate"] == "0.1"
     assert float(row["mean accuracy, %"]) == pytest.approx(64.0)
     assert float(row["standard deviation"]) == pytest.approx(2**1.5)
-    assert row["mean ± deviation"] == "64.00 ± 2.8"
-    assert r"64.00 $\pm$ 2.8" in (tmp_path / "table.tex").read_text()
+    assert row["mean ± deviation"] == "64.00 ± 2.83"
+    assert r"64.00 $\pm$ 2.83" in (tmp_path / "table.tex").read_text()
     # Reached at the end of 4 epochs, and after 2 of them.
     assert (row["epochs to 60 %"], row["epochs to 70 %"]) == ("2.0", "")
     rates = list(csv.DictReader((tmp_path / "rates.csv").open()))

@@ -77,7 +77,7 @@ def rows(report, name):
 
 def test_the_tables_tell_what_is_more_than_a_seed(report):
     table = {(row["norm"], row["recovery"]): row for row in rows(report, "table")}
-    assert table["bn", "scale & shift"]["mean ± deviation"] == "8.100 ± 0.1"
+    assert table["bn", "scale & shift"]["mean ± deviation"] == "8.100 ± 0.100"
     assert table["itn", "coloring"]["diverged"] == "2"
     coloring = {row["norm"]: row for row in rows(report, "coloring")}
     assert coloring["bn"]["differs"] == "less"
