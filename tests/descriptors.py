@@ -14,7 +14,7 @@ class Row(typing.NamedTuple):
 
     The channels are the last of `shape`; the sizes before them may vary from call to call.
     `has_axis` is whether the layer takes an argument `axis`. `num_classes` is None for a layer that
-    is called without labels.
+    is called without labels; the domains of one with statistics by domain are its labels.
     """
 
     name: str
@@ -76,6 +76,11 @@ ROWS = [
         Row(f"whitening_{method}_{estimate}", _whitening(method, estimate))
         for method in tfnorm.functional.WHITENERS
         for estimate in ("covariance", "matrix")
+    ),
+    Row(
+        "whitening_by_domain",
+        _layer(tfnorm.BatchWhitening, group_size=2, domains=CLASSES),
+        num_classes=CLASSES,
     ),
     Row("unitization", _layer(tfnorm.Unitization, alpha_initializer="random_normal")),
     Row("unitization_of_vectors", _layer(tfnorm.Unitization, alpha_initializer="ones"), (5,)),

@@ -212,6 +212,7 @@ NOT_THE_DEFAULTS = {
         "scaling": "spectral",
         "estimate": "matrix",
         "device": "cpu",
+        "domains": 2,
     },
     Coloring: KERNEL_AND_BIAS | {"axis": 1, "group_size": 3},
     ConditionalCenterScale: COMMON | {"num_classes": 4},
@@ -244,6 +245,7 @@ def test_every_argument_survives_the_config(cls):
 # Numbers of NumPy's, and what they are in a configuration.
 NUMPY_NUMBERS = [
     (BatchWhitening, {"group_size": np.int64(3), "iterations": np.uint8(7), "axis": np.int32(-1)}),
+    (BatchWhitening, {"domains": np.int16(2)}),
     (BatchWhitening, {"momentum": np.float32(0.5), "epsilon": np.float64(0.25)}),
     (Unitization, {"momentum": np.int64(1), "epsilon": np.float16(0.5), "center": np.bool_(False)}),
     (Coloring, {"group_size": np.int16(3), "use_bias": np.bool_(True)}),

@@ -67,7 +67,7 @@ def batch_whitening(
         `(y, mean, covariances, matrices)`: y (n, channels); mean (channels,); of each block of
         equal groups (see `groups.blocks`) the covariances (groups, size, size) without epsilon, and
         the whitening matrices (groups, size, size) without gamma. Only y carries a gradient.
-        Where no row counts, mean is not finite.
+        Where no row counts, mean is not finite, and the covariances are identities.
     """
     whitener = find_whitener(method)
     find_scaling(scaling)
@@ -89,6 +89,10 @@ def batch_whitening(
             n = tf.maximum(counted, 1.0)
             mean = sums / n
             held, left, covariance = _moments(layout, block, rows, mean, n, weights, sum_replicas)
+            if weights is not None:
+                # Of no row it is zero, which without epsilon has no inverse and a gradient of NaN.
+                identity = tf.eye(block.size, dtype=rows.dtype)
+                covariance = tf.where(counted > 0.0, covariance, identity)
             w, pullback = whitener.function(covariance, settings)
             scale = tf.reshape(gamma, [block.groups, block.size, 1])
             scaled = scale * w

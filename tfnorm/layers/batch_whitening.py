@@ -1,5 +1,6 @@
 """Batch whitening as a Keras layer."""
 
+import functools
 import typing
 import warnings
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tfnorm import functional
 from tfnorm.functional import groups
 from tfnorm.functional.batch_whitening import initial_statistics
+from tfnorm.functional.domains import for_each_domain
 from tfnorm.functional.whiteners import Device
 from tfnorm.functional.whitening import check_estimate, find_scaling, find_whitener
 from tfnorm.layers import base
@@ -21,10 +23,11 @@ from tfnorm.layers.arguments import (
     check_group_size,
     check_positive,
 )
+from tfnorm.layers.domains import StatisticsByDomain
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
-class BatchWhitening(base.BatchStatistics):
+class BatchWhitening(StatisticsByDomain):
     """Whitens the channels over the mini-batch, where BatchNormalization standardises them.
 
     In training, in each group of channels,
@@ -76,6 +79,10 @@ class BatchWhitening(base.BatchStatistics):
             moving matrix starts with its inverse root.
         beta_initializer, gamma_initializer, moving_mean_initializer, beta_regularizer,
             gamma_regularizer, beta_constraint, gamma_constraint: as in BatchNormalization.
+        domains: how many domains have statistics of their own, as in domain adaptation, where the
+            layer is called with the domain, `layer(x, domain)`; None for one set of statistics.
+            `gamma` and `beta` are shared: `ConditionalCenterScale` has them apart. With
+            `group_size=1` it is BatchNormalization by domain, by any method.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -83,12 +90,21 @@ class BatchWhitening(base.BatchStatistics):
         training: whether to use and to follow the batch's statistics.
         mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence:
             where it is False, the position is whitened but counts in no statistic.
+        domain: with `domains`, an integer in [0, domains): one for the batch, or (batch,) or
+            (batch, 1), one for each sample, as a functional model's input is. Of a mixed batch each
+            domain's samples are whitened by their own statistics, for the time and memory of as
+            many calls as there are domains; a domain that is not in the batch keeps its moving
+            statistics. Others are an error, and under XLA, which has no assertions, give NaN.
 
     Attributes:
         moving_mean: (channels,).
         moving_covariance: (groups, size, size), without epsilon; `moving_covariance_last`
             (1, rest, rest) if there is a smaller last group. With `estimate="covariance"`.
         moving_matrix, moving_matrix_last: likewise, with `estimate="matrix"`.
+
+    With `domains` each of these has one axis more, the first, of the domains. Replicas that are not
+    synchronised average what each of them has followed, of a domain that was not in its part too:
+    nothing. Those that are must be given the same domain, or one for each sample.
 
     Statistics are float32 whatever the compute dtype, float64 for float64. A batch that is not
     finite gives an output that is not, and leaves the moving statistics as they were.
@@ -98,7 +114,9 @@ class BatchWhitening(base.BatchStatistics):
         https://arxiv.org/abs/2003.12327, supplement, equations (1) to (10) and Algorithms I to III,
         by method in `tfnorm.functional.whitening_matrix`. "itn" is from Huang et al., "Iterative
         Normalization: Beyond Standardization towards Efficient Whitening", CVPR 2019,
-        https://arxiv.org/abs/1904.03441.
+        https://arxiv.org/abs/1904.03441. `domains` is the domain-specific whitening of Roy et al.,
+        "Unsupervised Domain Adaptation using Feature-Whitening and Consensus Loss", CVPR 2019,
+        https://arxiv.org/abs/1903.03215, section 3.2.
     """
 
     moving_covariance: keras.Variable
@@ -128,6 +146,7 @@ class BatchWhitening(base.BatchStatistics):
         gamma_regularizer: RegularizerLike | None = None,
         beta_constraint: ConstraintLike | None = None,
         gamma_constraint: ConstraintLike | None = None,
+        domains: int | None = None,
         **kwargs: typing.Any,
     ) -> None:
         whitener = find_whitener(method)
@@ -148,6 +167,7 @@ class BatchWhitening(base.BatchStatistics):
             gamma_regularizer=gamma_regularizer,
             beta_constraint=beta_constraint,
             gamma_constraint=gamma_constraint,
+            domains=domains,
             **kwargs,
         )
         self.method = method
@@ -162,66 +182,103 @@ class BatchWhitening(base.BatchStatistics):
     def build(self, input_shape: base.Shape) -> None:
         super().build(input_shape)
         self.moving_mean = self.add_statistic(
-            "moving_mean", (self._channels,), self.moving_mean_initializer
+            "moving_mean", self.by_domain((self._channels,)), self.moving_mean_initializer
         )
 
         def add(name: str, block: groups.Block) -> keras.Variable:
-            return self.add_statistic(name, block.matrices_shape, self._initial_matrices)
+            shape = self.by_domain(block.matrices_shape)
+            return self.add_statistic(name, shape, self._initial_matrices)
 
         self.add_block_weights(f"moving_{self.estimate}", self.blocks(self.group_size), add)
 
     def call(
-        self, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
+        self,
+        inputs: tf.Tensor,
+        training: bool = False,
+        mask: tf.Tensor | None = None,
+        domain: tf.Tensor | int | None = None,
     ) -> tf.Tensor:
         rows = groups.to_rows(self.as_statistics(inputs), self.axis)
-        gamma, beta = self.gamma_and_beta(self.statistics_dtype)
         weights = self.mask_weights(inputs, mask)
-        expected_rows = groups.expected_rows(inputs, self.axis)
-        if training and self.trainable:
-            self._warn_of_few_rows(rows.shape[0])
-            y, mean, covariances, matrices = functional.batch_whitening(
-                rows,
-                gamma,
-                beta,
-                group_size=self.group_size,
-                weights=weights,
-                expected_rows=expected_rows,
-                sum_replicas=self.sum_replicas,
-                **self._whitening,
-            )
-            self.follow_batch(mean, covariances, matrices)
+        is_training = training and self.trainable
+        whiten = functools.partial(
+            self._whiten_by_batch if is_training else self._whiten_by_moving,
+            expected_rows=groups.expected_rows(inputs, self.axis),
+        )
+        if self.domains is None:
+            share, y = 1, whiten(rows, weights)
         else:
-            y = functional.apply_whitening(
-                rows,
-                tf.convert_to_tensor(self.moving_mean),
-                self.inference_matrices(),
-                gamma,
-                beta,
-                group_size=self.group_size,
-                expected_rows=expected_rows,
-            )
+            domain = self.domain_of_rows(domain, inputs)
+            share = self.domains if domain.shape.rank else 1
+            y = for_each_domain(whiten, rows, weights, domain, self.domains)
+        n = rows.shape[0]
+        if is_training and n is not None:
+            self._warn_of_few_rows(n // share)
         return tf.cast(groups.from_rows(y, inputs, self.axis), self.compute_dtype)
+
+    def _whiten_by_batch(
+        self,
+        rows: tf.Tensor,
+        weights: tf.Tensor | None,
+        expected_rows: int,
+        **domain: tf.Tensor | int,
+    ) -> tf.Tensor:
+        """Whitens rows (n, channels) by their own statistics, and follows these."""
+        gamma, beta = self.gamma_and_beta(self.statistics_dtype)
+        y, mean, covariances, matrices = functional.batch_whitening(
+            rows,
+            gamma,
+            beta,
+            group_size=self.group_size,
+            weights=weights,
+            expected_rows=expected_rows,
+            sum_replicas=self.sum_replicas,
+            **self._whitening,
+        )
+        self.follow_batch(mean, covariances, matrices, **domain)
+        return y
+
+    def _whiten_by_moving(
+        self,
+        rows: tf.Tensor,
+        weights: tf.Tensor | None,
+        expected_rows: int,
+        **domain: tf.Tensor | int,
+    ) -> tf.Tensor:
+        """Whitens rows (n, channels) by the moving statistics, whatever their weights."""
+        return functional.apply_whitening(
+            rows,
+            self.statistic(self.moving_mean, **domain),
+            self.inference_matrices(**domain),
+            *self.gamma_and_beta(self.statistics_dtype),
+            group_size=self.group_size,
+            expected_rows=expected_rows,
+        )
 
     def follow_batch(
         self,
         mean: tf.Tensor,
         covariances: Sequence[tf.Tensor],
         matrices: Sequence[tf.Tensor],
+        domain: tf.Tensor | int | None = None,
     ) -> None:
-        """Moves the moving statistics towards a batch's, lists of a tensor a block."""
+        """Moves the moving statistics, or a domain's, towards a batch's, lists of one a block."""
         values = covariances if self.estimate == "covariance" else matrices
-        self.follow([self.moving_mean, *self._moving], [mean, *values])
+        self.follow([self.moving_mean, *self._moving], [mean, *values], domain)
 
-    def inference_matrices(self) -> list[tf.Tensor]:
-        """Returns the whitening matrices of inference, one tensor (groups, size, size) a block."""
-        moving = [tf.convert_to_tensor(weight) for weight in self._moving]
+    def inference_matrices(self, domain: tf.Tensor | int | None = None) -> list[tf.Tensor]:
+        """Returns the whitening matrices of inference, one tensor (groups, size, size) a block.
+
+        Of a layer with `domains` those of a domain, or of all, (domains, groups, size, size).
+        """
+        moving = [self.statistic(weight, domain) for weight in self._moving]
         if self.estimate == "matrix":
             return moving
         return functional.moving_matrices(moving, **self._whitening)
 
-    def _warn_of_few_rows(self, rows: int | None) -> None:
+    def _warn_of_few_rows(self, rows: int) -> None:
         size = min(self.group_size or self._channels, self._channels)
-        warning = None if rows is None else groups.warning_of_few(rows, size)
+        warning = groups.warning_of_few(rows, size)
         if warning is not None and not self._has_warned:
             self._has_warned = True
             warnings.warn(f"{self.name!r} whitens {warning}", stacklevel=2)
