@@ -12,24 +12,10 @@ from keras.layers import BatchNormalization
 
 import tfnorm
 from tests.keras_versions import renorm, unconnected_inputs
+from tests.trained_statistics import randomized
 from tfnorm import keras_internals
 
 EPSILON = 0.01
-
-
-def randomized(model):
-    """Statistics, scales and shifts of a BatchNormalization as after training, at random."""
-    rng = np.random.default_rng(0)
-    draw = {
-        "gamma": lambda shape: rng.uniform(0.5, 1.5, shape),
-        "beta": lambda shape: rng.normal(0.0, 0.1, shape),
-        "moving_mean": lambda shape: rng.normal(0.0, 0.1, shape),
-        "moving_variance": lambda shape: rng.uniform(0.5, 2.0, shape),
-    }
-    for weight in model.weights:
-        if weight.name in draw:
-            weight.assign(draw[weight.name](weight.shape))
-    return model
 
 
 def inputs_of(model, batch=3):

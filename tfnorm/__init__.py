@@ -12,14 +12,18 @@
 * `CovariancePooling` pools positions to the root of a covariance, in the place of a mean.
 * `Whitening` decorrelates data before a model, by statistics that it was adapted to.
 * `replace_batch_normalization` puts other layers in the place of a model's BatchNormalization, and
-  `fold_normalization` makes the same function without normalization layers.
+  `fold_normalization` makes the same function without normalization layers. `select_domain` makes
+  of a model with statistics by domain that of one domain, and `adapt_statistics` takes the moving
+  statistics anew from other data.
 * `tfnorm.functional` is the arithmetic: tensors in, tensors out. `tfnorm.analysis` measures what a
   normalization does to a model, `python -m tfnorm.benchmark` what it costs.
 """
 
 from tfnorm import functional
+from tfnorm.adaptation import adapt_statistics
 from tfnorm.backend import check_backend
 from tfnorm.conversion import replace_batch_normalization
+from tfnorm.domains import select_domain
 from tfnorm.folding import fold_normalization
 from tfnorm.layers import (
     BatchWhitening,
@@ -53,7 +57,9 @@ __all__ = [
     "UnitInterval",
     "Unitization",
     "Whitening",
+    "adapt_statistics",
     "fold_normalization",
     "functional",
     "replace_batch_normalization",
+    "select_domain",
 ]

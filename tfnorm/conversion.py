@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from tfnorm import calls, copying, keras_internals
 from tfnorm.difference import relative_difference
+from tfnorm.domains import select_domain, with_domain
 from tfnorm.layers.base import ChannelLayer
 from tfnorm.layers.batch_whitening import BatchWhitening
 from tfnorm.layers.coloring import Coloring
+from tfnorm.layers.domains import has_domains
 
 # `(name, config)` of a BatchNormalization.
 MakeLayer = collections.abc.Callable[[str, dict[str, typing.Any]], keras.Layer]
@@ -49,6 +51,8 @@ def replace_batch_normalization(
       `estimate="matrix"` as `(variance + epsilon)^-1/2` on the diagonal of its moving matrix.
     * In a Sequential the first layer with moving statistics takes them, and gamma and beta go to
       the first that has them from there on. A `Coloring` takes them as its diagonal and its bias.
+    * A `BatchWhitening` with `domains` starts each domain with the moving statistics. The new model
+      takes one input more, the last or "domain" of a dict: the domain of each sample, (batch,).
 
     A warning names the weights that go nowhere, layer by layer. What the new layer has besides, as
     the alpha of `Unitization`, starts anew.
@@ -91,14 +95,15 @@ def replace_batch_normalization(
         named in the warning).
 
         With samples `(new, difference)`: and the largest `max |a - b| / max |a|` over the outputs a
-        of `model` and b of the new one on them in inference, inf where they carry different masks.
+        of `model` and b of the new one on them in inference, with `domains` of its first domain,
+        inf where they carry different masks.
 
     Raises:
         ValueError: for a model of another kind, or with samples for one that is not built; and for
             a new layer, by the name of the old one: with another axis or number of channels; with
             `center` or `scale` where the old one has none, or without where it has and nothing
-            else takes beta or gamma; and for any but a BatchNormalization with `renorm=True` in the
-            place of one.
+            else takes beta or gamma; with `domains` within another layer; and for any but a
+            BatchNormalization with `renorm=True` in the place of one.
     """
     if not isinstance(model, keras.Model) or not copying.has_graph(model):
         raise ValueError(
@@ -109,8 +114,13 @@ def replace_batch_normalization(
         raise ValueError(
             f"`samples` are for a model that is built: another has no function. Received: {model!r}"
         )
-    new = _Conversion(make_layer, select or (lambda name, config: True)).copy(model)
-    return new if samples is None else (new, relative_difference(model, new, samples))
+    conversion = _Conversion(make_layer, select or (lambda name, config: True))
+    new = conversion.copy(model)
+    if samples is None:
+        return new
+    # Each domain begins as the others do.
+    of_domain = select_domain(new, 0) if conversion.takes_domain(model) else new
+    return new, relative_difference(model, of_domain, samples)
 
 
 class _Conversion(copying.ModelCopier):
@@ -122,6 +132,8 @@ class _Conversion(copying.ModelCopier):
         self._select = select
         self._replaced = {}  # new layer: the BatchNormalization that it replaces
         self._lost = {}  # name of a BatchNormalization: what is not carried over
+        self._domain = None  # the input of the model that is being copied
+        self._of_domains = set()  # new models with such an input
 
     def copy(self, model):
         copy = super().copy(model)
@@ -161,9 +173,45 @@ class _Conversion(copying.ModelCopier):
             super().hand_over(old, new)
 
     def call(self, new: typing.Any, *args, **kwargs):
+        if new in self._of_domains:
+            return super().call(new, with_domain(args[0], self._domain), *args[1:], **kwargs)
         if new not in self._replaced:
             return super().call(new, *args, **kwargs)
-        return calls.call_in_place(new, calls.arguments(self._replaced[new], args, kwargs))
+        given = calls.arguments(self._replaced[new], args, kwargs)
+        if has_domains(new):
+            given.named["domain"] = self._domain
+        return calls.call_in_place(new, given)
+
+    def takes_domain(self, model):
+        """Tells whether a layer of a model, or of one within it, is replaced by one of domains."""
+        return any(
+            self.takes_domain(layer)
+            if copying.has_graph(layer)
+            else self._is_selected(layer) and has_domains(self._copy(layer))
+            for layer in model.layers
+        )
+
+    def _copier_of(self, operation):
+        if copying.has_graph(operation) and self.takes_domain(operation):
+            return self._copy_with_domain
+        return super()._copier_of(operation)
+
+    def _copy_with_domain(self, model):
+        graph = keras_internals.graph_of(model)
+        if graph is None:
+            raise ValueError(
+                f"A model must be built for layers with `domains`. Received: model={model!r}"
+            )
+        # An input that nothing takes yet, and then the new layers do.
+        unused, domain = (keras.Input((), dtype="int32", name="domain") for _ in range(2))
+        widened = keras.Model(with_domain(graph.input, unused), graph.output, name=graph.name)
+        inputs = keras.tree.map_structure(copying.copy_input, graph.input)
+        outer, self._domain = self._domain, domain
+        copy = self.copy_graph(widened, with_domain(inputs, domain))
+        self._domain = outer
+        new = copying.like_class(graph, copy)
+        self._of_domains.add(new)
+        return new
 
     def _is_selected(self, layer):
         is_normalization = isinstance(layer, keras.layers.BatchNormalization)
@@ -181,6 +229,11 @@ class _Conversion(copying.ModelCopier):
                 f"Received: {new!r} for {layer.name!r}"
             )
         _check_arguments(layer, new)
+        if any(map(has_domains, keras_internals.with_inner_layers(new)[1:])):
+            raise ValueError(
+                "A layer with `domains` must be what `make_layer` returns, not part of it: it is "
+                f"called with the domain. Received: {new!r} for {layer.name!r}"
+            )
         self._replaced[new] = layer
         return new
 
@@ -262,8 +315,11 @@ def _carry_over(old, new) -> list[str]:
         for weight in sorted(layer.weights, key=lambda weight: weight.name == "beta"):
             # A gamma that comes later would scale a beta that comes first.
             too_early = weight.name == "beta" and "gamma" in left
-            if weight.name in left and weight.shape == left[weight.name].shape and not too_early:
-                weight.assign(left.pop(weight.name))
+            if weight.name in left and not too_early:
+                shape = tuple(left[weight.name].shape)
+                by_domain = (layer.domains, *shape) if has_domains(layer) else shape
+                if tuple(weight.shape) in (shape, by_domain):
+                    _set_every(weight, left.pop(weight.name))
         for one in keras_internals.with_inner_layers(layer):
             if isinstance(one, BatchWhitening) and one.built and "moving_variance" in left:
                 _set_moving_variances(one, left.pop("moving_variance"))
@@ -306,4 +362,9 @@ def _set_diagonal(layer, name, diagonal):
     weights = layer.block_weights(name)
     for block, weight in zip(layer.blocks(layer.group_size), weights, strict=True):
         part = diagonal[block.start : block.start + block.channels]
-        weight.assign(tf.linalg.diag(tf.reshape(part, [block.groups, block.size])))
+        _set_every(weight, tf.linalg.diag(tf.reshape(part, [block.groups, block.size])))
+
+
+def _set_every(weight, value):
+    """Gives a weight a value, or one that is by domain the value for each."""
+    weight.assign(tf.broadcast_to(value, weight.shape))

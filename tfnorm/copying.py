@@ -188,13 +188,22 @@ class ModelCopier:
     def _copy_functional(self, model):
         # Of a compiled model clone_model compiles the copy, and fails if a loss is not registered.
         uncompiled = keras.Model(model.input, model.output, name=model.name)
-        copy = keras.models.clone_model(
-            uncompiled,
-            input_tensors=keras.tree.map_structure(copy_input, model.input),
+        inputs = keras.tree.map_structure(copy_input, model.input)
+        return like_class(model, self.copy_graph(uncompiled, inputs))
+
+    def copy_graph(self, graph: keras.Model, inputs: typing.Any) -> keras.Model:
+        """Copies a functional model of Keras' own class onto inputs, without the layers' state."""
+        return keras.models.clone_model(
+            graph,
+            input_tensors=inputs,
             clone_function=self._copy,
             call_function=self.call,
         )
-        try:
-            return type(model)(inputs=copy.input, outputs=copy.output, name=model.name)
-        except TypeError:  # a class with a constructor of its own
-            return copy
+
+
+def like_class(model: keras.Model, graph: keras.Model) -> keras.Model:
+    """Makes a functional model one of another's class, where that takes inputs and outputs."""
+    try:
+        return type(model)(inputs=graph.input, outputs=graph.output, name=model.name)
+    except TypeError:  # a class with a constructor of its own
+        return graph

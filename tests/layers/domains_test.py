@@ -65,7 +65,7 @@ def test_each_domain_is_a_layer_of_its_own(method, estimate):
     layer = make(method, estimate=estimate, domains=DOMAINS)
     alone = [make(method, estimate=estimate) for _ in range(DOMAINS)]
     dy = np.random.default_rng(9).normal(size=images(0).shape)
-    for step, domain in enumerate([1, 0, 1, 2, 1, 0]):
+    for step, domain in enumerate([1, 0, 1]):
         x = images(step)
         for training in (False, True):
             got = call(layer, x, dy, domain=domain, training=training)
@@ -75,8 +75,7 @@ def test_each_domain_is_a_layer_of_its_own(method, estimate):
         assert_states_are(layer, alone)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@every_estimate
+@pytest.mark.parametrize("estimate, masked", [("covariance", False), ("matrix", True)])
 @every_method
 def test_a_mixed_batch_is_a_call_for_each_domain(method, estimate, masked):
     mixed, apart = (make(method, estimate=estimate, domains=DOMAINS) for _ in range(2))

@@ -46,7 +46,8 @@ def _keep_matrices(layer: BatchWhitening) -> None:
     layer.estimate = "matrix"
 
     def add(name: str, block: groups.Block) -> keras.Variable:
-        return layer.add_statistic(name, block.matrices_shape, get_initializer("zeros"))
+        shape = layer.by_domain(block.matrices_shape)
+        return layer.add_statistic(name, shape, get_initializer("zeros"))
 
     with keras_internals.weights_may_change(layer):
         layer.add_block_weights("moving_matrix", layer.blocks(layer.group_size), add)

@@ -32,7 +32,8 @@ def fold_normalization(
     stays, for its scale is each sample's own, with its batch normalisation in the layer before it
     if possible. Models within the model are folded as units, and called with the same masks. All
     other layers stay, and so does what is called with `training=True`, and a normalization that is
-    called with a `mask` which its inputs do not carry.
+    called with a `mask` which its inputs do not carry, and a `BatchWhitening` with statistics by
+    domain: `select_domain` makes the model of one domain, which folds.
 
     A `BatchWhitening` that stays, wherever it is (a subclass excepted), becomes one with
     `estimate="matrix"`, its matrices those of the moving covariances: they are computed here once,

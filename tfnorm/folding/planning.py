@@ -11,6 +11,7 @@ from tfnorm.folding.affine import INFERENCE_MAPS, AffineMap, unitization_statist
 from tfnorm.folding.graph import Link, chains, is_functional
 from tfnorm.folding.linear import LINEAR_KINDS, Linear, affine_layer
 from tfnorm.layers import SpectralNormalization, Unitization
+from tfnorm.layers.domains import has_domains
 from tfnorm.preprocessing import Whitening
 
 FoldModel = collections.abc.Callable[[keras.Model, bool], keras.Model]
@@ -109,6 +110,8 @@ Role = collections.abc.Callable[
 def _norm(layer, x):
     # Convolutions do not cast integers as normalizations do.
     if not 2 <= len(x.shape) <= 5 or "float" not in x.dtype:
+        return layer, {}
+    if has_domains(layer):
         return layer, {}
     affine = INFERENCE_MAPS[type(layer)](layer)
     return layer, {"axis": layer.axis % len(x.shape), "affine": affine}

@@ -112,6 +112,15 @@ def check_positive(name: str, value: int) -> int:
     return int(value)
 
 
+def check_domain(domain: int, domains: int) -> int:
+    """Returns one of so many domains as an int."""
+    if not _is_integer(domain) or not 0 <= domain < domains:
+        raise ValueError(
+            f"`domain` must be an integer in [0, {domains}). Received: domain={domain!r}"
+        )
+    return int(domain)
+
+
 def check_boolean(name: str, value: bool) -> bool:
     """Returns the argument of that name as a bool: "False" is a text, which counts as true."""
     if not isinstance(value, (bool, tf.bool.as_numpy_dtype)):

@@ -102,9 +102,8 @@ class BatchWhitening(StatisticsByDomain):
             (1, rest, rest) if there is a smaller last group. With `estimate="covariance"`.
         moving_matrix, moving_matrix_last: likewise, with `estimate="matrix"`.
 
-    With `domains` each of these has one axis more, the first, of the domains. Replicas that are not
-    synchronised average what each of them has followed, of a domain that was not in its part too:
-    nothing. Those that are must be given the same domain, or one for each sample.
+    With `domains` each of these has one axis more, the first, of the domains. Synchronised
+    replicas must be given the same domain, or one for each sample.
 
     Statistics are float32 whatever the compute dtype, float64 for float64. A batch that is not
     finite gives an output that is not, and leaves the moving statistics as they were.
@@ -116,7 +115,7 @@ class BatchWhitening(StatisticsByDomain):
         Normalization: Beyond Standardization towards Efficient Whitening", CVPR 2019,
         https://arxiv.org/abs/1904.03441. `domains` is the domain-specific whitening of Roy et al.,
         "Unsupervised Domain Adaptation using Feature-Whitening and Consensus Loss", CVPR 2019,
-        https://arxiv.org/abs/1903.03215, section 3.2.
+        https://arxiv.org/abs/1903.03215.
     """
 
     moving_covariance: keras.Variable

@@ -42,7 +42,8 @@ class StatisticsByDomain(base.BatchStatistics):
 
     def _check_domain(self, domain: typing.Any, inputs: typing.Any) -> None:
         """Checks that there is a domain if and only if there are domains, its type and shape."""
-        if self.domains is None:
+        domains = self.domains
+        if domains is None:
             if domain is not None:
                 raise ValueError(
                     "A layer without `domains` is called without a domain. Received: "
@@ -51,7 +52,7 @@ class StatisticsByDomain(base.BatchStatistics):
             return
         if domain is None:
             raise ValueError(
-                f"A layer with domains={self.domains} must be called with the domain, "
+                f"A layer with domains={domains} must be called with the domain, "
                 "`layer(x, domain)`: an integer, or one for each sample. Received: domain=None"
             )
         is_tensor = tf.is_tensor(domain) or isinstance(domain, keras.KerasTensor)
@@ -65,10 +66,8 @@ class StatisticsByDomain(base.BatchStatistics):
                 f"sample. Received: domain.dtype={dtype.name}, domain.shape={shape}, "
                 f"inputs.shape={tf.TensorShape(inputs.shape)}"
             )
-        if not is_tensor and not all(0 <= one < self.domains for one in given.reshape(-1)):
-            raise ValueError(
-                f"`domain` must be in [0, {self.domains}). Received: domain={domain!r}"
-            )
+        if not is_tensor and not all(0 <= one < domains for one in np.ravel(given)):
+            raise ValueError(f"`domain` must be in [0, {domains}). Received: domain={domain!r}")
 
     def domain_of_rows(self, domain: typing.Any, inputs: tf.Tensor) -> tf.Tensor:
         """Checks that domains are in range, and repeats those of samples for their positions.
@@ -114,3 +113,8 @@ class StatisticsByDomain(base.BatchStatistics):
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"domains": self.domains}
+
+
+def has_domains(layer: object) -> typing.TypeGuard[StatisticsByDomain]:
+    """Tells whether something is a layer that is called with a domain."""
+    return isinstance(layer, StatisticsByDomain) and layer.domains is not None

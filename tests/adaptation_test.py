@@ -1,0 +1,68 @@
+"""Statistics anew: the means over batches, of each layer that has some."""
+
+import keras
+import numpy as np
+import pytest
+
+import tfnorm
+
+RNG = np.random.default_rng(0)
+BATCHES = RNG.normal(2.0, 3.0, size=(3, 8, 4)) * np.array([1.0, 2.0, 3.0])[:, None, None]
+
+
+def test_the_mean_over_batches_and_momentum_as_before():
+    norms = [
+        keras.layers.BatchNormalization(momentum=0.9, dtype="float64"),
+        tfnorm.BatchWhitening(group_size=2, momentum=0.7, dtype="float64"),
+        tfnorm.Unitization(momentum=0.7, dtype="float64"),
+    ]
+    x = keras.Input((4,), dtype="float64")
+    model = keras.Model(x, [norm(x) for norm in norms])
+    model(BATCHES[0] - 7, training=True)
+    kernels = [weight.numpy() for weight in model.trainable_weights]
+    tfnorm.adapt_statistics(model, iter(BATCHES))
+    variances = BATCHES.var(1).mean(0)
+    for norm in norms:
+        np.testing.assert_allclose(norm.moving_mean, BATCHES.mean((0, 1)), rtol=1e-12)
+    for norm in norms[::2]:
+        np.testing.assert_allclose(norm.moving_variance, variances, rtol=1e-12)
+    covariances = np.mean([np.cov(one, rowvar=False, bias=True)[:2, :2] for one in BATCHES], 0)
+    np.testing.assert_allclose(norms[1].moving_covariance[0], covariances, rtol=1e-12)
+    assert [norm.momentum for norm in norms] == [0.9, 0.7, 0.7]
+    for weight, value in zip(model.trainable_weights, kernels, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_of_one_domain_and_layer_by_layer(as_dict):
+    """The second layer's are those of what the first makes of each batch."""
+    x, domain = keras.Input((4,), name="x"), keras.Input((), dtype="int32", name="domain")
+    first, second, frozen = (tfnorm.BatchWhitening("cd", group_size=2, domains=2) for _ in range(3))
+    frozen.trainable = False
+    y = frozen(second(keras.layers.Dense(4)(first(x, domain)), domain), domain)
+    inputs = {"x": x, "domain": domain} if as_dict else [x, domain]
+    model = keras.Model(inputs, y)
+    dense = model.layers[-3]
+    before = frozen.get_weights()
+    batches = BATCHES.astype(np.float32)
+    tfnorm.adapt_statistics(
+        model, [{"x": one} for one in batches] if as_dict else batches, domain=1
+    )
+    one = np.array([1] * 8)
+    inner = [dense(first(batch, one, training=True)).numpy() for batch in batches]
+    np.testing.assert_allclose(second.moving_mean[1], np.mean(inner, (0, 1)), atol=1e-5)
+    assert not second.moving_mean[0].numpy().any()
+    for value, truth in zip(frozen.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, truth)
+
+
+def test_what_is_refused():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(momentum=0.9)])
+    with pytest.raises(ValueError, match="Received: batches="):
+        tfnorm.adapt_statistics(model, [])
+    with pytest.raises(ValueError, match="expected"):
+        tfnorm.adapt_statistics(model, [np.zeros((2, 3), np.float32)])
+    assert model.layers[0].momentum == 0.9
+    model.trainable = False
+    with pytest.raises(ValueError, match="not frozen. Received: model="):
+        tfnorm.adapt_statistics(model, BATCHES)

@@ -1,0 +1,79 @@
+"""Moving statistics anew, from batches of other data than a model was trained on."""
+
+import collections.abc
+import typing
+
+import keras
+import numpy as np
+
+from tfnorm import keras_internals
+from tfnorm.domains import with_domain
+from tfnorm.layers.base import BatchStatistics
+
+_WITH_STATISTICS = (BatchStatistics, keras.layers.BatchNormalization)
+
+
+def adapt_statistics(
+    model: keras.Model,
+    batches: collections.abc.Iterable[typing.Any],
+    *,
+    domain: int | None = None,
+) -> None:
+    """Sets a model's moving statistics to the means of those of batches, and trains nothing.
+
+    A model infers better on another domain by statistics of that domain, for which it needs no
+    labels: adaptive batch normalization, AdaBN. With `domain` those of that domain are set, and the
+    others stay.
+
+    ```python
+    x, domain = keras.Input((8,)), keras.Input((), dtype="int32")
+    layer = tfnorm.BatchWhitening("zca", group_size=4, domains=2)
+    model = keras.Model([x, domain], layer(x, domain))
+    photos = np.random.normal(3.0, size=(4, 100, 8)).astype("float32")
+    tfnorm.adapt_statistics(model, photos, domain=1)
+    assert np.allclose(layer.moving_mean[1], photos.mean((0, 1)), atol=1e-3)
+    assert not np.any(layer.moving_mean[0])
+    ```
+
+    Args:
+        model: any that is built, with layers of statistics: `BatchWhitening`, `Unitization`, Keras'
+            BatchNormalization. Of those that are frozen they stay. It is changed.
+        batches: of what the model takes, of one domain, of about equal size. It is called with each
+            as in training, eagerly: layers that differ there, as Dropout, do.
+        domain: the domain that the batches are of, where they are without the last input (in a dict
+            "domain"), as a model by `replace_batch_normalization` has it; None for batches that are
+            all the model takes.
+
+    Raises:
+        ValueError: if there is no batch, or no layer to adapt.
+
+    Reference:
+        Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016,
+        https://arxiv.org/abs/1603.04779, Algorithm 1.
+    """
+    layers: list[typing.Any] = [
+        layer
+        for layer in keras_internals.with_inner_layers(model)
+        if isinstance(layer, _WITH_STATISTICS) and layer.trainable
+    ]
+    if not layers:
+        raise ValueError(
+            "`model` must have a layer with moving statistics that is not frozen. Received: "
+            f"model={model!r}"
+        )
+    momenta = [layer.momentum for layer in layers]
+    count = 0
+    try:
+        for batch in batches:
+            for layer in layers:
+                layer.momentum = count / (count + 1)  # the mean of all so far
+            if domain is not None:
+                size = len(keras.tree.flatten(batch)[0])
+                batch = with_domain(batch, np.full(size, domain))
+            model(keras.tree.map_structure(keras.ops.convert_to_tensor, batch), training=True)
+            count += 1
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    if not count:
+        raise ValueError(f"There must be a batch at least. Received: batches={batches!r}")
