@@ -75,8 +75,13 @@ RULES = (
         allow=("keras", "tensorflow", "numpy", "tfnorm.layers", "tfnorm.preprocessing"),
     ),
     Rule(
-        "folding and conversion use the layers",
-        ("tfnorm/folding/", "tfnorm/conversion.py"),
+        "folding, conversion and what is by domain use the layers",
+        (
+            "tfnorm/folding/",
+            "tfnorm/adaptation.py",
+            "tfnorm/conversion.py",
+            "tfnorm/domains.py",
+        ),
         deny=(ANYTHING, "tensorflow.keras"),
         allow=(
             "keras",
@@ -89,6 +94,7 @@ RULES = (
             "tfnorm.calls",
             "tfnorm.copying",
             "tfnorm.difference",
+            "tfnorm.domains",
             "tfnorm.keras_internals",
         ),
     ),

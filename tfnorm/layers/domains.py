@@ -7,7 +7,6 @@ import typing
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfnorm import keras_internals
@@ -56,7 +55,7 @@ class StatisticsByDomain(base.BatchStatistics):
                 "`layer(x, domain)`: an integer, or one for each sample. Received: domain=None"
             )
         is_tensor = tf.is_tensor(domain) or isinstance(domain, keras.KerasTensor)
-        given = domain if is_tensor else np.asarray(domain)
+        given: typing.Any = domain if is_tensor else keras.ops.convert_to_numpy(domain)
         batch, shape = inputs.shape[0], tf.TensorShape(given.shape)
         fits = any(shape.is_compatible_with(one) for one in ([], [batch], [batch, 1]))
         dtype = tf.as_dtype(given.dtype)
@@ -66,7 +65,7 @@ class StatisticsByDomain(base.BatchStatistics):
                 f"sample. Received: domain.dtype={dtype.name}, domain.shape={shape}, "
                 f"inputs.shape={tf.TensorShape(inputs.shape)}"
             )
-        if not is_tensor and not all(0 <= one < domains for one in np.ravel(given)):
+        if not is_tensor and not all(0 <= one < domains for one in given.ravel()):
             raise ValueError(f"`domain` must be in [0, {domains}). Received: domain={domain!r}")
 
     def domain_of_rows(self, domain: typing.Any, inputs: tf.Tensor) -> tf.Tensor:
