@@ -4,6 +4,11 @@ from harness.config import POSITIVE, TIMES, numbers_of
 from harness.experiments.experiment import Flag
 from harness.norm_names import estimates
 
+ARCHS = Flag(
+    "archs",
+    "Networks: of time vgg19, resnet18, resnet50, resnet110, of imagenet the second and the third.",
+    is_list=True,
+)
 NORMS = Flag(
     "norms",
     "Normalizations. Of vgg and time as bn,itn, and in groups of 64 channels as zca-64.",

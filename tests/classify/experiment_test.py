@@ -86,7 +86,7 @@ def test_runs_are_listed_one_a_line(call):
         "iterations",
     ]
     assert "values=2,4,8," in listed[2] and "dimension=512" in listed[2]
-    assert len(lines(call("--name=imagenet", "--dry_run", "--shard=1/5"))) == 2
+    assert len(lines(call("--name=imagenet", "--dry_run", "--shard=1/9"))) == 3
 
 
 def test_steps_are_timed_and_reported(timed, folder):

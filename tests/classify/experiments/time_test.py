@@ -176,29 +176,33 @@ def test_places_are_told_apart(report):
 
 
 def test_the_lines_are_over_group_sizes(report, monkeypatch):
-    drawn = {}
+    drawn, drawn_as = {}, []
     write_lines = time.write_lines
 
     def remember(path, panels, *given, **options):
         drawn.update(panels)
+        drawn_as.extend(given)
         write_lines(path, panels, *given, **options)
 
     monkeypatch.setattr(time, "write_lines", remember)
     rows = [
-        row(f"itn-{size}", 0.5 * ratio, ratio, 0.375, variant)
-        for variant, ratio in (("arc_b", 1.25), ("arc_c", 1.5))
+        row(f"itn-{size}", seconds, 2.1 * seconds, 0.375, variant)
+        for variant, seconds in (("arc_b", 0.625), ("arc_c", 0.75))
         for size in (64, 16)
     ]
-    report("resnet18", ["itn-64", "itn-16"], [*BASELINES, *rows])
-    level = {"bn": [(16, 1.0), (64, 1.0)], "none": [(16, 0.75), (64, 0.75)]}
+    _, text = report("resnet18", ["itn-64", "itn-16"], [*BASELINES, *rows])
+    # As in figure V, seconds; the ratios are in the table.
+    level = {"bn": [(16, 0.5), (64, 0.5)], "none": [(16, 0.375), (64, 0.375)]}
     assert list(drawn.values()) == [
-        {**level, "itn": [(16, 1.25), (64, 1.25)]},
-        {**level, "itn": [(16, 1.5), (64, 1.5)]},
+        {**level, "itn": [(16, 0.625), (64, 0.625)]},
+        {**level, "itn": [(16, 0.75), (64, 0.75)]},
     ]
     assert [title.split(", width")[0] for title in drawn] == [
         "ResNet-18, arc_b",
         "ResNet-18, arc_c",
     ]
+    assert drawn_as == ["channels in a group", "s a training step"]
+    assert "figure V" in text and "has no numbers" in text
 
 
 def test_baselines_by_themselves_are_reported(report):
