@@ -132,7 +132,8 @@ class Run(run.Run):
             "Accuracy": ["accuracy", "test_accuracy"],
         }
         panels |= self.shift.panels() if self.shift else {}
-        write_curves(directory / "curves.png", self.session.history.rows(), panels)
+        rows = self.session.history.rows()
+        write_curves(directory / "curves.png", rows, panels, smoothed=["loss", "accuracy"])
         if self.config.fold:
             self._export_folded()
         with whole_directory(directory / "model", size_in_bytes(model)) as aside:

@@ -78,17 +78,7 @@ class Run(run.Run):
         size = self.config.image_size
         real = split_statistics(parts.training, count, parts.features, seed, size)
         print(training_distance(real, parts.reference)[1])
-        panels = {
-            "Losses": ["discriminator_loss", "generator_loss"],
-            "Fréchet distance": ["frechet_distance"],
-        }
-        write_curves(
-            directory / "curves.png",
-            self.session.history.rows(),
-            panels,
-            logarithmic=["Fréchet distance"],
-            pictures=_grids(directory / "samples"),
-        )
+        _draw_curves(directory, self.session.history.rows())
         sampler = parts.trainer.sampler
         with whole_directory(directory / "generator", size_in_bytes(sampler)) as aside:
             export(sampler, aside)
@@ -116,6 +106,22 @@ class Run(run.Run):
             parts.features,
             config.score_samples,
         )
+
+
+def _draw_curves(directory, rows):
+    """Draws losses, what was measured of samples, and samples, as `curves.png`."""
+    losses = ["discriminator_loss", "generator_loss"]
+    panels = {"Losses": losses, "Fréchet distance": ["frechet_distance"]}
+    if any(row.get("inception_score") is not None for row in rows):  # whose features have logits
+        panels["Inception Score"] = ["inception_score"]
+    write_curves(
+        directory / "curves.png",
+        rows,
+        panels,
+        logarithmic=["Fréchet distance"],
+        pictures=_grids(directory / "samples"),
+        smoothed=losses,
+    )
 
 
 def _grids(folder, count=4):

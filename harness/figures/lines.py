@@ -1,12 +1,16 @@
 """Lines: values over steps or sizes."""
 
+import numpy as np
+
 from harness.figures.style import colours, name_lines, new_figure, write_figure
 
 # Of fewer points than these each is marked.
 _MARKED = 50
+# A smoothed line is of means over such a share of its points.
+_SMOOTHED = 1 / 20
 
 
-def write_curves(path, rows, panels, logarithmic=(), pictures=()):
+def write_curves(path, rows, panels, logarithmic=(), pictures=(), smoothed=()):
     """Draws values over steps, one panel above the other, and pictures below, as PNG.
 
     Args:
@@ -16,17 +20,30 @@ def write_curves(path, rows, panels, logarithmic=(), pictures=()):
             leaves that curve out there.
         logarithmic: titles of panels whose values are positive, and are drawn on such a scale.
         pictures: see `write_lines`.
+        smoothed: names of values that are of single batches, see `write_lines`.
     """
     points = {
         title: {
-            name.replace("_", " "): [
+            _label(name): [
                 (row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)
             ]
             for name in names
         }
         for title, names in panels.items()
     }
-    write_lines(path, points, "step", logarithmic=logarithmic, pictures=pictures, vectors=False)
+    write_lines(
+        path,
+        points,
+        "step",
+        logarithmic=logarithmic,
+        pictures=pictures,
+        smoothed=[_label(name) for name in smoothed],
+        vectors=False,
+    )
+
+
+def _label(name):
+    return name.replace("_", " ")
 
 
 def write_lines(
@@ -42,6 +59,7 @@ def write_lines(
     marks=(),
     dashed=None,
     pictures=(),
+    smoothed=(),
     vectors=True,
 ):
     """Draws lines, one panel above the other, as PNG and SVG.
@@ -60,6 +78,8 @@ def write_lines(
         marks: x at which something happens, drawn as dotted lines.
         dashed: dict from a line's label to that of the line whose colour it has, dashed.
         pictures: pairs of a title and uint8 pixels (height, width, 1 or 3), side by side below.
+        smoothed: labels of lines that are drawn faint and, on top, as means of points side by side,
+            where there are `_MARKED` or more: what they say is in the noise else.
         vectors: whether to write SVG too.
     """
     from matplotlib.ticker import MaxNLocator
@@ -80,7 +100,13 @@ def write_lines(
                 points = [(x, y) for x, y in points if y]
             if points:
                 style = "--" if label in dashed else "-"
-                _draw_line(axes, label, points, colour[label], style, title in logarithmic)
+                if label in smoothed and len(points) >= _MARKED:
+                    axes.plot(*zip(*points, strict=True), color=colour[label], alpha=0.25)
+                    width = 2 * round(len(points) * _SMOOTHED / 2) + 1
+                    points, named = _means(points, width), f"{label},\nmean of {width}"
+                else:
+                    named = label
+                _draw_line(axes, named, points, colour[label], style, title in logarithmic)
         axes.set_title(title)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label or "")
@@ -108,6 +134,13 @@ def write_lines(
         axes.set_title(title)
         axes.axis("off")
     write_figure(path, figure, vectors)
+
+
+def _means(points, width):
+    """Means of `width` points around each; at the ends, of those that are there."""
+    xs, ys = np.array(points, np.float64).T
+    count = np.convolve(np.ones(len(ys)), np.ones(width), "same")
+    return list(zip(xs, np.convolve(ys, np.ones(width), "same") / count, strict=True))
 
 
 def _draw_line(axes, label, points, colour, style, by_size):

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan import parts
+from gan import parts, run
 from gan.presets import PRESETS
 from gan.run import Run
 from harness.datasets import Images
 from harness.errors import UserError
+from harness.figures.pictures import write_png
 from harness.run.identity import keep_data
 from tests.sources import ROOT
 
@@ -59,6 +60,23 @@ def test_a_run_goes_on_with_its_images_and_feature_network_wherever_they_lie(tmp
         (tmp_path / "run/data.json").write_text(json.dumps(keep))
         with pytest.raises(UserError, match=f"a run on other images .*{said}"):
             again.prepare()
+
+
+@pytest.mark.parametrize("score", [None, 2.5])
+def test_curves_are_of_all_that_was_computed(tmp_path, monkeypatch, score):
+    """Without logits there is no score, and no empty panel of it; grids are from all of the run."""
+    drawn = {}
+    monkeypatch.setattr(
+        run, "write_curves", lambda path, rows, panels, **kw: drawn.update(kw, p=panels)
+    )
+    (tmp_path / "samples").mkdir()
+    for step in range(0, 700, 100):
+        write_png(tmp_path / f"samples/{step:07d}.png", np.zeros((2, 2, 3), np.uint8))
+    run._draw_curves(tmp_path, [{"step": 1, "frechet_distance": 3.0, "inception_score": score}])
+    shown = ["discriminator_loss", "generator_loss", "frechet_distance"]
+    assert sum(drawn["p"].values(), []) == [*shown, *["inception_score"] * (score is not None)]
+    assert drawn["smoothed"] == shown[:2]
+    assert [title for title, _ in drawn["pictures"]] == [f"step {i}" for i in (0, 200, 400, 600)]
 
 
 def test_what_samples_are_measured_against(tmp_path, capsys):

@@ -107,6 +107,22 @@ def test_epochs_are_whole(monkeypatch):
     assert [tick for tick in axes.get_xticks() if tick % 1] == []
 
 
+def test_a_smoothed_line_is_of_means_above_faint_points(monkeypatch):
+    points = [(x, 5 + x / 100 + (-1) ** x) for x in range(100)]
+    panels = {"A": {"loss": points, "test loss": points, "few": points[:49]}}
+    (axes,) = drawn(monkeypatch, panels, "step", smoothed=["loss", "few"])
+    faint, means, test, few, _ = axes.get_lines()
+    assert faint.get_alpha() < 0.5 and list(faint.get_ydata()) == [y for _, y in points]
+    assert means.get_color() == faint.get_color() != test.get_color()
+    assert means.get_label() == "loss,\nmean of 5"
+    # In the middle of five points of a zigzag 3 are above, or below; at the ends of three 2 are.
+    slope = 5 + np.arange(100) / 100
+    np.testing.assert_allclose(means.get_ydata()[2:-2], (slope + (-1) ** np.arange(100) / 5)[2:-2])
+    assert means.get_ydata()[0] == pytest.approx(5.01 + 1 / 3)
+    assert list(test.get_ydata()) == [y for _, y in points]
+    assert list(few.get_ydata()) == [y for _, y in points[:49]]
+
+
 def test_the_same_lines_are_the_same_vectors(tmp_path):
     for name in ("a", "b"):
         write_lines(tmp_path / f"{name}.png", {"A": {"a": [(1, 5), (2, 6)]}}, "x")
