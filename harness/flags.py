@@ -11,7 +11,7 @@ from harness import help_page
 from harness.config import Check, choices_of, types_of
 from harness.errors import UserError
 
-# So many defaults that presets have are told in `--help`.
+# Fewer values than these that presets have beside the default are told with a flag.
 _FEW = 4
 # Of what was received, so much is told.
 _LONG = 200
@@ -53,19 +53,18 @@ def define_flags(config_class, only=None, choices=None, defaults=None):
                 check=field.metadata["check"],
                 default=defaults
                 if defaults is None or isinstance(defaults, str)
-                else _default([getattr(config, field.name) for config in defaults]),
+                else _default(field.default, [getattr(config, field.name) for config in defaults]),
             )
 
 
-def _default(values):
-    """What `--help` tells of a field's values in configurations that a user starts from."""
-    values = [_shown(value) for value in dict.fromkeys(values)]
-    if len(values) == 1:
-        return values[0]
-    return f"the preset's, {' or '.join(values)}" if len(values) <= _FEW else "the preset's"
+def _default(default, values):
+    """What `--help` tells of a field's default, and its values where a user starts from others."""
+    others = [shown(value) for value in dict.fromkeys(values) if value != default]
+    told = f" {' or '.join(others)}" if len(others) < _FEW else ""
+    return shown(default) + (f", or the preset's{told}" if others else "")
 
 
-def _shown(value):
+def shown(value):
     """A value as a flag takes it."""
     texts = {None: "none", True: "true", False: "false"}
     return texts[value] if value is None or isinstance(value, bool) else str(value)

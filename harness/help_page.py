@@ -29,8 +29,23 @@ class Described(typing.NamedTuple):
     default: str | None = None
 
 
-# By group, its flags.
+class Named(typing.NamedTuple):
+    """Flags of one configuration that have a name together.
+
+    Attributes:
+        names: what it is called, or several with a star in the place of what differs.
+        flags: the flags, as a user would give them.
+        inside: whether it is one of those that the last with a star stands for.
+    """
+
+    names: str
+    flags: list
+    inside: bool = False
+
+
+# By group, its flags; and what comes after them.
 _groups = {}
+PRESETS = "Presets, and the flags of which they have another value than the default above"
 
 _EVERY_PROGRAM = (
     Described(
@@ -44,7 +59,7 @@ _EVERY_PROGRAM = (
 
 
 def add(group, flag):
-    """Adds a flag, a `Described`, to those of a heading."""
+    """Adds a flag, a `Described`, or of `PRESETS` a `Named`, to those of a heading."""
     _groups.setdefault(group, []).append(flag)
 
 
@@ -59,10 +74,13 @@ def text(usage):
 
 def _place(group):
     """Groups that are no configuration's come first, in the order of their definition."""
-    return GROUPS.index(group) if group in GROUPS else -1
+    places = (*GROUPS, PRESETS)
+    return places.index(group) if group in places else -1
 
 
 def _lines(flag):
+    if isinstance(flag, Named):
+        return _lines_of_named(flag)
     name, kind, help, choices, optional, default = flag
     if choices and len(choices) > MANY:
         help = f"{help} One of {', '.join(map(str, choices))}."
@@ -75,3 +93,10 @@ def _lines(flag):
         help = f"{help} Default: {default}."
     indent = " " * 8
     return [f"  {left}", *textwrap.wrap(help, 92, initial_indent=indent, subsequent_indent=indent)]
+
+
+def _lines_of_named(named):
+    indent = " " * (4 if named.inside else 2)
+    text = f"{named.names}: {' '.join(named.flags) or 'none of them'}"
+    options = {"break_on_hyphens": False, "break_long_words": False}
+    return textwrap.wrap(text, 100, initial_indent=indent, subsequent_indent=" " * 8, **options)

@@ -2,7 +2,7 @@
 
 from absl import flags as absl_flags
 
-from harness import contradictions, flags
+from harness import contradictions, flags, help_page
 from harness.errors import UserError
 from harness.files import check_directory
 
@@ -28,6 +28,8 @@ def define_flags(config_class, presets):
         "Directory of the run, new or that of the same run, which then goes on. Required.",
     )
     flags.define_flags(config_class, defaults=presets.values())
+    for named in _named(presets, config_class()):
+        help_page.add(help_page.PRESETS, named)
     flags.define_flag(
         "dry_run",
         bool,
@@ -35,6 +37,34 @@ def define_flags(config_class, presets):
         "Show the configuration and the networks, and stop.",
         default="false",
     )
+
+
+def _named(presets, default):
+    """What `--help` tells of presets: the flags in which they differ from a configuration.
+
+    Those of one family, whose names begin with the same two words, are told of together.
+    """
+    families = {}
+    for name, config in presets.items():
+        differ = [
+            f"--{field.name}={flags.shown(getattr(config, field.name))}"
+            for field in config.options()
+            if getattr(config, field.name) != getattr(default, field.name)
+        ]
+        families.setdefault("_".join(name.split("_")[:2]), {})[name] = differ
+    told = []
+    for family, members in families.items():
+        if len(members) == 1:
+            told += [help_page.Named(name, differ) for name, differ in members.items()]
+            continue
+        alike = set.intersection(*map(set, members.values()))
+        first = next(iter(members.values()))
+        told.append(help_page.Named(f"{family}_*", [flag for flag in first if flag in alike]))
+        told += [
+            help_page.Named(name, [flag for flag in differ if flag not in alike], inside=True)
+            for name, differ in members.items()
+        ]
+    return told
 
 
 def chosen_config(presets, needs=(), norms=("norm",), near=""):

@@ -1,5 +1,6 @@
 """Whatever a flag is given, a mistake is one line with the flag, the rule and what was received."""
 
+import importlib
 import re
 import time
 
@@ -8,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import tfnorm
-from harness import program
+from harness import help_page, program
+from harness.flags import shown
 from tests.commands import PROGRAMS, Commands
 from tests.contradictions import CLASSIFY, EARLY, LATE, PROCESSES
 from tests.hostile_flags import FIELDS, OWN
@@ -121,12 +123,37 @@ def test_help_and_version(name, commands):
 
 def test_help_tells_defaults(commands):
     words = " ".join(commands("gan.train", "--help").out.split())
-    assert "Default: the preset's, 32 or 64. --learning_rate" in words
+    assert "Default: 64, or the preset's 32. --learning_rate" in words
     assert "Default: 0.99. --device" in words and "Default: false. --coloring_rank" in words
     words = " ".join(commands("gan.train_features", "--help").out.split())
     assert "Default: 2000. --batch_size" in words
     words = " ".join(commands("classify.train", "--help").out.split())
-    assert "Default: the preset's. --epsilon" not in words
+    assert "Default: none, or the preset's. --iterations" in words  # of too many values
+
+
+@pytest.mark.parametrize("package", ["gan", "classify"])
+def test_help_tells_how_presets_differ(package, commands):
+    presets = importlib.import_module(f"{package}.presets").PRESETS
+    _, text = commands(f"{package}.train", "--help").out.split(f"{help_page.PRESETS}:\n")
+    text, _ = text.split("\n\n", 1)
+    told, shared = {}, {}
+    for line in re.sub(r"\n {8}", " ", text).splitlines():
+        name, differ = line.strip().split(": ")
+        given = (
+            {} if differ == "none of them" else dict(flag.split("=", 1) for flag in differ.split())
+        )
+        if name.endswith("*"):
+            shared = given
+        else:
+            told[name] = given | (shared if line.startswith(" " * 4) else {})
+    for name, config in presets.items():
+        expected = {
+            f"--{field}": shown(value)
+            for field, value in config.settings().items()
+            if value != getattr(type(config)(), field)
+        }
+        assert told.pop(name) == expected, name
+    assert not told
 
 
 def test_memory_is_a_line_and_a_fault_of_the_program_is_not(capsys):
