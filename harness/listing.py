@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-from harness import program
+from harness import program, versions
 
 # What only a program does.
 _RUNS = "program.run("
@@ -18,6 +18,9 @@ def main(package):
         package: the package, as a module.
     """
     program.open_output()
+    if sys.argv[1:] == ["--version"]:
+        print(versions.installed())
+        return
     if set(sys.argv[1:]) - {"--help", "-h"}:
         names = ", ".join(f"{package.__name__}.{name}" for name in programs(package))
         given = " ".join(sys.argv[1:])

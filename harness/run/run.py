@@ -85,6 +85,7 @@ class Run(abc.ABC):
         if complete and not longer:
             print(f"The run in {directory.path} is complete, see {self.products[-1]}/.")
             return
+        self._check_device()
         self.prepare()
         with directory.locked():
             self.session = Session(
@@ -113,6 +114,21 @@ class Run(abc.ABC):
             self.workers.done()
             if directory.writes:
                 self.finish()
+
+    def _check_device(self):
+        """Refuses a device that is not there: TensorFlow would take another without a word.
+
+        A run that has begun may go on, elsewhere.
+        """
+        if (
+            self.config.device == "gpu"
+            and not _gpus()
+            and not (self.directory / "config.json").exists()
+        ):
+            raise UserError(
+                "--device=gpu must be on a machine with a GPU that TensorFlow sees. "
+                "Received: device=gpu, and no GPU"
+            )
 
     def _set_aside(self):
         """Keeps the products of a complete run that goes on, by the step that they are of."""

@@ -9,7 +9,7 @@ import pytest
 
 import classify
 import gan
-from harness import listing
+from harness import listing, versions
 from tests.sources import ROOT
 
 RUN = """
@@ -49,6 +49,13 @@ def test_listing_loads_no_tensorflow():
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout == listing.listing(gan) + "\n"
+
+
+def test_a_package_tells_its_version_as_its_programs_do(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["gan", "--version"])
+    monkeypatch.setattr(listing.program, "open_output", lambda: None)
+    listing.main(gan)
+    assert capfd.readouterr().out == versions.installed() + "\n"
 
 
 def test_a_program_that_is_asked_for_otherwise_is_one_line(monkeypatch, capfd):

@@ -116,6 +116,18 @@ def test_another_configuration_is_refused_before_anything_is_made(tmp_path):
     assert moved.directory.config()["log_every"] == 7
 
 
+def test_a_gpu_that_is_not_there_is_refused_where_a_run_begins(tmp_path, monkeypatch):
+    begun = Run(Config(norm="zca", device="gpu"), tmp_path / "run")
+    with pytest.raises(UserError, match="Received: device=gpu, and no GPU"):
+        begun.train()
+    assert begun.done == [] and not (tmp_path / "run").exists()
+    monkeypatch.setattr(run, "_gpus", lambda: 1)
+    begun.train()
+    (tmp_path / "run" / "last").rmdir()
+    monkeypatch.setattr(run, "_gpus", lambda: 0)
+    Run(Config(norm="zca", device="gpu"), tmp_path / "run").train()
+
+
 def test_a_complete_run_goes_on_where_it_is_to_be_longer(tmp_path, capsys):
     path = tmp_path / "run"
     Run(Config(), path).train()
