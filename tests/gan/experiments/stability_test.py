@@ -147,6 +147,7 @@ def test_the_table_has_the_best_and_counts_what_diverged(report):
         ("zca-64", "coloring", "28.0", "", "2e-4:A", "164.0", "2", "0"),
     ]
     assert [row["FID of Table III"] for row in rows] == ["30.26", "28.35", "29.24", "26.78"]
+    assert rows[2]["IS of Table III"] == "7.128 ± 0.067"
     text = (report / "table.md").read_text()
     assert "* seed: 0" in text
     assert "| zca-64_scale_shift_2e-4_A | 2e-4:A | - | - | diverged |" in text
@@ -155,14 +156,20 @@ def test_the_table_has_the_best_and_counts_what_diverged(report):
 def test_methods_are_columns_as_in_table_iii(report):
     with open(report / "table_iii.csv", newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == ["recovery", "bn", "zca-64"]
+    assert header == ["recovery", "of", "bn", "zca-64"]
     assert rows == [
-        ["scale & shift", "30.0", "29.0"],
-        ["coloring", "", "28.0"],
-        ["scale & shift, published", "30.26", "29.24"],
-        ["coloring, published", "28.35", "26.78"],
+        ["scale & shift", "FID", "30.0", "29.0"],
+        ["scale & shift", "IS", "7.500 ± 0.200", "8.000 ± 0.200"],
+        ["coloring", "FID", "", "28.0"],
+        ["coloring", "IS", "", ""],
+        ["scale & shift, published", "FID", "30.26", "29.24"],
+        ["scale & shift, published", "IS", "7.141 ± 0.066", "7.128 ± 0.067"],
+        ["coloring, published", "FID", "28.35", "26.78"],
+        ["coloring, published", "IS", "7.264 ± 0.122", "7.445 ± 0.094"],
     ]
-    assert r"scale \& shift & 30.00 & 29.00 \\" in (report / "table_iii.tex").read_text()
+    text = (report / "table_iii.tex").read_text()
+    assert r"scale \& shift & FID & 30.00 & 29.00 \\" in text
+    assert r"scale \& shift & IS & 7.500 $\pm$ 0.200 & 8.000 $\pm$ 0.200 \\" in text
     assert (report / "figure.pdf").read_bytes().startswith(b"%PDF")
 
 
