@@ -39,7 +39,8 @@ class Asked(typing.NamedTuple):
 def compare_run(run_dir, override, asked):
     """Measures the samples of a run that is complete against the test split of its dataset.
 
-    Without `asked.out` the numbers go to evaluation.json in the run's directory.
+    Without `asked.out` the numbers go to evaluation.json in the run's directory. There is no
+    `training_distance` where it is the training images that samples are measured against.
 
     Args:
         run_dir: its directory.
@@ -54,6 +55,7 @@ def compare_run(run_dir, override, asked):
     out = asked.out or run_dir / "evaluation.json"
     check_file("out", out)
     training, test = parts.splits(config)
+    has_test = test is not training
     opening = Opening(
         config.data_dir,
         config.image_size,
@@ -68,9 +70,11 @@ def compare_run(run_dir, override, asked):
     result, reference = _compare(sides, features, config, asked)
     print(table(result))
     size = config.image_size
-    real = split_statistics(training, config.eval_samples, features, config.seed, size)
-    result["training_distance"], comparison = training_distance(real, reference)
-    print(comparison)
+    result["training_distance"] = None
+    if has_test:
+        real = split_statistics(training, config.eval_samples, features, config.seed, size)
+        result["training_distance"], comparison = training_distance(real, reference)
+        print(comparison)
     _write(out, result)
 
 

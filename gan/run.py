@@ -72,12 +72,13 @@ class Run(run.Run):
         return [(self.config.eval_every, draw), (self.config.eval_every, evaluation)]
 
     def finish(self):
-        """Compares with training images, draws the curves and writes the generator."""
+        """Compares with the training images, draws the curves and writes the generator."""
         parts, directory = self.parts, self.directory
         count, seed = self.config.eval_samples, self.config.seed
         size = self.config.image_size
-        real = split_statistics(parts.training, count, parts.features, seed, size)
-        print(training_distance(real, parts.reference)[1])
+        if parts.test is not parts.training:  # from which they are at no distance
+            real = split_statistics(parts.training, count, parts.features, seed, size)
+            print(training_distance(real, parts.reference)[1])
         _draw_curves(directory, self.session.history.rows())
         sampler = parts.trainer.sampler
         with whole_directory(directory / "generator", size_in_bytes(sampler)) as aside:

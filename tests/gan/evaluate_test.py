@@ -141,6 +141,13 @@ def test_a_run_against_its_test_split(run, kinds):
     assert "precision" not in again and "generated_rows" not in cheap
 
 
+def test_training_images_are_not_compared_with_themselves(run, kinds):
+    flags_ = [f"--run_dir={kinds}/run", "--test_split=train", "--metrics=frechet_distance"]
+    out, result = run(*flags_, out=kinds / "run/evaluation.json")
+    assert "Measured against the 1,437 training images of digits: --test_split=train." in out
+    assert "For comparison" not in out and result["training_distance"] is None
+
+
 @pytest.mark.parametrize(
     "spec", ["run", "saved", "folder", "images.npz", "statistics.npz", "digits:test"]
 )
