@@ -1,10 +1,13 @@
 """What the programs that train share: their flags, and what these come to."""
 
+import pathlib
+
 from absl import flags as absl_flags
 
 from harness import contradictions, flags, help_page
 from harness.errors import UserError
 from harness.files import check_directory
+from harness.run.configuration import COPY, NAME
 
 
 def define_flags(config_class, presets):
@@ -67,6 +70,19 @@ def _named(presets, default):
     return told
 
 
+def _has_run(folder):
+    return any((pathlib.Path(folder) / name).exists() for name in (NAME, COPY))
+
+
+def _check_source(run_dir):
+    """Raises `UserError` if there is no run in a directory, or None, to take weights from."""
+    if run_dir is not None and not _has_run(run_dir):
+        raise UserError(
+            "--init_from must be the directory of a run, with its config.json. "
+            f"Received: init_from={run_dir}"
+        )
+
+
 def chosen_config(presets, needs=(), norms=("norm",), near=""):
     """The configuration that the flags come to.
 
@@ -90,4 +106,6 @@ def chosen_config(presets, needs=(), norms=("norm",), near=""):
     # Of several machines one writes, and this may be another.
     if not given.dry_run and config.strategy != "multi_worker":
         check_directory("run_dir", given.run_dir)
+        if not _has_run(given.run_dir):  # where it goes on it has its own weights
+            _check_source(config.init_from)
     return config

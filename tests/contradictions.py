@@ -46,6 +46,9 @@ EARLY = {
     ("gan.experiment", "--name=cost", "--out=F/text.txt"): "--out must be a directory to write to",
     ("classify.experiment", "--name=vgg", "--out=F/text.txt/o"): "--out must be a directory to wri",
     (*BENCHMARK, "--out=F/text.txt"): "--out must be a directory that can be written to. Received",
+    # What is not there.
+    (*GAN, "--init_from=F"): "--init_from must be the directory of a run, with its config.json.",
+    (*CLASSIFY, "--init_from=F/none"): "Received: init_from=F/none",
     # What changes nothing.
     (*GAN, "--norm=cd", "--device=gpu"): "--device must come with --norm=pca|zca or --discriminat",
     (*GAN, "--norm=bn", "--group_size=8"): "Received: group_size=8, norm=bn, discriminator_norm=n",
