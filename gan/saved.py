@@ -1,5 +1,6 @@
 """What a run of `gan.train` has saved: its configuration and its generator."""
 
+import dataclasses
 import pathlib
 import typing
 
@@ -12,8 +13,12 @@ from harness.run.directory import RunDirectory
 
 def run_config(run_dir):
     """The `Config` of the run in a directory; raises `UserError` if there is none."""
+    known = RunDirectory(run_dir).config()
+    names = {field.name for field in dataclasses.fields(Config)}
+    if "dataset" not in known or set(known) - names:
+        raise UserError(f"{run_dir} is not the directory of a run of gan.train.")
     try:
-        return Config(**RunDirectory(run_dir).config())
+        return Config(**known)
     except (TypeError, ValueError) as error:
         raise UserError(f"{run_dir} does not fit this program: {error}") from error
 

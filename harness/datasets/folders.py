@@ -147,6 +147,11 @@ class ClassFolders:
             and (there or self.tree.has_images(self.data_dir))
         ):
             return self.data_dir
+        if split == _TRAINING and not there:
+            raise UserError(
+                f"--data_dir={self.data_dir} must hold images ({', '.join(SUFFIXES)}), or folders "
+                "of them, for --dataset=folder. Received: neither"
+            )
         raise UserError(
             f"--data_dir={self.data_dir} must have the folder {split}/ for --dataset=folder, with "
             f"images as {split}/CLASS/IMAGE.jpg. Received: "

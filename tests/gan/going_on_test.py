@@ -62,6 +62,11 @@ def test_other_networks_are_refused(source, folder):
     other = dataclasses.replace(CONFIG, init_from=str(folder / "nowhere"))
     with pytest.raises(UserError, match="There is no run in .*nowhere"):
         Run(other, folder / "none").train()
+    (folder / "classifier").mkdir()
+    (folder / "classifier/config.json").write_text('{"dataset": "digits", "weight_decay": 0.1}')
+    classifier = dataclasses.replace(CONFIG, init_from=str(folder / "classifier"))
+    with pytest.raises(UserError, match="classifier is not the directory of a run of gan.train"):
+        Run(classifier, folder / "none").train()
     more = dataclasses.replace(CONFIG, conditional="projection", init_from=str(source))
     with pytest.raises(UserError, match="of other networks|cannot be read into these"):
         Run(more, folder / "more").train()

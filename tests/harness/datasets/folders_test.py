@@ -227,7 +227,7 @@ def test_missing_folders(tmp_path):
     assert "give --data_dir=DIR" in message(image_kind, "folder")
     text = message(image_kind, "folder", "no/such/folder")
     assert "--data_dir=no/such/folder is not a folder" in text
-    assert message(image_kind, "folder", tmp_path).endswith("Received: no folders")
+    assert message(image_kind, "folder", tmp_path).endswith("Received: neither")
     (tmp_path / "train").mkdir()
     assert "train must hold images, or one folder of images per class" in message(
         image_kind, "folder", tmp_path

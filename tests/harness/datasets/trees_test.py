@@ -59,7 +59,8 @@ def test_what_is_no_zip_of_images_is_one_line(tmp_path):
     assert message.startswith(f"{file} must be a whole zip file (")
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("read.me", "text")
-    assert "must have the folder train/" in checked.message(load_images, "folder", "train", file, 6)
+    said = checked.message(load_images, "folder", "train", file, 6)
+    assert "must hold images (.png, " in said and said.endswith("Received: neither")
     pixels = io.BytesIO()
     Image.new("RGB", (64, 64)).save(pixels, "bmp")
     with zipfile.ZipFile(file, "w") as archive:
