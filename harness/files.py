@@ -1,6 +1,7 @@
 """Files that are whole or not there, and paths that are names."""
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -43,6 +44,7 @@ def whole_file(path, size):
 def whole_directory(path, size):
     """Gives a directory to fill that becomes `path` when all of it was written.
 
+    What was there before is there until then: a process that is killed leaves one or the other.
     What it gives is a `plain_name`, for TensorFlow to write to. For `size` see `writing`.
     """
     path = pathlib.Path(path)
@@ -52,8 +54,7 @@ def whole_directory(path, size):
         try:
             with plain_name(aside) as name:
                 yield pathlib.Path(name)
-            shutil.rmtree(path, ignore_errors=True)
-            aside.replace(path)
+            _put(aside, path)
         except BaseException:
             shutil.rmtree(aside, ignore_errors=True)
             raise
@@ -167,11 +168,35 @@ def _said(error):
     return next((os.strerror(n) for n in _OF_THE_DISK if os.strerror(n) in str(error)), None)
 
 
+def _put(aside, path):
+    """Puts a directory in the place of `path`, and removes what was there."""
+    before = aside.with_name(f"{aside.name}.before")
+    if _exchange(aside, path):
+        before = aside
+    else:  # for an instant there is neither
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(before)
+        aside.rename(path)
+    if os.path.lexists(before):
+        _delete(before)
+
+
+def _exchange(one, other):
+    """Gives two directories each other's name at once; returns whether that was done.
+
+    It is not where one is not there, nor on file systems that cannot, as NFS.
+    """
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)  # of Linux
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    names = os.fsencode(one), os.fsencode(other)
+    return rename is not None and rename(here, names[0], here, names[1], exchange) == 0
+
+
 def _aside(path):
     """A name beside `path` for what is to become it; what a dead process left there goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     name = re.escape(path.name)
-    own = re.compile(rf"\.(\d+\.{name}|{name}\.\d+)")
+    own = re.compile(rf"\.(\d+\.{name}(\.before)?|{name}\.\d+)")
     _remove(file for file in path.parent.iterdir() if own.fullmatch(file.name))
     return path.with_name(f".{os.getpid()}.{path.name}")
 
@@ -180,10 +205,14 @@ def _remove(files):
     for file in files:
         found = next(filter(None, (pattern.fullmatch(file.name) for pattern in _ASIDE)), None)
         if found and not _lives(int(found["process"])):
-            if file.is_dir() and not file.is_symlink():
-                shutil.rmtree(file, ignore_errors=True)
-            else:
-                file.unlink(missing_ok=True)
+            _delete(file)
+
+
+def _delete(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _lives(process):

@@ -1,6 +1,7 @@
 """Files and directories that are whole or not there, with nothing left beside them."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -21,6 +22,25 @@ def test_a_directory_is_there_as_a_whole_or_not_at_all(tmp_path):
         with whole_directory(tmp_path / "model", 9) as aside:
             (aside / content).write_text(content)
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_directory_is_there_until_the_next_is_whole(tmp_path, monkeypatch, can_exchange):
+    path, seen = tmp_path / "model", []
+
+    def look(removed, **_):
+        seen.append((path / "file").read_text())
+        delete(removed)
+
+    delete = shutil.rmtree
+    monkeypatch.setattr("shutil.rmtree", look)
+    if not can_exchange:
+        monkeypatch.setattr("harness.files._exchange", lambda *_: False)
+    for content in "ab":
+        with whole_directory(path, 9) as aside:
+            (aside / "file").write_text(content)
+    assert seen == ["b"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_written_file_leaves_nothing_beside_it(tmp_path):
