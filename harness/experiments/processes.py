@@ -9,8 +9,13 @@ import sys
 import threading
 
 from harness.errors import Diverged, UserError, of_memory
+from harness.experiments.interruption import leave_group
 from harness.program import interrupt, load_tensorflow, open_output
+from harness.run import lock
 from harness.run.directory import RunDirectory
+
+# Seconds in which a process is to have ended whose experiment was killed: it saves first.
+_PATIENCE = 60.0
 
 
 def in_own_process(carry_out, config, path, log, interruption):
@@ -32,8 +37,7 @@ def in_own_process(carry_out, config, path, log, interruption):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(carry_out, config, path, log, sender))
-    process.start()
-    interruption.process = process
+    interruption.start(process)
     sender.close()
     try:
         kind, message = receiver.recv()
@@ -58,7 +62,7 @@ def in_own_process(carry_out, config, path, log, interruption):
 
 def _work(carry_out, config, path, log, sender):
     """What the process does: it sends how it ended, ("done", "diverged", ...) and a message."""
-    os.setpgrp()  # Ctrl-C is for the process that hands it on
+    leave_group()
     signal.signal(signal.SIGTERM, interrupt)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     with open(log, "a") as file:
@@ -68,6 +72,7 @@ def _work(carry_out, config, path, log, sender):
     sys.stdout.reconfigure(line_buffering=True)
     try:
         load_tensorflow()
+        lock.wait_for(path / lock.NAME, _PATIENCE)
         carry_out(config, RunDirectory(path))
         outcome = ("done", None)
     except Diverged as error:

@@ -117,7 +117,8 @@ class Sweep:
             return f"diverged: {error}"
         except (UserError, OSError) as error:
             print("stopped")
-            raise UserError(f"Run {job.name}: {error}") from error
+            said = _below_out(str(error))
+            raise UserError(f"Run {job.name}: {said}") from error
         except KeyboardInterrupt:
             print("stopped")
             raise UserError(f"Run {job.name}: Interrupted. The same command goes on.") from None
@@ -128,4 +129,9 @@ def _directories_are_below_out():
     try:
         yield
     except UserError as error:
-        raise UserError(str(error).replace("--run_dir", "--out")) from error
+        raise UserError(_below_out(str(error))) from error
+
+
+def _below_out(text):
+    """What a run says of its directory, as an experiment has it."""
+    return text.replace("--run_dir", "--out")

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 
 from harness.errors import UserError
 from harness.files import writing
@@ -35,18 +36,45 @@ def held(path):
         file.close()
 
 
+def wait_for(path, seconds):
+    """Waits, so many seconds at most, until no process holds the lock that is the file `path`."""
+    end, said = time.monotonic() + seconds, False
+    while time.monotonic() < end:
+        try:
+            file = open(path)
+        except OSError:  # as where there is none
+            return
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if not said:
+                    print(f"{path.parent} is in use{_holder(file)}: waiting for it to be free.")
+                said = True
+            except OSError:  # There are no locks.
+                return
+        time.sleep(0.1)
+
+
+def _holder(file):
+    """Who holds a lock, in words, if its file says so."""
+    file.seek(0)
+    who = file.read(200).strip()
+    return who and f" ({who})"
+
+
 def _take(path):
     while True:
         file = open(path, "a+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
-            who = file.read(200).strip()
+            who = _holder(file)
             file.close()
             raise UserError(
-                f"{path.parent} is in use: another process writes to it{who and f' ({who})'}. Wait "
-                "until that has ended, or use another --run_dir."
+                f"{path.parent} is in use: another process writes to it{who}. Wait until that has "
+                "ended, or use another --run_dir."
             ) from error
         except OSError as error:
             print(f"{path.parent} cannot be locked ({error.strerror}): start no second run in it.")

@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import Diverged, UserError
 from harness.experiments.experiment import Experiment, Job
+from harness.experiments.interruption import Interruption
 from harness.experiments.processes import in_own_process
 from harness.experiments.sweep import Sweep, share
 from harness.files import write_whole
@@ -114,6 +115,12 @@ def test_runs_are_done_once_and_a_diverged_one_when_its_record_is_deleted(tmp_pa
     assert capsys.readouterr().out.splitlines() == ["run 2/3 rate_2: value 2, 0 s"]
 
 
+def test_a_job_says_of_its_directory_what_an_experiment_can_do(tmp_path):
+    work = Work(rate_2=UserError("It is in use: use another --run_dir."))
+    with pytest.raises(UserError, match="^Run rate_2: It is in use: use another --out.$"):
+        carry_out(tmp_path, work)
+
+
 @pytest.mark.parametrize("error", [UserError("no data"), OSError("no data")])
 def test_a_mistake_stops_the_sweep_and_names_the_run(tmp_path, capsys, error):
     work = Work(rate_2=error)
@@ -133,6 +140,31 @@ def test_a_signal_leaves_and_the_same_command_goes_on(tmp_path, number):
         carry_out(tmp_path, work)
     assert signal.getsignal(signal.SIGTERM) is usual
     assert states(carry_out(tmp_path, Work())) == ["complete"] * 3
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_interrupts_the_start_of_a_process_is_handed_on_to_it(number):
+    done = []
+
+    class Process:
+        def start(self):
+            os.kill(os.getpid(), number)
+            done.append("started")
+
+        def terminate(self):
+            done.append("told")
+
+    with Interruption() as interruption:
+        interruption.start(Process())
+    assert done == ["started", "told"]
+
+
+def test_ctrl_c_at_a_terminal_while_a_process_imports_is_no_traceback(call, tmp_path):
+    program = "import sys; from tests.harness.experiments import interrupted_import as it"
+    code, out, error = call("-c", f"{program}; it.main(sys.argv[1])", tmp_path)
+    assert (code, error) == (0, "")
+    assert out.splitlines()[-1] == "Run a: Interrupted. The same command goes on."
 
 
 # Jobs in processes of their own: what they do is a function that can be imported.

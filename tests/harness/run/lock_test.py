@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from harness.errors import UserError
+from harness.run import lock
 from harness.run.directory import RunDirectory
 from tests.sources import ROOT
 
@@ -46,6 +49,20 @@ def test_a_second_process_is_refused_until_the_first_is_gone_however_that_ends(t
     with directory.locked():
         assert f"process {os.getpid()} " in (tmp_path / "run" / ".lock").read_text()
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_who_waits_goes_on_when_the_holder_is_gone_or_it_takes_too_long(tmp_path, holder, capsys):
+    path = tmp_path / "run" / ".lock"
+    start = time.monotonic()
+    lock.wait_for(path, 0.3)
+    assert time.monotonic() - start >= 0.3
+    said = capsys.readouterr().out
+    assert "run is in use" in said and f"process {holder.pid} on " in said and said.count("\n") == 1
+    threading.Timer(0.3, holder.kill).start()
+    lock.wait_for(path, 300)
+    with RunDirectory(tmp_path / "run").locked():
+        pass
+    lock.wait_for(tmp_path / "none" / ".lock", 300)
 
 
 def test_where_there_are_no_locks_a_line_says_so(tmp_path, monkeypatch, capsys):
