@@ -18,7 +18,7 @@ import tempfile
 
 from tests.wheel_check import NOT_COPIED, ROOT, build, succeed
 
-NEEDED = ("hypothesis", "pytest>=8.1", "pytest-xdist", "scikit-learn", "scipy")
+NEEDED = ("hypothesis", "pillow", "pytest>=8.1", "pytest-xdist", "scikit-learn", "scipy")
 FOLDERS = ("functional", "layers", "folding", "preprocessing", "conversion_test.py")
 
 
