@@ -3,6 +3,7 @@
 import json
 
 from harness.errors import UserError
+from harness.run.messages import shown
 
 _MOST = 6
 
@@ -23,7 +24,7 @@ def check_alike(cluster, facts):
             values.setdefault(said, []).append(position)
         if len(values) > 1:
             said = [f"{value} on {cluster.named(who)}" for value, who in values.items()]
-            differences.append(f"{name}: {', '.join(said)}")
+            differences.append(f"{shown(name)}: {', '.join(said)}")
     if differences:
         more = f"; and {len(differences) - _MOST} more" if len(differences) > _MOST else ""
         raise UserError(
@@ -33,4 +34,4 @@ def check_alike(cluster, facts):
 
 
 def _text(value):
-    return value if isinstance(value, str) else json.dumps(value)
+    return shown(value if isinstance(value, str) else json.dumps(value))

@@ -6,8 +6,8 @@ import socket
 import threading
 import time
 
-# Bytes of a message: no more is kept of what a stranger may send.
-_LONGEST = 2**22
+# Bytes of a message, and of one of who has not said who it is: no more is kept of what comes.
+_LONGEST, _LONGEST_OF_STRANGERS = 2**22, 2**18
 # Seconds after which one who does not take what is sent to him is given up.
 _PATIENCE = 5.0
 
@@ -21,14 +21,14 @@ class Link:
 
     Attributes:
         position: as given.
-        heard: when something came last, as `time.monotonic`.
+        made, heard: when it was made, and when something came last, as `time.monotonic`.
     """
 
     def __init__(self, connection, position=None):
         connection.settimeout(_PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.position = position
-        self.heard = time.monotonic()
+        self.made = self.heard = time.monotonic()
         self._connection = connection
         self._rest = b""
         self._lock = threading.Lock()
@@ -52,7 +52,8 @@ class Link:
             return None
         self.heard = time.monotonic()
         known = all(isinstance(message, dict) for message in messages)
-        return messages if data and known and len(self._rest) <= _LONGEST else None
+        longest = _LONGEST_OF_STRANGERS if self.position is None else _LONGEST
+        return messages if data and known and len(self._rest) <= longest else None
 
     def close(self):
         """Ends the connection; what was sent arrives nevertheless."""

@@ -13,8 +13,11 @@ import time
 
 from harness.errors import UserError
 from harness.run.links import Link, listen
+from harness.run.messages import is_known, shown
 
 CHIEF = 0
+# Connections at once of those that have not said who they are.
+_STRANGERS = 64
 
 
 class Post:
@@ -24,7 +27,7 @@ class Post:
         cluster: the `Cluster`.
         patience: the `Patience`.
         heed: `f(position, message)`, called in the thread with what came from another process.
-        lose: `f(position)`, called in the thread where the connection to one has ended.
+        lose: `f(position, why)`, called in the thread where the connection to one has ended.
         fail: `f(line)`, called in the thread where no one can go on.
         tick: function without arguments, called in the thread several times a second.
 
@@ -39,6 +42,7 @@ class Post:
         self._selector = selectors.DefaultSelector()
         self._listener = None
         self._links = {}  # by position
+        self._strangers = []  # those that have not said who they are
         self._closed = False
 
     def open(self):
@@ -68,9 +72,11 @@ class Post:
         if connection.getsockname() != connection.getpeername():
             link.send(hello=self._cluster.own, tasks=self._cluster.tasks)
             answer = link.receive()
+            if not all(is_known(message, len(self._cluster.tasks)) for message in answer or ()):
+                answer = None
             if answer and "refused" in answer[0]:
                 link.close()
-                raise UserError(str(answer[0]["refused"]))
+                raise UserError(shown(answer[0]["refused"]))
             if answer and "welcome" in answer[0]:
                 self._links[CHIEF] = link
                 self._selector.register(link, selectors.EVENT_READ)
@@ -125,6 +131,7 @@ class Post:
                         self._accept()
                     elif isinstance(key.fileobj, Link):
                         self._read(key.fileobj)
+                self._drop_silent_strangers()
                 if time.monotonic() > beat and not self._closed:
                     beat = time.monotonic() + self._patience.beat
                     self.send(beat=True)
@@ -133,25 +140,41 @@ class Post:
 
     def _accept(self):
         with contextlib.suppress(OSError):
-            self._selector.register(Link(self._listener.accept()[0]), selectors.EVENT_READ)
+            link = Link(self._listener.accept()[0])
+            if len(self._strangers) < _STRANGERS:
+                self._selector.register(link, selectors.EVENT_READ)
+                self._strangers.append(link)
+            else:
+                link.close()
+
+    def _drop_silent_strangers(self):
+        for link in list(self._strangers):
+            if time.monotonic() - link.made > self._patience.silence:
+                self._drop(link, "it has not said who it is")
 
     def _read(self, link):
-        messages = link.receive()
+        messages, why = link.receive(), "its process has ended"
         for message in messages or ():
-            if link.position is not None:
-                self._heed(link.position, message)
-            elif not self._greet(link, message):
-                messages = None
+            if link.position is None:
+                taken = self._greet(link, message)
+            else:
+                taken = is_known(message, len(self._cluster.tasks))
+                if taken:
+                    self._heed(link.position, message)
+            if not taken:
+                messages, why = None, "it has sent what no worker sends"
                 break
         if messages is None:
-            self._drop(link)
+            self._drop(link, why)
 
-    def _drop(self, link):
+    def _drop(self, link, why):
         self._selector.unregister(link)
         link.close()
+        if link in self._strangers:
+            self._strangers.remove(link)
         if self._links.get(link.position) is link:
             del self._links[link.position]
-            self._lose(link.position)
+            self._lose(link.position, why)
 
     def _greet(self, link, message):
         """Takes one in that says who it is; returns whether it was."""
@@ -175,6 +198,7 @@ class Post:
             )
         elif position in range(1, len(here)):
             link.position = position
+            self._strangers.remove(link)
             self._links[position] = link
             link.send(welcome=True)
             if len(self._links) == len(here) - 1:
@@ -184,4 +208,4 @@ class Post:
 
 
 def _addresses(tasks):
-    return ", ".join(str(task[-1]) for task in tasks if isinstance(task, list) and task)
+    return shown(", ".join(str(task[-1]) for task in tasks if isinstance(task, list) and task))

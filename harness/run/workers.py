@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from harness.errors import Interrupted, UserError
 from harness.run.alike import check_alike
+from harness.run.messages import shown
 from harness.run.patience import Patience, Reminder
 from harness.run.post import CHIEF, Post
 
@@ -217,11 +218,11 @@ class Workers:
             if awaited:
                 self._tell(self.cluster.waiting(awaited))
         elif "failed" in message:
-            self._fail(message["failed"])
+            self._fail(shown(message["failed"]))
         elif "lost" in message:
-            self._lose(message["lost"], message["why"])
+            self._lose(message["lost"], shown(message["why"]))
         elif "left" in message:
-            self._leave_behind(message["left"], message["reason"])
+            self._leave_behind(message["left"], shown(message["reason"]))
         elif "bye" in message:
             # Not that it is lost: this one may be a little behind.
             self._set_fault(position, "needs the others no longer", self._patience.over)
@@ -235,9 +236,9 @@ class Workers:
             self._answers[number] = [given[i] for i in sorted(given)]
             self.post.send(round=number, all=self._answers[number])
 
-    def _end_of_link(self, position):
+    def _end_of_link(self, position, why):
         if self._met or not self._is_chief:
-            self._lose(position, "its process has ended")
+            self._lose(position, why)
         else:  # It may be started again.
             for given in self._given.values():
                 given.pop(position, None)

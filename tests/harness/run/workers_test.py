@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 import tensorflow as tf
@@ -228,6 +229,60 @@ def test_a_stranger_at_the_port_is_not_heeded(cluster, words):
             stranger.sendall(words)
             assert processes[1].outcome(FACTS) is None
             assert chief.result(30) is None
+
+
+def test_strangers_that_say_nothing_are_let_go(cluster, monkeypatch):
+    """And at once where there are too many of them: a worker comes in nevertheless."""
+    monkeypatch.setattr("harness.run.post._STRANGERS", 2)
+    processes, silence = cluster(2), 1.5
+    processes[0].workers.post._patience = QUICK._replace(silence=silence)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        chief = pool.submit(processes[0].outcome, FACTS)
+        wait_for(lambda: processes[0].said)
+        where = ("localhost", int(addresses(processes)[0].split(":")[1]))
+        start = time.monotonic()
+        strangers = [stack.enter_context(socket.create_connection(where, 30)) for _ in range(3)]
+        waits = []
+        for stranger in reversed(strangers):
+            assert stranger.recv(1) == b""
+            waits.append(time.monotonic() - start)
+        assert waits[0] < silence <= waits[1] + 0.05
+        assert processes[1].outcome(FACTS) is None
+        assert chief.result(30) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"facts": {}},
+        {"round": 0, "facts": 1},
+        {"round": -1, "facts": {}},
+        {"round": [], "all": [{}, {}]},
+        {"round": 7, "all": [{}]},
+        {"awaited": [2]},
+        {"lost": 2, "why": "x"},
+        {"left": "1", "reason": "x"},
+        {"failed": None},
+        {"bye": True, "left": 0},
+    ],
+)
+@pytest.mark.parametrize("own", [0, 1])
+def test_one_that_sends_what_no_worker_sends_is_lost(cluster, own, message):
+    processes = cluster(2)
+    assert meet(processes) == [None] * 2
+    processes[own].workers.post.send(**message)
+    wait_for(lambda: processes[1 - own].ended)
+    (line,) = processes[1 - own].ended
+    assert f"Worker {own} of 2" in line and "is lost: it has sent what no worker sends" in line
+
+
+def test_what_another_says_is_shown_in_one_line_that_no_terminal_obeys(cluster):
+    processes = cluster(2)
+    assert meet(processes) == [None] * 2
+    processes[1].workers.post.send(left=1, reason="a\nb\x1b[2J" + "c" * 10**5)
+    wait_for(lambda: processes[0].ended)
+    (line,) = processes[0].ended
+    assert " has left: a b\\x1b[2Jccc" in line and line.isprintable() and len(line) < 1200
 
 
 def die(process):
