@@ -4,6 +4,7 @@ import contextlib
 import math
 import shutil
 import sys
+import threading
 import time
 
 import numpy as np
@@ -13,6 +14,9 @@ import tqdm
 from harness.errors import Diverged
 from harness.figures import pictures
 from harness.files import plain_name, writing
+
+# Its own is one among processes, too: a semaphore, which is told of where a killed one leaves it.
+tqdm.tqdm.set_lock(threading.RLock())
 
 # Bytes of a number in a file of events, without its name.
 _EVENT = 64

@@ -3,8 +3,10 @@
 import itertools
 import os
 import signal
+import threading
 
 import pytest
+import tqdm
 
 from harness.errors import Diverged, UserError
 from harness.run import actions, loop
@@ -124,6 +126,10 @@ def test_all_leave_where_any_is_interrupted():
         loop.run(lambda *_: {}, itertools.repeat(0), [], 0, 9, saved.append, agree)
     assert asked == [False] * 3
     assert saved == [3]
+
+
+def test_the_screen_takes_no_semaphore_that_a_killed_process_would_leave():
+    assert isinstance(tqdm.tqdm.get_lock(), type(threading.RLock()))
 
 
 def test_the_time_left_is_by_the_pace_since_the_run_went_on(monkeypatch, capsys):
