@@ -12,18 +12,16 @@ import itertools
 import os
 import pathlib
 import random
-import re
 import signal
 import time
 
 from harness.files import is_aside
-from tests.calls import ROOT
-from tests.faults import table
-from tests.faults.runs import PROGRAMS, Processes, differences, is_one_line, is_over, whole_run
+from tests.faults import kills_of_works, table
+from tests.faults.runs import PROGRAMS, Processes, differences, whole_run
+from tests.faults.strikes import EARLY, SIGNALS, is_amiss, is_early, strike
+from tests.faults.works import WORKS
 
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ANY, CHECKPOINT, EXPORT = "at any moment", "while a checkpoint is written", "while it exports"
-EARLY = "while Python itself starts"  # where it says what it likes
 MOMENTS = (ANY, CHECKPOINT, ANY, EXPORT)
 
 
@@ -53,11 +51,10 @@ def kills(program, call, folder, times, seed=0, moments=MOMENTS):
             if fault is not None:
                 turns.pop()
                 faults.append(fault)
-                if fault[0] != signal.SIGKILL.name and code != -signal.Signals[fault[0]]:
-                    if _before_it_began(error):
-                        faults[-1] = (fault[0], EARLY)
-                    elif not (is_one_line(error) or (code, error) == (0, "")):
-                        tally.lose(fault, f"it says {error[-300:]!r}")
+                if is_early(program.name, error):
+                    faults[-1] = (fault[0], EARLY)
+                elif is_amiss(signal.Signals[fault[0]], code, error):
+                    tally.lose(fault, f"it says {error[-300:]!r}")
             if _is_complete(program, run):
                 break
         if not _is_complete(program, run):
@@ -73,38 +70,25 @@ def kills(program, call, folder, times, seed=0, moments=MOMENTS):
 
 
 def _strike(program, call, run, number, moment, usual, chance):
-    """Starts the run and kills it.
-
-    Returns:
-        Its exit code and standard error, and what was done, a pair of a signal's name and a moment;
-        None: it ended before.
-    """
+    """As `strikes.strike`, and what was done, a pair of a signal's name and a moment; None: it
+    ended before."""
     before = set(_names(run)) | set(_names(run / "checkpoints"))  # as a kill has left them
-    process = call.start(*program.command(run))
     end = time.monotonic() + chance.uniform(0, usual) if moment == ANY else float("inf")
     # Within what is written, not always at its beginning.
-    until, later = _WAITS.get(moment), chance.uniform(0, 0.02)
-    while not is_over(process) and time.monotonic() < end:
-        if until is not None and until(program, run, before):
+    is_moment, later = _WAITS.get(moment), chance.uniform(0, 0.02)
+
+    def until():
+        if is_moment is not None and is_moment(program, run, before):
             time.sleep(later)
-            break
-        time.sleep(0.0005)
-    came = not is_over(process)
-    if came:
-        os.kill(process, number)
-    code, _, error = call.finish(process)
-    return code, error, (number.name, moment) if came and code else None
+            return False
+        return time.monotonic() < end
+
+    code, error, came = strike(call, program.command(run), number, until)
+    return code, error, (number.name, moment) if came else None
 
 
 def _is_complete(program, run):
     return all((run / name).exists() for name in program.exports)
-
-
-def _before_it_began(error):
-    """Whether a process was interrupted before it came to handle signals."""
-    files = [pathlib.Path(name) for name in re.findall(r'  File "([^"]+)"', error)]
-    own = {file.name for file in files if file.is_relative_to(ROOT)}
-    return error.endswith("KeyboardInterrupt\n") and own <= {"train.py", "program.py"}
 
 
 def _is_saving(program, run, before):
@@ -129,13 +113,17 @@ _WAITS = {CHECKPOINT: _is_saving, EXPORT: _is_exporting}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", choices=PROGRAMS, default="gan")
+    parser.add_argument("--program", choices=[*PROGRAMS, *WORKS], default="gan")
     parser.add_argument("--times", type=int, default=20, help="kills")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--folder", required=True, help="for the runs; it has to be new")
     given = parser.parse_args()
-    os.makedirs(given.folder)
-    found = kills(
-        PROGRAMS[given.program], Processes(given.folder), given.folder, given.times, given.seed
-    )
+    place = pathlib.Path(given.folder).absolute()
+    (place / "processes").mkdir(parents=True)
+    processes = Processes(place / "processes")
+    how = (processes, place, given.times, given.seed)
+    if given.program in PROGRAMS:
+        found = kills(PROGRAMS[given.program], *how)
+    else:
+        found = kills_of_works.kills(WORKS[given.program], *how, processes.aftermath)
     found.print(("signal", "moment"))

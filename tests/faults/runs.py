@@ -65,6 +65,8 @@ PROGRAMS = {
 class Processes:
     """Starts programs as `tests.calls.Calls` does, each as a user would: imports included.
 
+    Each leads a session of its own, as that of a terminal.
+
     Args:
         folder: for what they print, for caches and temporary files.
     """
@@ -72,16 +74,19 @@ class Processes:
     def __init__(self, folder):
         self._folder = pathlib.Path(folder)
         self._running = {}
+        self._said = {}  # of those that have ended, on standard error, by number
 
     def start(self, name, *arguments):
         """Begins a program; returns the number of its process."""
-        files = [open(self._folder / f"new.{kind}", "w+") for kind in ("out", "error")]
+        count = len(self._running) + len(self._said)
+        files = [open(self._folder / f"{count}.{kind}", "w+") for kind in ("out", "error")]
         process = subprocess.Popen(
             [sys.executable, "-m", name, *arguments],
             cwd=ROOT,
             env=environment(self._folder),
             stdout=files[0],
             stderr=files[1],
+            start_new_session=True,
             # A shell has its background processes ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
@@ -97,7 +102,17 @@ class Processes:
             file.seek(0)
             said.append(file.read())
             file.close()
+        self._said[number] = files[1].name, said[1]
         return code, *said
+
+    def aftermath(self):
+        """What ended processes have left running, and what that has said since, in words."""
+        found = [f"process {each} is left" for each in _of_sessions(self._said)]
+        for name, text in self._said.values():
+            since = pathlib.Path(name).read_text().removeprefix(text)
+            if since:
+                found.append(f"it says at last {since[-300:]!r}")
+        return found
 
     def __call__(self, name, *arguments):
         """Exit code, standard output and standard error of a program."""
@@ -115,11 +130,22 @@ def whole_run(program, call, folder):
 
 def is_over(number):
     """Whether the process of this number has ended; nobody need have waited for it."""
+    return _status(number)[0] == "Z"
+
+
+def _of_sessions(leaders):
+    """The processes of some sessions, by the numbers of the processes that lead or led them."""
+    numbers = [int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
+    states = {number: _status(number) for number in numbers}
+    return [n for n, state in states.items() if state[0] != "Z" and int(state[3]) in leaders]
+
+
+def _status(number):
+    """State, parent, group, session and so on of a process; "Z" if it has ended."""
     try:
-        state = pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        return pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state == "Z"
+        return ["Z", "0", "0", "0"]
 
 
 def differences(program, run, whole):
@@ -164,23 +190,25 @@ def steps_of(run):
 def _weights(program, run):
     """Arrays by name, by what has them."""
     last = steps(run / "checkpoints")[-1]
-    found = {f"ckpt-{last}": _checkpoint(run / "checkpoints" / f"ckpt-{last}")}
+    found = {f"ckpt-{last}": checkpoint(run / "checkpoints" / f"ckpt-{last}")}
     for name in program.exports:
         # Keras numbers them as they come out of a set.
-        arrays = _checkpoint(run / name / "variables" / "variables").values()
+        arrays = checkpoint(run / name / "variables" / "variables").values()
         found[name] = dict(enumerate(sorted(np.asarray(array).tobytes() for array in arrays)))
     if (run / "best.keras").exists():
-        found["best.keras"] = _keras(run / "best.keras")
+        found["best.keras"] = keras_file(run / "best.keras")
     return found
 
 
-def _checkpoint(path):
+def checkpoint(path):
+    """The tensors of a checkpoint, or of a SavedModel's variables, by name."""
     reader = tf.train.load_checkpoint(os.fspath(path))
     names = sorted(reader.get_variable_to_shape_map())
     return {name: reader.get_tensor(name) for name in names if not name.startswith("_CHECKPOINT")}
 
 
-def _keras(path):
+def keras_file(path):
+    """The weights in a `.keras` file, by name."""
     found = {}
 
     def visit(name, item):
