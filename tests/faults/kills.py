@@ -2,9 +2,11 @@
 
     python -m tests.faults.kills --program=gan --times=20 --folder=FOLDER
 
-SIGKILL, SIGTERM and SIGINT take turns, and so do the moments: any, while a checkpoint is written,
-while the network is exported. After each the same command is run again, and is killed in its turn,
-until the run is complete: it must then be, to the last bit, what it is if nothing comes between.
+The program is one of `runs.PROGRAMS`, which train, or of `works.WORKS`, as gan.evaluate: of those
+see `kills_of_works`. SIGKILL, SIGTERM and SIGINT take turns, and so do the moments: any, while a
+checkpoint is written, while the network is exported. After each the same command is run again, and
+is killed in its turn, until the run is complete: it must then be, to the last bit, what it is if
+nothing comes between.
 """
 
 import argparse
