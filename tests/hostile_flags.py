@@ -203,6 +203,7 @@ OWN = {
     },
     "tfnorm.benchmark": {
         "layers": (("", "bn", "ünïcödé", LONG), "of pca, zca, cd, itn"),
+        "pairs": (("", "bn", "ünïcödé", LONG), "of covariance_pooling, group_whitening, whitening"),
         "kinds": (("", "backward", "ünïcödé", LONG), "of forward, forward_backward"),
         "shapes": (
             ("", "8", "8x", "0x8", "8x-1", "nanx8", f"{LONG}x8", "2x2x2x2x2x2", "99999x99999"),

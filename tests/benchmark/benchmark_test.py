@@ -153,4 +153,5 @@ def test_the_report_has_the_table_and_the_machine(call, tmp_path):
     (itn,) = (each for each in report["results"] if each["layer"] == "itn")
     assert itn["forward_backward"] > 0.0 and len(itn["forward_backward_range"]) == 2
     assert "inference" not in itn
+    assert report["pairs"] == []  # layers alone were asked for
     assert (tmp_path / "group_size.png").stat().st_size > 0

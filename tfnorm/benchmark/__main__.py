@@ -18,6 +18,7 @@ from tfnorm.benchmark import machine, table
 from tfnorm.benchmark.candidates import UNIT, candidates, layer_names
 from tfnorm.benchmark.kinds import KINDS
 from tfnorm.benchmark.measuring import benchmark
+from tfnorm.benchmark.pairs import PAIRS, benchmark_pairs
 from tfnorm.benchmark.picture import draw_group_sizes
 from tfnorm.benchmark.torch_batch_norm import find_torch
 
@@ -36,7 +37,12 @@ figures are medians over rounds of the ratio to the unit in the same round, and 
 and 90th percentile; of the unit they are milliseconds. "Kept" is what the backward pass needs of
 the forward pass, in units of the input's bytes. It is for a CPU: no call waits for a GPU.
 
+--pairs are layers of other places, and functions, each in units of a counterpart: CovariancePooling
+over GlobalAveragePooling2D, Whitening over Normalization, GroupWhitening over GroupNormalization,
+roots of matrices over what tf.linalg has. --pairs alone times no layers, --layers alone no pairs.
+
   python -m tfnorm.benchmark --layers=cd,itn --shapes=64x8x8x256 --group_sizes=16,64,none
+  python -m tfnorm.benchmark --pairs=sqrt,inverse_sqrt
 """
 
 SHAPES = ("64x8x8x256", "64x32x32x64", "1024x512")
@@ -59,6 +65,7 @@ def define_flags() -> None:
     """Defines the flags of this program."""
     lists = {
         "layers": (layer_names(), f"Layers to time, of {', '.join(layer_names())}."),
+        "pairs": (PAIRS, f"What is timed beside a counterpart, of {', '.join(PAIRS)}."),
         "kinds": (DEFAULT_KINDS, f"Kinds of call, of {', '.join(KINDS)}."),
         "shapes": (SHAPES, "Shapes of the input, the channels last, as 64x8x8x256."),
         "group_sizes": (GROUP_SIZES, "Channels in a group; none: one group of all."),
@@ -81,6 +88,9 @@ def main() -> None:
     """Reads the flags, times, prints a table and writes the figures."""
     given = flags.FLAGS
     layers = chosen("layers", given.layers, layer_names())
+    pairs = chosen("pairs", given.pairs, PAIRS)
+    if given["layers"].present != given["pairs"].present:
+        layers, pairs = (layers, []) if given["layers"].present else ([], pairs)
     kinds = chosen("kinds", given.kinds, KINDS)
     sizes = [
         None if size == "none" else number("group_sizes", size, CHANNELS)
@@ -100,18 +110,23 @@ def main() -> None:
     if load := machine.load_if_busy():
         print(f"The machine is not idle (load {load:.1f}): these figures are not to be trusted.")
     results = []
-    for shape in shapes:
+    for shape in shapes if layers else []:
         print(f"\n{'x'.join(map(str, shape))}, float32, {rounds} rounds")
         print(table.head(kinds))
         for row in benchmark(shape, candidates(layers, sizes, shape[-1], torch), kinds, rounds):
             results.append(row)
             print(table.line(row, kinds), flush=True)
+    compared = benchmark_pairs(pairs, rounds)
+    if compared:
+        print(f"\nIn units of their counterparts, float32, {rounds} rounds\n{table.PAIRS_HEAD}")
+        print("\n".join(map(table.pair_line, compared)))
     if given.out:
         out = pathlib.Path(given.out)
         out.mkdir(parents=True, exist_ok=True)
         report = {"unit": UNIT, "machine": here, "rounds": rounds, "results": results}
+        report["pairs"] = compared
         (out / "benchmark.json").write_text(json.dumps(report, indent=2) + "\n")
-        if "forward_backward" in kinds:
+        if layers and "forward_backward" in kinds:
             draw_group_sizes(out / "group_size.png", results)
 
 
