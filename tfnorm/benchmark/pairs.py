@@ -36,8 +36,8 @@ def _by_eigh(matrix: tf.Tensor) -> tf.Tensor:
 
 def _by_cholesky(matrix: tf.Tensor) -> tf.Tensor:
     factor = tf.linalg.cholesky(matrix)
-    unit = tf.eye(matrix.shape[-1], batch_shape=matrix.shape[:-2])
-    return tf.linalg.triangular_solve(factor, unit)
+    unit = tf.eye(tf.shape(matrix)[-1])
+    return tf.linalg.triangular_solve(factor, tf.broadcast_to(unit, tf.shape(matrix)))
 
 
 class Pair(typing.NamedTuple):
@@ -45,7 +45,7 @@ class Pair(typing.NamedTuple):
 
     Attributes:
         make: makes the layer.
-        counterpart: the name of the other,
+        counterpart: the name of the other.
         make_counterpart: what makes it.
         shape: of the input, the batch first.
         kinds: of call, of `CALLS`.
@@ -164,7 +164,7 @@ def benchmark_pairs(
 
 def _call(kind: str, layer: Layer, x: tf.Tensor) -> Call:
     y = layer(x)
-    dy = tf.random.stateless_normal(tf.shape(y), [0, 1])
+    dy = tf.random.stateless_normal(tf.shape(y), (0, 1))
     return CALLS[kind](layer, [x], dy)
 
 
