@@ -57,7 +57,7 @@ SMALL = {
 
 
 def jobs(request):
-    """One for each dataset, normalization and schedule; or the one of a run's checkpoints."""
+    """One for each seed, dataset, norm and schedule; or the one of a run's checkpoints."""
     if request.run_dir is not None:
         from classify.experiments.measured_checkpoints import settings
 
@@ -68,15 +68,22 @@ def jobs(request):
     if config.shift_estimators is None:
         raise UserError("--shift_estimators are what is measured. Received: none")
     config = dataclasses.replace(config, eval_every=config.shift_every)
+    seeds = range(config.seed, config.seed + (request.seeds or 1))
     return [
         Job(
-            f"{dataset}_{norm}" + ("" if schedule == "steps" else f"_{schedule}_rate"),
-            dataclasses.replace(config, dataset=dataset, norm=norm, schedule=schedule),
+            _name(dataset, norm, schedule, seed if len(seeds) > 1 else None),
+            dataclasses.replace(config, dataset=dataset, norm=norm, schedule=schedule, seed=seed),
         )
+        for seed in seeds
         for dataset in chosen("datasets", request.datasets or grid["datasets"], DATASETS)
         for norm in chosen("norms", request.norms or grid["norms"], NORMS)
         for schedule in chosen("schedules", request.schedules or grid["schedules"], SCHEDULES)
     ]
+
+
+def _name(dataset, norm, schedule, seed):
+    rate = "" if schedule == "steps" else f"_{schedule}_rate"
+    return f"{dataset}_{norm}{rate}" + ("" if seed is None else f"{shift_report.SEED}{seed}")
 
 
 def carry_out(config, directory):
@@ -116,6 +123,7 @@ EXPERIMENT = Experiment(
         Flag("datasets", f"Of {', '.join(DATASETS)}.", is_list=True),
         flags.NORMS,
         Flag("schedules", f"Of {', '.join(SCHEDULES)}: how the learning rate falls.", is_list=True),
+        flags.seeds(1),
         flags.RUN_DIR,
     ),
     fields=(

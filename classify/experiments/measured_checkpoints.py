@@ -46,7 +46,7 @@ _OWN = [
 
 def settings(request):
     """What the flags say; what they leave out is as the run has it."""
-    for name in ("datasets", "norms", "schedules"):
+    for name in ("datasets", "norms", "schedules", "seeds"):
         if getattr(request, name) is not None:
             raise UserError(f"--{name} is for runs to train: with --run_dir there is but one run.")
     known = run_config(request.run_dir)

@@ -1,10 +1,14 @@
 """What became of the covariate shift in the course of a run: as numbers, tables and figures."""
 
 import json
+import statistics
 
 from harness.errors import UserError
 from harness.figures.lines import write_lines
 from harness.run.directory import History, RunDirectory
+
+# What is between the name of a kind of run and its seed, where there are several.
+SEED = "_seed_"
 
 
 def course_of(config, directory, source):
@@ -70,6 +74,9 @@ def write(courses, out):
             "not, in the same epochs."
         )
         tables = {"table": (caption, falls)} | tables
+        if any(SEED in name for name in there):
+            caption = "The same, in the median over seeds, from the least to the greatest."
+            tables = {"seeds": (caption, _over_seeds(falls))} | tables
     diverged = [name for name, course in courses.items() if course is None]
     if diverged:
         tables["diverged"] = ("Runs that have diverged.", [{"run": name} for name in diverged])
@@ -121,24 +128,58 @@ def _falls(name, course):
             }
 
 
+def _over_seeds(falls):
+    """A row for each kind of run, estimator and fall."""
+    kinds = {}
+    for row in falls:
+        kind = (_kind(row["run"]), row["estimator"], row["epoch"], row["rate falls"])
+        kinds.setdefault(kind, []).append(row)
+    names = "before", "after", "after / before", "null after"
+    return [
+        dict(zip(("run", "estimator", "epoch", "rate falls"), kind, strict=True))
+        | {
+            key: value
+            for name in names
+            for key, value in _spread(name, [row[name] for row in rows if row[name] is not None])
+        }
+        | {"runs": len(rows)}
+        for kind, rows in kinds.items()
+    ]
+
+
+def _spread(name, values):
+    yield name, statistics.median(values) if values else None
+    yield f"least {name}", min(values, default=None)
+    yield f"greatest {name}", max(values, default=None)
+
+
+def _kind(name):
+    return name.split(SEED)[0]
+
+
 def _draw(out, dataset, courses):
-    courses = {_label(name, dataset): course for name, course in courses.items()}
-    panels = {
-        "Test accuracy, %": {
-            label: [(row["epoch"], 100 * row["test_accuracy"]) for row in course["rows"]]
-            for label, course in courses.items()
-        }
-    }
+    kinds = {}
+    for name, course in courses.items():
+        kinds.setdefault(_label(_kind(name), dataset), []).append(course)
+    most = max(map(len, kinds.values()))
+    said = f", median and range of {most} seeds" if most > 1 else ""
+    title = f"Test accuracy, %{said}"
+    panels, ranges = {title: {}}, {title: {}}
+    for label, runs in kinds.items():
+        panels[title][label], ranges[title][label] = _over_epochs(runs, "test_accuracy", 100)
     for estimator in dict.fromkeys(e for course in courses.values() for e in course["estimators"]):
-        panels[f"Distance in an epoch, {estimator} (hollow: below zero, at its size)"] = {
-            label: [(row["epoch"], row[key]) for row in course["rows"]]
-            for name, course in courses.items()
-            if estimator in course["estimators"]
-            for label, key in (
-                (name, f"shift_{estimator}"),
-                (f"{name}: null", f"shift_{estimator}_null"),
-            )
-        }
+        title = f"Distance in an epoch, {estimator}"
+        panels[title], ranges[title] = {}, {}
+        for label, runs in kinds.items():
+            runs = [run for run in runs if estimator in run["estimators"]]
+            if runs:
+                key = f"shift_{estimator}"
+                panels[title][label], ranges[title][label] = _over_epochs(runs, key)
+                panels[title][_null(label)], _ = _over_epochs(runs, f"{key}_null")
+    if any(y < 0 for lines in panels.values() for points in lines.values() for _, y in points):
+        hollow = " (hollow: below zero, at its size)"
+        panels = {_with(title, hollow): lines for title, lines in panels.items()}
+        ranges = {_with(title, hollow): lines for title, lines in ranges.items()}
     marks = sorted(
         {place for course in courses.values() for place in course["falls"] if course["rate_falls"]}
     )
@@ -149,8 +190,27 @@ def _draw(out, dataset, courses):
         logarithmic=[title for title in panels if title.startswith("Distance")],
         whole_x=True,
         marks=marks,
-        dashed={f"{name}: null": name for name in courses},
+        dashed={_null(label): label for label in kinds},
+        ranges=ranges if most > 1 else None,
     )
+
+
+def _over_epochs(runs, key, factor=1):
+    """Points (epoch, median over runs), and (epoch, least, greatest)."""
+    values = {}
+    for run in runs:
+        for row in run["rows"]:
+            values.setdefault(row["epoch"], []).append(factor * row[key])
+    points = [(epoch, statistics.median(there)) for epoch, there in values.items()]
+    return points, [(epoch, min(there), max(there)) for epoch, there in values.items()]
+
+
+def _null(label):
+    return f"{label}: null"
+
+
+def _with(title, more):
+    return title + more if title.startswith("Distance") else title
 
 
 def _label(name, dataset):

@@ -58,6 +58,7 @@ def write_lines(
     whole_x=False,
     marks=(),
     dashed=None,
+    ranges=None,
     pictures=(),
     smoothed=(),
     vectors=True,
@@ -77,6 +78,8 @@ def write_lines(
         whole_x: whether the axis has whole numbers, as epochs.
         marks: x at which something happens, drawn as dotted lines.
         dashed: dict from a line's label to that of the line whose colour it has, dashed.
+        ranges: dict from a panel's title to a dict from a line's label to (x, low, high), between
+            which it is shaded in the line's colour.
         pictures: pairs of a title and uint8 pixels (height, width, 1 or 3), side by side below.
         smoothed: labels of lines that are drawn faint and, on top, as means of points side by side,
             where there are `_MARKED` or more: what they say is in the noise else.
@@ -107,6 +110,10 @@ def write_lines(
                 else:
                     named = label
                 _draw_line(axes, named, points, colour[label], style, title in logarithmic)
+        for label, reach in (ranges or {}).get(title, {}).items():
+            if reach:
+                x, low, high = zip(*reach, strict=True)
+                axes.fill_between(x, low, high, color=colour[label], alpha=0.2, linewidth=0)
         axes.set_title(title)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label or "")

@@ -44,6 +44,14 @@ def test_runs():
     small = jobs(scale="small", datasets=["cifar10"], norms=["bn"])
     assert [job.name for job in small] == ["cifar10_bn", "cifar10_bn_constant_rate"]
     assert [job.config.schedule for job in small] == ["steps", "constant"]
+    seeds = jobs(scale="small", datasets=["cifar10"], seeds=2, overrides={"seed": 3})
+    assert [job.name for job in seeds] == [
+        "cifar10_unitization_seed_3",
+        "cifar10_unitization_constant_rate_seed_3",
+        "cifar10_unitization_seed_4",
+        "cifar10_unitization_constant_rate_seed_4",
+    ]
+    assert [job.config.seed for job in seeds] == [3, 3, 4, 4]
     # As far as the paper's critic: its steps times its rate.
     assert small[0].config.shift_steps * small[0].config.shift_rate == 1500 * 5e-5
 
@@ -228,6 +236,30 @@ def test_in_the_figure_a_run_has_one_colour_and_its_null_is_dashed(tmp_path, mon
     assert list(accuracy) == ["falls", "constant"]
     assert list(distances) == ["falls", "falls: null", "constant", "constant: null"]
     assert distances["falls: null"] == [(1.0, -0.25), (2.0, 0.5)]
+
+
+def test_of_several_seeds_a_line_is_the_median_and_their_range_is_shaded(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        shift_report, "write_lines", lambda *given, **set: drawn.append((given, set))
+    )
+    courses = {
+        f"falls_seed_{seed}": made_up([60, 50, 40, 30, after, 5])
+        for seed, after in enumerate((6, 12, 3))
+    }
+    shift_report.write(courses | {"falls_seed_3": None}, Report(tmp_path, "covariate_shift", []))
+    ((_, panels, _), set), *_ = drawn
+    accuracy, distance = panels
+    assert accuracy == "Test accuracy, %, median and range of 3 seeds"
+    assert list(panels[distance]) == ["falls", "falls: null"]
+    assert panels[distance]["falls"][4] == (5.0, 6.0)
+    assert set["ranges"][distance]["falls"][4] == (5.0, 3.0, 12.0)
+    with open(tmp_path / "seeds.csv") as file:
+        *_, row = csv.DictReader(file)
+    assert (row["run"], row["epoch"], row["runs"]) == ("falls", "4.0", "3")
+    ratios = [float(row[key]) for key in ("after / before", "least after / before")]
+    np.testing.assert_allclose(ratios, [6 / 30, 3 / 30])
+    assert float(row["greatest after / before"]) == pytest.approx(12 / 30)
 
 
 def test_reported_through_the_outcomes(trained, tmp_path):
