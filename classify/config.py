@@ -73,7 +73,7 @@ class Config(Run, Normalization, Data):
     train_size: int | None = option(
         None,
         "Data",
-        "How many images of the training split are used, a random subset; none: all.",
+        "How many of the training images are used, a random subset; none: all.",
         check=COUNT,
     )
     test_split: str = option(
@@ -82,16 +82,18 @@ class Config(Run, Normalization, Data):
     input_scaling: str = option(
         "pixel_variance",
         "Data",
-        "What pixel values in [0, 255] become for the network: symmetric, [-1, 1]; pixel_variance "
-        "and pixel_std, less the mean and divided by the variance or deviation of each pixel; "
-        "channel_std, of each channel; imagenet, by ImageNet's.",
+        "How pixel values in [0, 255] are scaled for the network: symmetric, to [-1, 1]; "
+        "pixel_variance or pixel_std, less the mean of each pixel and divided by its variance or "
+        "standard deviation over the training images; channel_std, the same with the mean and "
+        "deviation of each channel; imagenet, with those of ImageNet.",
         choices=Table("classify.scalings", "SCALINGS"),
     )
     augmentation: str = option(
         "shift_flip",
         "Data",
-        "How training images are varied: none; shift_flip, crop_flip, by a few pixels and "
-        "mirrored; resized_crop_flip, a random part, as for ImageNet.",
+        "How training images are varied at random: none; shift_flip or crop_flip, moved by a few "
+        "pixels and mirrored; resized_crop_flip, a part resized and mirrored, as is usual for "
+        "ImageNet.",
         choices=Table("classify.augmentations", "AUGMENTATIONS"),
     )
 
@@ -104,16 +106,23 @@ class Config(Run, Normalization, Data):
     variant: str = option(
         "plain",
         "Network",
-        "Form of the model: plain; bottleneck, blocks of resnet_cifar; linear, a linear layer "
-        "after each normalization of mlp; arc_a to arc_c_no_last, where resnet_imagenet has the "
-        "normalization and where bn.",
+        "Form of the --model: plain; bottleneck, for resnet_cifar, has blocks of three "
+        "convolutions; linear, for mlp, has a linear layer after each normalization; arc_a to "
+        "arc_c_no_last, for resnet_imagenet, say where it has --norm, and else bn.",
         choices=_variants,
     )
-    depth: int = option(110, "Network", "Layers with weights; of mlp, hidden layers.", check=LAYERS)
+    depth: int = option(
+        110,
+        "Network",
+        "How many layers with weights the network has, as 20 of a ResNet-20; for mlp, how many "
+        "hidden layers.",
+        check=LAYERS,
+    )
     width: int = option(
         16,
         "Network",
-        "Channels of the first convolution; of mlp, units of a hidden layer.",
+        "How many channels the first convolution has, by which the others are wider; for mlp, how "
+        "many units each hidden layer has.",
         check=CHANNELS,
     )
 
@@ -121,142 +130,167 @@ class Config(Run, Normalization, Data):
     recovery: str = option(
         "scale_shift",
         "Normalization",
-        "What is learned after each normalization: nothing, a scale and a shift of each channel, "
-        "or a matrix of them (coloring).",
+        "What is learned after each normalization, to give back what it took: none; scale_shift, a "
+        "scale and a shift of each channel, as is usual; coloring, a matrix over the channels and "
+        "a shift.",
         choices=RECOVERIES,
     )
     groups: int | None = option(
         None,
         "Normalization",
-        "Number of groups, for --norm=gn and gw, in place of --group_size.",
+        "For --norm=gn and gw: how many groups the channels are divided into, in place of "
+        "--group_size.",
         check=CHANNELS,
     )
     epsilon: float = again(
         Normalization,
         "epsilon",
         1e-3,
-        "Small number that is added to variances and covariances, so that none is 0. The papers': "
-        "1e-3; 1e-5 for itn and for bn beside whitening.",
+        "Small number added to variances, and to the diagonal of covariances, so that none is 0. "
+        "The papers' are 1e-3, and 1e-5 for itn and for bn beside whitening.",
     )
 
     epochs: float = option(
-        200.0, "Training", "Times that each training image is seen.", check=EPOCHS
+        200.0, "Training", "How many times each training image is seen.", check=EPOCHS
     )
     steps: int | None = again(
         Run,
         "steps",
         None,
-        "Updates of the network, in place of --epochs, and --schedule stretches over as many; "
-        "none: as --epochs says.",
+        "How many updates the network gets, in place of --epochs; --schedule stretches over as "
+        "many. none: as many as --epochs makes.",
     )
-    learning_rate: float = again(Run, "learning_rate", 0.05, "Learning rate of SGD, at the start.")
+    learning_rate: float = again(
+        Run,
+        "learning_rate",
+        0.05,
+        "Learning rate of SGD, at the start; --schedule says how it falls.",
+    )
     schedule: str = option(
         "steps",
         "Training",
-        "How the learning rate falls: steps, by --decay_at and --decay_rate; cosine; constant.",
+        "How the learning rate falls: steps, at once at the points --decay_at, by the factor "
+        "--decay_rate; cosine, smoothly to 0; constant, not at all.",
         choices=Table("classify.schedules", "SCHEDULES"),
     )
     decay_at: str = option(
         "61/200,121/200,161/200",
         "Training",
-        "For --schedule=steps: when the rate falls, in shares of the run, with commas.",
+        "For --schedule=steps: the points at which the rate falls, as fractions of the whole "
+        "training, with commas: 0.5,0.75 are at a half and at three quarters.",
         check=_SHARES,
     )
     decay_rate: float = option(
         0.2,
         "Training",
-        "For --schedule=steps: what the rate is multiplied by then.",
+        "For --schedule=steps: factor that the rate is multiplied by at each of these points; 0.1 "
+        "makes it a tenth.",
         check=POSITIVE,
     )
     sgd_momentum: float = option(
         0.9,
         "Training",
-        "SGD's momentum: its weight of the old velocity. A velocity keeps the rates of its steps, "
-        "as in Keras; in PyTorch a new rate holds for all of it at once.",
+        "Momentum of SGD: how much of the velocity of the last step is kept; 0 is none, 0.9 usual. "
+        "As in Keras, the velocity holds the learning rate of the steps that made it, so that a "
+        "new rate takes effect over some steps; in PyTorch at once.",
         check=SHARE_BELOW_1,
     )
-    nesterov: bool = option(True, "Training", "Whether SGD's momentum is Nesterov's.")
+    nesterov: bool = option(
+        True,
+        "Training",
+        "Whether the momentum is Nesterov's, which looks a step ahead; it needs --sgd_momentum.",
+    )
     weight_decay: float = option(
         1e-3,
         "Training",
-        "This times a weight is added to its gradient, which keeps weights small; twice Keras' l2.",
+        "How strongly weights are kept small: so many times a weight is added to its gradient. "
+        "1e-4 to 1e-3 is usual; it is twice what Keras' l2 is given.",
         check=NOT_NEGATIVE,
     )
     decayed: str = option(
         "kernels",
         "Training",
-        "Which weights --weight_decay is for: kernels, of convolutions and dense layers; all.",
+        "Which weights --weight_decay keeps small: kernels, those of convolutions and dense "
+        "layers; all, also biases and what normalizations learn.",
         choices=Table("classify.trainer", "DECAYED"),
     )
     freeze: str | None = option(
         None,
         "Training",
-        "Beginnings of names of layers that are not trained, with commas, as stem,stage_1: their "
-        "weights and moving statistics stay; none: all are trained.",
+        "Layers that are not trained, by the beginnings of their names, with commas, as "
+        "stem,stage_1: their weights and moving statistics stay as they are. none: all are "
+        "trained.",
         check=_NAMES,
     )
     seed: int = again(
-        Run, "seed", 0, "Number that initial weights, data order and augmentation follow from."
+        Run,
+        "seed",
+        0,
+        "Number that all chance follows from: initial weights, order of the data, "
+        "augmentation. Another seed is another try of the same.",
     )
 
     shift_estimators: str | None = option(
         None,
         "Covariate shift",
-        "By what is estimated how far layers' outputs go in an epoch of training, in earth "
-        "mover's distance: of clipped, penalized, sliced, exact, with commas; none: it is not "
-        "measured.",
+        "Measures how far the distributions of layers' outputs move in each epoch of training "
+        "(internal covariate shift, as an earth mover's distance), by which estimators, with "
+        "commas: sliced and exact, which train nothing; clipped, the paper's critic, and "
+        "penalized, one with a gradient penalty. docs/covariate_shift.md says which to trust. "
+        "none: it is not measured.",
         check=_ESTIMATORS,
     )
     shift_layers: str | None = option(
         None,
         "Covariate shift",
-        "Names of the layers that are measured, with commas; none: normalizations as deep as the "
-        "paper's six.",
+        "Names of the layers whose outputs are measured, with commas; --dry_run lists those of "
+        "normalizations. none: six, as deep as the paper's.",
         check=_NAMES,
     )
     shift_samples: int | None = option(
         None,
         "Covariate shift",
-        "Training images, and test images, that it is measured on, spread over their splits; "
-        "none: all.",
+        "How many images the shift is measured on, of the test split, and of the training split "
+        "for critics, spread evenly over each; none: all.",
         check=between(2, 1_000_000_000),  # they are halved
     )
     shift_every: int | None = option(
         None,
         "Covariate shift",
-        "Steps between the states that are compared; none: an epoch.",
+        "Steps between the two states of the network that are compared; none: an epoch.",
         check=COUNT,
     )
     shift_steps: int | None = option(
         None,
         "Covariate shift",
-        "Steps of training a critic, which clipped and penalized do; none: the paper's 1,500.",
+        "For the estimators clipped and penalized: how many steps their critics are trained; none: "
+        "1,500, the paper's.",
         check=COUNT,
     )
     shift_rate: float | None = option(
         None,
         "Covariate shift",
-        "Learning rate of the clipped critic; none: 5e-5.",
+        "For the estimator clipped: learning rate of its critic; none: 5e-5, the paper's.",
         check=POSITIVE,
     )
 
     fold: bool = option(
         False,
         "Export",
-        "Whether to write model_folded/ beside model/: the same function with bn and whitenings "
-        "folded into the layers around them; other norms stay.",
+        "Whether to write model_folded/ beside model/: the same network with bn and whitenings "
+        "folded into the layers around them, so that they cost nothing; other norms stay.",
         free=True,
     )
     eval_every: int | None = again(
         Run,
         "eval_every",
         None,
-        "Steps from one evaluation to the next, on one device while others wait; none: an epoch.",
+        "Steps between two evaluations, which one device does while others wait; none: an epoch.",
     )
     keep_checkpoints: int | None = option(
         2,
         "Run",
-        "How many checkpoints are kept, the last; none: all of them.",
+        "How many of the last checkpoints are kept, as each takes disk space; none: all.",
         check=COUNT,
         free=True,
     )
@@ -272,7 +306,8 @@ class Config(Run, Normalization, Data):
                 )
         if self.nesterov and not self.sgd_momentum:
             raise ValueError(
-                "`nesterov` needs a momentum. Received: nesterov=True, sgd_momentum=0.0"
+                "`nesterov` needs a momentum above 0: give `sgd_momentum`, or no `nesterov`. "
+                "Received: nesterov=True, sgd_momentum=0.0"
             )
 
     @property

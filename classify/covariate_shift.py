@@ -77,7 +77,8 @@ def _estimators(config):
     if config.shift_rate is not None:
         if "clipped" not in estimators:
             raise UserError(
-                "--shift_rate is the clipped critic's, which --shift_estimators leaves out. "
+                "--shift_rate is for the estimator clipped alone: add that to --shift_estimators, "
+                "or leave --shift_rate out. "
                 f"Received: shift_rate={config.shift_rate}, "
                 f"shift_estimators={config.shift_estimators}"
             )
@@ -86,8 +87,9 @@ def _estimators(config):
     trains = any(estimator.trains for estimator in estimators.values())
     if config.shift_steps is not None and not trains:
         raise UserError(
-            "--shift_steps must come with --shift_estimators of critics, as clipped: the others "
-            f"train none. Received: shift_steps={config.shift_steps}, "
+            "--shift_steps is for the estimators that train a critic, clipped and penalized: add "
+            "one to --shift_estimators, or leave --shift_steps out. "
+            f"Received: shift_steps={config.shift_steps}, "
             f"shift_estimators={config.shift_estimators}"
         )
     return estimators
@@ -104,7 +106,8 @@ def make_estimators(names, **settings):
     for name in names.split(","):
         if name not in ESTIMATORS:
             raise UserError(
-                f"--shift_estimators are of {', '.join(ESTIMATORS)}, with commas. Received: {names}"
+                f"--shift_estimators must be of {', '.join(ESTIMATORS)}, with commas. "
+                f"Received: {names}"
             )
         known = {item.name for item in dataclasses.fields(ESTIMATORS[name])}
         given = {k: v for k, v in settings.items() if k in known and v is not None}
@@ -123,7 +126,10 @@ def _layers(config, model):
         return names
     sites = [site.name for site in normalization_sites(model)]
     if not sites:
-        raise UserError("The network has no normalization: name --shift_layers.")
+        raise UserError(
+            "The network has no normalization whose output could be measured: name the layers to "
+            "measure as --shift_layers."
+        )
     places = [round(number * len(sites) / OF_LAYERS) for number in LAYERS]
     return list(dict.fromkeys(sites[max(place, 1) - 1] for place in places))
 

@@ -58,8 +58,8 @@ def define_flags():
         "resized_crop",
         bool,
         "Data",
-        "Whether images are resized and cropped to --image_size as they are read, as ImageNet's "
-        "are.",
+        "Whether images are read as ImageNet's are: resized, and the middle cut out at "
+        "--image_size.",
         default="as the run has it, else false",
     )
     flags.define_flag(
@@ -82,7 +82,8 @@ def main():
         )
     if given.saved_model is not None and given.which is not None:
         raise UserError(
-            f"--which is of a run: it needs --run_dir. Received: which={given.which}, "
+            f"--which chooses among the networks of a run, and needs --run_dir. "
+            f"Received: which={given.which}, "
             f"saved_model={given.saved_model}"
         )
     if given.out is not None:

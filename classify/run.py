@@ -81,7 +81,10 @@ class Run(run.Run):
         run_config(run_dir)
         taken, left = take_weights(self.parts.trainer.model, best_network(run_dir)[0])
         if not taken:
-            raise UserError(f"No layer fits the network of the run. Received: init_from={run_dir}")
+            raise UserError(
+                "No layer of this network has the name and shape of one of the run that it is to "
+                f"start from. Received: init_from={run_dir}"
+            )
         others = f"; new are {', '.join(left)}" if left else ""
         print(f"Starts with the best network of {run_dir}: {len(taken)} layers{others}.")
 

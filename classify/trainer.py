@@ -30,7 +30,7 @@ class Trainer:
         replicas = strategy.num_replicas_in_sync
         if config.batch_size % replicas:
             raise ValueError(
-                f"`batch_size` must be a multiple of the {replicas} replicas. "
+                f"`batch_size` must be a multiple of {replicas}, the devices that share a batch. "
                 f"Received: batch_size={config.batch_size}"
             )
         with strategy.scope():

@@ -117,7 +117,10 @@ def measure(side, config, image_size, asked):
     (opened,) = _open_sides(side, config, image_size, asked)
     if isinstance(opened, Statistics):
         ((flag, spec),) = side.items()
-        raise UserError(f"--{flag} is a file of statistics already. Received: {flag}={spec}")
+        raise UserError(
+            f"--save_statistics computes statistics of images, and --{flag} is a file of "
+            f"statistics already. Received: {flag}={spec}"
+        )
     features = parts.feature_network(config)
     statistics = source_statistics(opened, config.eval_samples, features, 0)
     _save(statistics, asked.save)

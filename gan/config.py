@@ -33,15 +33,15 @@ class Config(Run, Normalization, Data):
     stream: bool = option(
         False,
         "Data",
-        "Whether images are read and decoded one by one, for more than fit in memory; the results "
-        "are the same where all have --image_size, which it needs. For folders and prepared "
-        "datasets.",
+        "Whether images are read from the disk as they are needed, when there are more than fit in "
+        "memory. The results are the same if all images already have --image_size, which must be "
+        "given. For folders, zips and prepared datasets.",
     )
     test_split: str | None = option(
         None,
         "Data",
-        "Split of the dataset that samples are measured against; none: test, else validation, "
-        "else, where there is neither, the training images.",
+        "Split of the dataset, as test, that samples are compared with; none: test, or validation "
+        "if there is no test, or the training images if there is neither.",
     )
     image_size: int = again(
         Data,
@@ -53,13 +53,14 @@ class Config(Run, Normalization, Data):
     arch: str = option(
         "dcgan",
         "Networks",
-        "Architecture of the two networks.",
+        "Architecture of the generator and of the discriminator.",
         choices=Table("gan.networks", "ARCHITECTURES"),
     )
     variant: str = option(
         "paper",
         "Networks",
-        "The network as the paper prints it, or as its authors released it.",
+        "Whether the networks are as the paper prints them (paper), or as its authors' code builds "
+        "them (released).",
         choices=Table("gan.networks.arguments", "VARIANTS"),
     )
     generator_filters: int = option(
@@ -77,145 +78,165 @@ class Config(Run, Normalization, Data):
     conditional: str = option(
         "none",
         "Networks",
-        "How the networks know of the images' classes: none, not at all; projection, in the "
-        "discriminator's last layer; acgan, by a classifier beside it.",
+        "How the networks use the images' classes: none, not at all; projection, the discriminator "
+        "compares an image with its class in the last layer; acgan, a second output of the "
+        "discriminator tells the class.",
         choices=Table("gan.networks.heads", "HEADS"),
     )
     discriminator_norm: str = option(
         "none",
         "Networks",
-        "As --norm, which is the generator's, of the discriminator; scale and shift follow.",
+        "Normalization of the discriminator, a name as for --norm (which is the generator's); a "
+        "scale and a shift follow it.",
         choices=norms,
     )
     discriminator_spectral: bool = option(
         True,
         "Networks",
-        "Whether the discriminator's kernels are divided by their largest singular value.",
+        "Whether each kernel of the discriminator is divided by its largest singular value "
+        "(spectral normalization), so that it cannot become too steep.",
     )
     generator_spectral: bool = option(
         False,
         "Networks",
-        "Whether the generator's kernels are, too, but for those of deconvolutions.",
+        "Whether spectral normalization is used in the generator too, but for its deconvolutions.",
     )
 
     norm: str = again(Normalization, "norm", "itn")
     coloring_rank: int = option(
         4,
         "Normalization",
-        "Matrices that the classes share, each mixing its own of them, for "
-        "--recovery=factorized_coloring.",
+        "For --recovery=factorized_coloring: how many matrices there are, of which each class "
+        "learns a mixture of its own. More let the classes differ more, and cost more.",
         check=CHANNELS,
     )
 
     loss: str = option(
         "hinge",
         "Training",
-        "What generator and discriminator are trained by, against each other.",
+        "What the two networks are trained by: hinge; non_saturating, the original GAN's; "
+        "least_squares, of distances to 0 and 1; wasserstein, the difference between the "
+        "discriminator's means.",
         choices=Table("gan.losses", "LOSSES"),
     )
     gradient_penalty: str = option(
         "none",
         "Training",
-        "Where the discriminator's gradient is held to length 1: none, nowhere; wgan_gp, between "
-        "real and generated images; dragan, around real ones.",
+        "Term in the discriminator's loss that holds its gradient at length 1: none; wgan_gp, at "
+        "points between real and generated images; dragan, at points around real images.",
         choices=Table("gan.penalties", "PENALTIES"),
     )
     gradient_penalty_weight: float = option(
         10.0,
         "Training",
-        "What the penalty of --gradient_penalty is multiplied by in the loss.",
+        "How much the --gradient_penalty counts: it is multiplied by this before it is added to "
+        "the discriminator's loss. 10 is usual.",
         check=NOT_NEGATIVE,
     )
-    steps: int = again(Run, "steps", 100_000, "Updates of the generator.")
+    steps: int = again(Run, "steps", 100_000, "How many updates the generator gets.")
     batch_size: int = again(Run, "batch_size", 64)
     n_dis: int = option(
-        1, "Training", "Updates of the discriminator before each of the generator.", check=TIMES
+        1,
+        "Training",
+        "How many updates the discriminator gets before each one of the generator; 1 to 5 is "
+        "usual.",
+        check=TIMES,
     )
     generator_batch_multiple: int = option(
         1,
         "Training",
-        "Images in an update of the generator, as a multiple of --batch_size.",
+        "How many times --batch_size images are generated for an update of the generator; 1 or 2 "
+        "is usual.",
         check=TIMES,
     )
     learning_rate: float = again(
         Run,
         "learning_rate",
         2e-4,
-        "Learning rate of both networks' Adam, at the start; it falls linearly to 0.",
+        "Learning rate of Adam, for both networks, at the start; it falls linearly to 0.",
     )
     beta1: float = option(
         0.0,
         "Training",
-        "Adam's weight of the old average of gradients (its momentum).",
+        "Adam's beta1, for both networks: how much of the old average of gradients is kept at each "
+        "step (its momentum). 0 or 0.5 is usual for GANs.",
         check=SHARE_BELOW_1,
     )
     beta2: float = option(
         0.9,
         "Training",
-        "Adam's weight of the old average of squared gradients.",
+        "Adam's beta2, for both networks: how much of the old average of squared gradients is kept "
+        "at each step. 0.9 or 0.999 is usual.",
         check=SHARE_BELOW_1,
     )
     ema_decay: float = option(
         0.0,
         "Training",
-        "Weight of the old value in a moving average of the generator's weights, which samples "
-        "are then taken with; 0: they are taken with the weights themselves.",
+        "Takes samples with a moving average of the generator's weights, of which this much of the "
+        "old value is kept at each step, as 0.999; 0: with the weights themselves.",
         check=SHARE_BELOW_1,
     )
     seed: int = again(
-        Run, "seed", 0, "Number that initial weights, data order and latents follow from."
+        Run,
+        "seed",
+        0,
+        "Number that all chance follows from: initial weights, order of the data, latents. "
+        "Another seed is another try of the same.",
     )
 
     features: str = option(
         INCEPTION,
         "Evaluation",
-        "Network whose features of images the Fréchet distance compares: digits, small and "
-        "here; tfgan_inception, whose distance is the FID; or a SavedModel's directory or .keras "
-        "file, from images to features (n, d), see docs/features.md. A SavedModel can write files: "
-        "see SECURITY.md.",
+        "Network whose features of images are compared, for the Fréchet distance and other "
+        "metrics: digits, a small one that comes with the program; tfgan_inception, with which the "
+        "distance is the FID; or your own, a SavedModel's directory or a .keras file, from images "
+        "to features (n, d), see docs/features.md. A SavedModel can write files: see SECURITY.md.",
         free=True,  # A run knows the network by its fingerprint.
     )
     feature_size: int | None = option(
         None,
         "Evaluation",
-        "Height and width in pixels that images are resized to for a feature network of one's own, "
-        "bilinearly and antialiased; none: as the network tells, or not at all.",
+        "For a feature network of your own: height and width in pixels that images are resized to "
+        "for it, bilinearly and antialiased; none: what the network says, and where it says "
+        "nothing they are not resized.",
         check=PIXELS,
     )
     feature_range: str | None = option(
         None,
         "Evaluation",
-        "Range of the images that it takes; none: as it tells, 0:255 where it has an output named "
-        "`features`.",
+        "For a feature network of your own: what range of pixel values it takes; none: what the "
+        "network says, which is 0:255 where it has an output named `features`.",
         choices=Table("gan.metrics.network_inputs", "RANGES"),
     )
     feature_layout: str | None = option(
         None,
         "Evaluation",
-        "Where the channels of the images are that it takes; none: as it tells.",
+        "For a feature network of your own: whether an image's channels are its last or its first "
+        "axis; none: what the network says, else the last.",
         choices=Table("gan.metrics.network_inputs", "LAYOUTS"),
     )
     eval_samples: int = option(
         10_000,
         "Evaluation",
-        "Samples in an evaluation, and images of the test split, a random subset, as far as it has "
-        "them.",
+        "How many samples are generated for an evaluation, and how many images of the test split, "
+        "a random subset, they are compared with, if it has so many. 10,000 is usual; of fewer the "
+        "distance is greater.",
         check=_SAMPLES,
     )
     score_samples: int | None = option(
         None,
         "Evaluation",
-        "Samples that the Inception Score is of, of which published ones have 50,000; none: "
-        "as --eval_samples.",
+        "How many samples the Inception Score is computed of; published scores are of 50,000. "
+        "none: as many as --eval_samples.",
         check=COUNT,
     )
     sample_labels: str | None = option(
         None,
         "Evaluation",
-        "Classes of the samples of a conditional generator that are measured; data: as often as in "
-        "the training images; none: all as often.",
+        "For a conditional generator: of which classes the measured samples are; data, in the "
+        "shares of the training images; none, each class as often.",
         choices=("data",),
     )
     eval_every: int = again(
-        Run, "eval_every", 10_000, "Steps from one evaluation and sample grid to the next."
+        Run, "eval_every", 10_000, "Steps between two evaluations, each with a grid of samples."
     )

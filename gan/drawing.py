@@ -102,7 +102,10 @@ def _classes(generator, path, opening, asked):
         return None
     known = number_of_classes(path, opening)
     if asked is not None and max(asked) >= known:
-        raise UserError(f"--classes must be below {known}. Received: classes={max(asked)}")
+        raise UserError(
+            f"--classes must be below {known}, the number of the generator's classes. "
+            f"Received: classes={max(asked)}"
+        )
     return tuple(range(known)) if asked is None else asked
 
 
@@ -112,9 +115,12 @@ def _training(config, opening, asked):
         side = open_side("--training", asked.training, opening)
         if isinstance(side, sources.Source) and side.count is not None:
             return side
-        raise UserError(f"--training must be images. Received: training={asked.training}")
+        raise UserError(
+            "--training must be images, of which the nearest are shown. "
+            f"Received: training={asked.training}"
+        )
     if config is None:
-        raise UserError("--what=nearest needs --training, the images to look in, or --run_dir.")
+        raise UserError("--what=nearest needs the images to search: give --training, or --run_dir.")
     training, _ = parts.splits(config)
     return sources.from_split(in_memory(training, config.image_size))
 

@@ -48,7 +48,10 @@ FIELDS += ("score_samples", "sample_labels")
 def define_flags():
     """The flags of this program."""
     flags.define_flag(
-        "run_dir", str, "Images", "Directory of a run of gan.train that is complete, to measure."
+        "run_dir",
+        str,
+        "Images",
+        "Directory of a complete run of gan.train, whose samples to measure.",
     )
     flags.define_flag(
         "generated", str, "Images", f"Images, or what makes them, to measure: see above. {CARE}"
@@ -60,15 +63,15 @@ def define_flags():
         "num_classes",
         int,
         "Images",
-        "Number of classes of a generator that takes labels, where no run tells of it.",
+        "How many classes a generator has that takes labels, if no run tells.",
         check=between(1, 1_000_000),
     )
     flags.define_flag(
         "npz",
         str,
         "Images",
-        "What to take from an .npz file that has images and statistics, which may be of others: "
-        "statistics are what published FIDs are of.",
+        "Which to use of an .npz file that has images and statistics: these may be of other "
+        "images, as published statistics, which published FIDs are computed with, are.",
         ["statistics", "images"],
         default="statistics",
     )
@@ -76,8 +79,9 @@ def define_flags():
         "trust_config",
         bool,
         "Images",
-        "Whether the feature network that the run's config.json names is used where it is outside "
-        "the run, too: a SavedModel can write files, see SECURITY.md.",
+        "Whether to use the feature network that the run's config.json names even if it lies "
+        "outside the run. A SavedModel can write files: see SECURITY.md before you trust somebody "
+        "else's.",
         default="false",
     )
     flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_dcgan")
@@ -94,8 +98,9 @@ def define_flags():
         "feature_rows",
         int,
         "Evaluation",
-        "Images of each side, at random, that metrics of single images are of (kernel_distance, "
-        "precision_recall, density_coverage). Their features are kept in memory, 4 bytes each.",
+        "How many images of each side, chosen at random, are used for kernel_distance, "
+        "precision_recall and density_coverage, which compare images one with another. Their "
+        "features are kept in memory, 4 bytes a number.",
         check=between(0, 1_000_000),
         default=str(ROWS),
     )
@@ -103,8 +108,8 @@ def define_flags():
         "save_statistics",
         str,
         "Evaluation",
-        "Also write the statistics of the reference, or of the only side that is given, to this "
-        ".npz file, which may be a side itself.",
+        "File .npz to write the statistics of --reference to, or of the only side that is given; "
+        "later it can be a side itself.",
     )
     flags.define_flag(
         "out",

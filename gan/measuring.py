@@ -88,7 +88,10 @@ def _finite(sample):
     def checked(count):
         for batch in sample(count):
             if not np.isfinite(batch).all():
-                raise Diverged("The generator's samples are not finite: there is no distance.")
+                raise Diverged(
+                    "The generator's samples have values that are not finite, so that there is no "
+                    "distance to measure. A smaller learning rate may help."
+                )
             yield batch
 
     return checked

@@ -94,6 +94,9 @@ def _images(config, split):
     if not config.stream:
         return load_images(config.dataset, split, config.data_dir, config.image_size)
     if config.image_size is None:
-        raise UserError("--stream needs --image_size. Received: image_size=None")
+        raise UserError(
+            "--stream needs --image_size, to which images are resized as they are read. "
+            "Received: image_size=None"
+        )
     progress = Progress(f"files of {config.dataset} {split}")
     return stream_images(config.dataset, split, config.data_dir, progress)

@@ -34,29 +34,38 @@ DEFAULT = ("grid",)
 
 # Of flags that are numbers: what they are, their rule and their default.
 NUMBERS = {
-    "count": ("Samples of images and grid.", between(1, 10_000_000), 64),
-    "rows": ("Rows of the other pictures.", between(1, 1_000), 8),
-    "columns": ("Images in such a row.", between(2, 1_000), 8),
+    "count": ("How many samples to draw, for images and grid.", between(1, 10_000_000), 64),
+    "rows": ("How many rows interpolations and nearest have.", between(1, 1_000), 8),
+    "columns": (
+        "How many images are in such a row, a sample of nearest with them.",
+        between(2, 1_000),
+        8,
+    ),
 }
 
 
 def define_flags():
     """The flags of this program."""
-    flags.define_flag("run_dir", str, "Samples", "Directory of a run that is complete.")
+    flags.define_flag(
+        "run_dir",
+        str,
+        "Samples",
+        "Directory of a complete run of gan.train, whose generator to draw with.",
+    )
     flags.define_flag(
         "generator",
         str,
         "Samples",
-        "In its place, a SavedModel serving_default(latent[, labels]) -> images in [-1, 1]. "
-        "It can write files: see SECURITY.md.",
+        "In place of a run: directory of a SavedModel, serving_default(latent[, labels]) -> images "
+        "in [-1, 1]. It can write files: see SECURITY.md.",
     )
-    flags.define_flag("out", str, "Samples", "Folder of the pictures. Required.")
+    flags.define_flag("out", str, "Samples", "Folder to write the pictures to. Required.")
     known = ", ".join(names_in("gan.drawing", "PICTURES"))
     flags.define_flag(
         "what",
         str,
         "Samples",
-        "What to draw, with commas, see above.",
+        "Which pictures to draw, see above, with commas.",
         check=Check(f"of {known}, with commas", _are_pictures),
         default=",".join(DEFAULT),
     )
@@ -66,7 +75,8 @@ def define_flags():
         "classes",
         str,
         "Samples",
-        "Classes of a conditional generator, numbers with commas.",
+        "For a conditional generator: the classes to draw, by their numbers from 0 on, with "
+        "commas.",
         check=Check("numbers from 0 on, with commas", _are_numbers),
         default="all in turn",
     )
@@ -74,22 +84,23 @@ def define_flags():
         "num_classes",
         int,
         "Samples",
-        "Number of classes of a generator that no run tells of.",
+        "How many classes the --generator has, if it takes labels.",
         check=between(1, 1_000_000),
     )
     flags.define_flag(
         "training",
         str,
         "Samples",
-        "Images for nearest, as a side of gan.evaluate.",
+        "For nearest: the images to search, in any form that a side of gan.evaluate has.",
         default="those that the run trained on",
     )
     flags.define_flag(
         "trust_config",
         bool,
         "Samples",
-        "Whether the feature network that the run's config.json names is used where it is outside "
-        "the run, too: a SavedModel can write files, see SECURITY.md.",
+        "Whether to use the feature network that the run's config.json names even if it lies "
+        "outside the run. A SavedModel can write files: see SECURITY.md before you trust somebody "
+        "else's.",
         default="false",
     )
     flags.define_flags(Config, only=FIELDS, defaults="as the run has it, else as cifar10_dcgan")

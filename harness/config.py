@@ -171,24 +171,25 @@ class Data(Configuration):
     dataset: str = option(
         "cifar10",
         "Data",
-        "Which images: digits, 1,797 small ones that come with the program; folder, your own as "
-        "DATA_DIR/SPLIT/CLASS/*.jpg, of which splits and classes may be missing, or a zip of that; "
-        "array, your own in a .npy or .npz file, uint8, or floats as array/0:1, array/-1:1 or "
-        "array/0:255; or the name of a dataset that is in --data_dir, as cifar10, mnist.",
+        "Which images to use: digits, 1,797 small ones that come with the program; folder, your "
+        "own image files as DATA_DIR/SPLIT/CLASS/*.jpg (splits and classes may be missing), or a "
+        "zip of such a folder; array, your own in a .npy or .npz file, of uint8, or of floats, "
+        "whose range is then named: array/0:1, array/-1:1 or array/0:255; else the name of a "
+        "dataset that is in --data_dir, as cifar10 or mnist.",
     )
     data_dir: str | None = option(
         None,
         "Data",
-        "Folder with the images' files: as tensorflow-datasets has prepared them, the official "
-        "files of CIFAR, MNIST, SVHN or STL-10, or the folders of splits; the file of array. "
-        "digits need none.",
+        "Where the images are. For the name of a dataset: the folder that tensorflow-datasets has "
+        "prepared, or that has the official files of CIFAR, MNIST, SVHN or STL-10; for folder, "
+        "that folder or zip; for array, that file. digits need none.",
         free=True,
     )
     image_size: int | None = option(
         None,
         "Data",
-        "Height and width, in pixels, that images are resized to; none: as they are stored, and "
-        "32 of digits.",
+        "Height and width, in pixels, that images are resized to, as 32; none: they keep the size "
+        "that they are stored in, but digits become 32.",
         check=PIXELS,
     )
 
@@ -203,55 +204,64 @@ class Normalization(Configuration):
     norm: str = option(
         "itn",
         "Normalization",
-        "How the network normalises its activations: none; bn, batch normalization; gn, group "
-        "normalization; ln, layer normalization; unitization; or whitened in batches by one of "
-        "pca, zca, cd (Cholesky), itn (Newton's iteration).",
+        "What normalises the network's activations: none; bn, batch normalization; gn, group "
+        "normalization; ln, layer normalization; unitization, bn and then a division of each "
+        "sample by its norm; pca, zca, cd (Cholesky) or itn (Newton's iteration), which whiten: "
+        "they make channels uncorrelated over the batch as well; gw, which whitens within each "
+        "sample.",
         choices=norm_names.norms,
     )
     recovery: str = option(
         "scale_shift",
         "Normalization",
-        "What is learned after each normalization: nothing, a scale and a shift of each channel, "
-        "or a matrix of them (coloring); with classes, one for each class.",
+        "What is learned after each normalization, to give back what it took: none; scale_shift, a "
+        "scale and a shift of each channel, as is usual; coloring, a matrix over the channels and "
+        "a shift; factorized_coloring, the same of a few matrices that the classes mix. With "
+        "--conditional each class has its own.",
         choices=norm_names.recoveries,
     )
     group_size: int | None = option(
         None,
         "Normalization",
-        "Channels that are whitened together, or of which gn and gw take their statistics; none: "
-        "all of a layer, as in the papers; of gw 32 groups.",
+        "How many channels are whitened together, as 16 or 64: more are whiter, cost more and need "
+        "larger batches. For gn and gw: how many channels share their statistics. none: all "
+        "channels of a layer, as in the papers; for gw 32 groups.",
         check=CHANNELS,
     )
     iterations: int = option(
         5,
         "Normalization",
-        "Steps of Newton's iteration, for --norm=itn and gw: more whiten more, and cost more.",
+        "For --norm=itn and gw: steps of Newton's iteration. More come closer to full whitening "
+        "and cost more; 5 is usual.",
         check=ITERATIONS,
     )
     estimate: str = option(
         "covariance",
         "Normalization",
-        "Of what a whitening keeps a moving average, to whiten with after training: of the "
-        "covariance, or of the whitening matrix itself.",
+        "What whitening keeps a moving average of, to whiten with after training: covariance, the "
+        "batches' covariances; matrix, their whitening matrices. docs/estimation.md compares them.",
         choices=norm_names.estimates,
     )
     epsilon: float = option(
         1e-3,
         "Normalization",
-        "Small number that is added to variances and covariances, so that none is 0.",
+        "Small number added to variances, and to the diagonal of covariances, so that none is 0; "
+        "1e-5 to 1e-3 is usual.",
         check=NOT_NEGATIVE,
     )
     norm_momentum: float = option(
         0.99,
         "Normalization",
-        "Weight of the old value in the moving averages of means, variances and covariances.",
+        "How much of the old value the moving averages of means, variances and covariances keep at "
+        "each step, from 0 to 1: 0.99 averages over some 100 steps, 0.9 over some 10. PyTorch's "
+        "momentum is 1 minus this.",
         check=SHARE,
     )
     device: str | None = option(
         None,
         "Normalization",
-        "Where pca and zca compute eigenvectors; none: on the CPU if there is a GPU, which is "
-        "slow at it.",
+        "Where pca and zca compute eigenvectors, cpu or gpu; none: on the CPU, even where there is "
+        "a GPU, which is slow at many small matrices.",
         choices=("cpu", "gpu"),
     )
     alpha_constraint: str | None = option(
@@ -264,7 +274,8 @@ class Normalization(Configuration):
     synchronized: bool = option(
         False,
         "Normalization",
-        "Whether a batch's means and covariances are of all devices' images together.",
+        "Whether, with several devices, means and covariances are of the images of all devices "
+        "together, and not of each device's own. With one device it is the same.",
     )
 
 
@@ -272,9 +283,9 @@ class Normalization(Configuration):
 class Run(Configuration):
     """How long it trains, where, and what it does beside."""
 
-    steps: int | None = option(None, "Training", "Updates of the network.", check=COUNT)
+    steps: int | None = option(None, "Training", "How many updates the network gets.", check=COUNT)
     batch_size: int = option(
-        128, "Training", "Images in a batch, over all devices together.", check=BATCH
+        128, "Training", "How many images are in a batch, over all devices together.", check=BATCH
     )
     learning_rate: float = option(
         0.05, "Training", "The optimizer's learning rate, at the start.", check=POSITIVE
@@ -282,31 +293,38 @@ class Run(Configuration):
     seed: int = option(
         0,
         "Training",
-        "Number that initial weights, data order and other random numbers follow from.",
+        "Number that all chance follows from: initial weights, order of the data and the rest. "
+        "Another seed is another try of the same.",
         check=SEED,
     )
     init_from: str | None = option(
         None,
         "Training",
-        "Directory of a run whose weights to start with, if its networks fit; none: random ones.",
+        "Directory of another run whose weights to start with, if they fit; none: random weights.",
     )
     strategy: str = option(
         "default",
         "Run",
         "Where it computes: default, on one device; mirrored, on all GPUs of this machine; "
-        "multi_worker, on the machines that the environment variable TF_CONFIG names.",
+        "multi_worker, on the machines that the environment variable TF_CONFIG names, see "
+        "docs/several_machines.md.",
         choices=Table("harness.run.strategies", "STRATEGIES"),
     )
     log_every: int = option(
-        100, "Run", "Steps from one line of losses to the next.", check=COUNT, free=True
+        100,
+        "Run",
+        "Steps between two lines of losses, on the screen and in metrics.jsonl.",
+        check=COUNT,
+        free=True,
     )
     eval_every: int | None = option(
-        None, "Run", "Steps from one evaluation to the next.", check=COUNT, free=True
+        None, "Run", "Steps between two evaluations.", check=COUNT, free=True
     )
     checkpoint_every: int = option(
         1_000,
         "Run",
-        "Steps from one checkpoint, which an interrupted run goes on from, to the next.",
+        "Steps between two checkpoints. An interrupted run goes on from its last one; steps since "
+        "are lost only if it is killed.",
         check=COUNT,
         free=True,
         common=True,  # All take part in writing one.
@@ -314,12 +332,14 @@ class Run(Configuration):
     worker_timeout: float = option(
         300.0,
         "Run",
-        "Seconds that workers wait for one that has not started, or does not answer.",
+        "For --strategy=multi_worker: seconds to wait for a worker that has not started, or does "
+        "not answer, before the others give up.",
         check=between(1, 1_000_000),
         free=True,
     )
     deterministic: bool = option(
         False,
         "Run",
-        "Whether only operations are allowed that give the same bits each time; slower.",
+        "Whether only operations may be used that give the same bits each time, so that a run can "
+        "be repeated exactly; slower.",
     )

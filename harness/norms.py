@@ -86,8 +86,8 @@ def _groups(config, channels, name, groups):
         size = channels // groups
     if count * size != channels:
         raise ValueError(
-            "Groups must divide a site's channels equally. Received: "
-            f"groups={groups}, group_size={config.group_size}, site={name!r}, channels={channels}"
+            "The channels of each normalization must divide into equal groups. Received: "
+            f"groups={groups}, group_size={config.group_size}, channels={channels} of {name!r}"
         )
     return count
 
@@ -189,12 +189,13 @@ def norm_factory(config, *, groups=None, num_classes=None, rank=10, spectral=Fal
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={count!r}")
     if num_classes is None and recovery == "factorized_coloring":
         raise ValueError(
-            "A factorized coloring must be of a conditional network: it shares matrices among "
-            f"classes. Received: recovery={recovery!r}, num_classes=None"
+            "recovery=factorized_coloring shares matrices among classes, and must be of a network "
+            f"that has them (--conditional). Received: recovery={recovery!r}, num_classes=None"
         )
     if groups is not None and norm not in GROUPED:
         raise ValueError(
-            "`groups` is for gn and gw; a batch whitening has a `group_size`. "
+            "`groups`, the number of groups, is for gn and gw; pca, zca, cd and itn take "
+            "`group_size`, channels in a group. "
             f"Received: norm={norm!r}, groups={groups}"
         )
     if groups is not None and config.group_size is not None:
@@ -223,8 +224,9 @@ def norm_factory(config, *, groups=None, num_classes=None, rank=10, spectral=Fal
         def apply(x, labels=None):
             if labels is not None and per_class is None:
                 raise ValueError(
-                    "A site with labels must have a recovery, for nothing else is of the class. "
-                    f"Received: recovery={recovery!r}, site={name!r}"
+                    "A conditional network must have a recovery, scale_shift or a coloring: it is "
+                    "what differs from class to class. "
+                    f"Received: recovery={recovery!r} after {name!r}"
                 )
             layer = make(config, affine and labels is None, x.shape[-1], name, **grouped_only)
             x = x if layer is None else layer(x)

@@ -29,7 +29,10 @@ EARLY = {
     (*PAIR, "--dataset=digits"): "dataset=digits",
     ("classify.evaluate",): "not both. Received: neither",
     (*SAVED, "--run_dir=F/run"): "not both. Received: both",
-    (*SAVED, "--which=best"): "--which is of a run: it needs --run_dir. Received: which=best",
+    (
+        *SAVED,
+        "--which=best",
+    ): "--which chooses among the networks of a run, and needs --run_dir. Received: which=best",
     ("gan.sample",): "Give --run_dir, a run that is complete, or --generator",
     ("gan.sample", "--run_dir=F/run", "--out=F/text.txt"): "--out must be a directory to write to",
     ("gan.train_features",): "--out is required",
@@ -80,12 +83,12 @@ LATE = {
     (*GAN, "--image_size=8192"): "`image_size` must be one of [28, 32, 48, 64, 96, 128, 256]",
     (*CLASSIFY, "--image_size=8192"): "must fit in memory. Received: 1437 images of 8192x8192x1",
     (*GAN, "--norm=gn", "--group_size=24"): "group_size=24, site='norm_1', channels=32",
-    (*GAN, "--recovery=factorized_coloring"): "must be of a conditional network",
+    (*GAN, "--recovery=factorized_coloring"): "must be of a network that has them",
     (
         *GAN,
         "--conditional=projection",
         "--recovery=none",
-    ): "A site with labels must have a recovery",
+    ): "A conditional network must have a recovery",
     (*CLASSIFY, "--shift_estimators=exact", "--shift_steps=9"): "--shift_steps must come with",
     (*CLASSIFY, "--shift_estimators=exact", "--shift_layers=x"): "Received: 'x'; there are image",
     (*CLASSIFY, "--norm=gn", "--group_size=none", "--groups=3"): "groups=3, group_size=None",
@@ -102,7 +105,11 @@ LATE = {
     (*STABILITY, "--settings=2e-4:Z"): "--settings must be of 1e-4:A",
     (*EXPERIMENT, "--name=vgg", "--norms=gn-3"): "--norms must be of bn, pca, zca, cd, itn",
     (*EXPERIMENT, "--name=micro_batch", "--seeds=9", "--seed=2147483647"): "seed=2147483648",
-    (*EXPERIMENT, "--name=disturbance", "--sweeps=layers"): "The sweep layers needs --run_dir",
+    (
+        *EXPERIMENT,
+        "--name=disturbance",
+        "--sweeps=layers",
+    ): "The sweep layers measures the network of a run",
     (*EXPERIMENT, "--name=disturbance", "--samples=1000000"): "Received: samples=1000000",
 }
 # These are also called as processes: some that are told early, and of each kind one that is not.

@@ -107,12 +107,13 @@ def replace_batch_normalization(
     """
     if not isinstance(model, keras.Model) or not copying.has_graph(model):
         raise ValueError(
-            "`model` must be a functional or Sequential model: the layers of another are out of "
-            f"reach. Received: model={model!r}"
+            "`model` must be a functional or Sequential model: in another, the code of its `call` "
+            f"decides which layers are used. Received: model={model!r}"
         )
     if samples is not None and not typing.cast(keras.Model, model).built:
         raise ValueError(
-            f"`samples` are for a model that is built: another has no function. Received: {model!r}"
+            "`samples` compare outputs, and a model that is not built has none: build it first. "
+            f"Received: {model!r}"
         )
     conversion = _Conversion(make_layer, select or (lambda name, config: True))
     new = conversion.copy(model)

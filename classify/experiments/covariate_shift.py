@@ -66,7 +66,7 @@ def jobs(request):
     grid = size["grid"]
     config = request.override(dataclasses.replace(Config(), **size["fields"]))
     if config.shift_estimators is None:
-        raise UserError("--shift_estimators are what is measured. Received: none")
+        raise UserError("--shift_estimators must name what is measured, as sliced. Received: none")
     config = dataclasses.replace(config, eval_every=config.shift_every)
     seeds = range(config.seed, config.seed + (request.seeds or 1))
     return [
@@ -120,10 +120,15 @@ EXPERIMENT = Experiment(
     name="covariate_shift",
     summary="how far layers' outputs go in an epoch, as the learning rate falls: figure 1",
     flags=(
-        Flag("datasets", f"Of {', '.join(DATASETS)}.", is_list=True),
+        Flag("datasets", f"Which datasets to train on, of {', '.join(DATASETS)}.", is_list=True),
         flags.NORMS,
-        Flag("schedules", f"Of {', '.join(SCHEDULES)}: how the learning rate falls.", is_list=True),
-        flags.seeds(1),
+        Flag(
+            "schedules",
+            f"How the learning rate goes, of {', '.join(SCHEDULES)}: it falls at three points, or "
+            "stays.",
+            is_list=True,
+        ),
+        flags.SEEDS,
         flags.RUN_DIR,
     ),
     fields=(

@@ -31,9 +31,14 @@ def jobs(request):
     """One for each sweep; first the layers of a model, if there is one, as it may be amiss."""
     names = chosen("sweeps", request.sweeps, SWEEPS)
     if request.run_dir is None and request.sweeps and LAYERS in names:
-        raise UserError("The sweep layers needs --run_dir, the directory of a run.")
+        raise UserError(
+            "The sweep layers measures the network of a run: give its directory as --run_dir."
+        )
     if request.run_dir is not None and LAYERS not in names:
-        raise UserError("--run_dir is for the sweep layers, which --sweeps leaves out.")
+        raise UserError(
+            "--run_dir is for the sweep layers alone: add layers to --sweeps, or leave --run_dir "
+            "out."
+        )
     jobs = [
         Job(name, disturbed_methods.sweep(name, request))
         for name in disturbed_methods.SWEEPS
@@ -84,7 +89,8 @@ EXPERIMENT = Experiment(
     flags=(
         Flag(
             "sweeps",
-            f"What is varied, of {', '.join(SWEEPS)}; layers needs --run_dir.",
+            f"What to vary, of {', '.join(SWEEPS)}: sizes, or Newton's iterations; layers measures "
+            "each normalization of the network of --run_dir.",
             is_list=True,
         ),
         flags.NORMS,
@@ -93,22 +99,22 @@ EXPERIMENT = Experiment(
     fields=(
         Flag(
             "normalizer",
-            "What the disturbance is divided by: the root of the number of a sample's elements, or "
-            "the number.",
+            "What the disturbance is divided by, to compare layers of different sizes: sqrt, the "
+            "root of the number of a sample's elements; dimension, their number.",
             str | None,
             choices=("sqrt", "dimension"),
             default="none, and sqrt for layers, which differ in size",
         ),
         Flag(
             "samples",
-            "Samples whose disturbance is measured.",
+            "How many samples' disturbance is measured and averaged.",
             int,
             check=ROUNDS,
             default="20, and 10 of the small scale",
         ),
         Flag(
             "batches",
-            "Mini-batches that each of them is put in.",
+            "How many random mini-batches each of these samples is put in.",
             int,
             check=ROUNDS,
             default="200, and 50 for layers; 40 and 20 of the small scale",

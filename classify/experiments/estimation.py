@@ -120,9 +120,21 @@ EXPERIMENT = Experiment(
     summary="MLPs by the covariance's estimate or the matrix's, by width and batch: figure I",
     flags=(
         flags.NORMS,
-        Flag("widths", "Units of a hidden layer.", is_list=True, check=numbers_of(int, CHANNELS)),
-        Flag("batch_sizes", "Images in a batch.", is_list=True, check=numbers_of(int, BATCH)),
-        Flag("rates", "Learning rates.", is_list=True, check=numbers_of(float, POSITIVE)),
+        Flag(
+            "widths",
+            "How many units each hidden layer has.",
+            is_list=True,
+            check=numbers_of(int, CHANNELS),
+        ),
+        Flag(
+            "batch_sizes",
+            "How many images are in a batch.",
+            is_list=True,
+            check=numbers_of(int, BATCH),
+        ),
+        Flag(
+            "rates", "Learning rates at the start.", is_list=True, check=numbers_of(float, POSITIVE)
+        ),
     ),
     fields=(
         "group_size",

@@ -11,12 +11,13 @@ ARCHS = Flag(
 )
 NORMS = Flag(
     "norms",
-    "Normalizations. Of vgg and time as bn,itn, and in groups of 64 channels as zca-64.",
+    "Which normalizations to compare, as bn,itn. vgg, time and gain also take groups of so many "
+    "channels, as zca-64.",
     is_list=True,
 )
 ESTIMATES = Flag(
     "estimates",
-    "Of what a whitening keeps a moving average, to whiten with after training, of "
+    "Which moving averages to whiten with after training, see --estimate of classify.train: of "
     f"{', '.join(estimates())}.",
     is_list=True,
 )
@@ -29,10 +30,12 @@ RATES = Flag(
 )
 RUN_DIR = Flag(
     "run_dir",
-    "Directory of a run of classify.train that is complete, to measure in place of training.",
+    "Directory of a complete run of classify.train, which is measured; nothing is trained then.",
 )
-
-
-def seeds(default):
-    """The number of seeds of an experiment, which is `default` unless it is given."""
-    return Flag("seeds", "Number of seeds, from --seed on.", int, check=TIMES, default=str(default))
+SEEDS = Flag(
+    "seeds",
+    "How many seeds each run is repeated with: --seed, and the numbers after it.",
+    int,
+    check=TIMES,
+    default="3, and 1 of covariate_shift",
+)

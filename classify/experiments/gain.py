@@ -160,16 +160,22 @@ EXPERIMENT = Experiment(
     summary="normalizations by learning rate, batch size and seed: what each gains",
     flags=(
         flags.NORMS,
-        Flag("task", "What is learnt.", choices=tuple(TASKS), default="cifar10"),
+        Flag(
+            "task",
+            "What to train: cifar10, a small ResNet on a part of CIFAR-10; mnist, a perceptron on "
+            "a part of MNIST.",
+            choices=tuple(TASKS),
+            default="cifar10",
+        ),
         flags.RATES,
         Flag(
             "batch_sizes",
-            "Images in a batch.",
+            "How many images are in a batch.",
             is_list=True,
             check=numbers_of(int, BATCH),
             default="the task's",
         ),
-        flags.seeds(SEEDS),
+        flags.SEEDS,
     ),
     fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),
     jobs=jobs,

@@ -48,14 +48,19 @@ def settings(request):
     """What the flags say; what they leave out is as the run has it."""
     for name in ("datasets", "norms", "schedules", "seeds"):
         if getattr(request, name) is not None:
-            raise UserError(f"--{name} is for runs to train: with --run_dir there is but one run.")
+            raise UserError(
+                f"--{name} chooses which runs to train, and --run_dir measures one that is "
+                "trained: leave one of them out."
+            )
     known = run_config(request.run_dir)
     folder = RunDirectory(request.run_dir)
     if not (folder / "model").exists():
         raise UserError(f"The run in {folder.path} is not complete: train it to its end first.")
     given = request.override(known)
     if given.shift_estimators is None:
-        raise UserError("The run says no --shift_estimators: give some.")
+        raise UserError(
+            "The run was trained without --shift_estimators: give those to measure it by."
+        )
     other = [
         f"--{item.name}"
         for item in Config.options()
@@ -63,7 +68,8 @@ def settings(request):
     ]
     if other:
         raise UserError(
-            f"With --run_dir the run is as it was trained, and {', '.join(other)} cannot change it."
+            "--run_dir measures a run as it was trained, so that no other flag can change it: "
+            f"leave {', '.join(other)} out."
         )
     content = b"".join((folder / name).read_bytes() for name in ("config.json", "metrics.jsonl"))
     return MeasuredCheckpoints(

@@ -213,11 +213,12 @@ EXPERIMENT = Experiment(
         flags.NORMS,
         Flag(
             "repeated",
-            "Those of the normalizations that are run with each seed, not the first alone.",
+            "Which of the normalizations are run with each seed; the others are run with the first "
+            "alone.",
             is_list=True,
         ),
         flags.RATES,
-        flags.seeds(SEEDS),
+        flags.SEEDS,
     ),
     fields=("batch_size", "width", *trained.FIELDS),
     jobs=jobs,

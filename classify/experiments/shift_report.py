@@ -51,7 +51,10 @@ def read(outcome, product):
         return None
     course = json.loads((outcome.directory / product).read_text())
     if not course["rows"]:
-        raise UserError(f"The run {outcome.run.name} was shorter than a period of measuring.")
+        raise UserError(
+            f"The run {outcome.job.name} ended before anything was measured: train it longer, or "
+            "with a smaller --shift_every."
+        )
     return course
 
 

@@ -162,7 +162,7 @@ EXPERIMENT = Experiment(
         flags.NORMS,
         Flag(
             "rounds",
-            "How often each call is timed, in turns with the others.",
+            "How often each network's training step is timed, all in turns; medians are told.",
             int,
             check=ROUNDS,
             default=f"{PAPER_ROUNDS}, and {SMALL_ROUNDS} of the small scale",

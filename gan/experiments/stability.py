@@ -237,7 +237,7 @@ EXPERIMENT = Experiment(
         flags.RECOVERIES_ASKED,
         Flag(
             "estimates",
-            "Of what a whitening keeps a moving average, to whiten with after training, of "
+            "Which moving averages to whiten with after training, see --estimate of gan.train: of "
             f"{', '.join(estimates())}.",
             is_list=True,
         ),

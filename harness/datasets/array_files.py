@@ -42,7 +42,7 @@ class ArrayFile:
         """Gives the dataset if this is its name, else None."""
         if name != _NAME and name not in _RANGES:
             if name.startswith(f"{_NAME}/"):
-                raise UserError(f"Arrays are {_names()}. Received: dataset={name}")
+                raise UserError(f"A dataset of arrays must be {_names()}. Received: dataset={name}")
             return None
         if data_dir is None or not data_dir.is_file():
             raise UserError(
@@ -85,9 +85,9 @@ class ArrayFile:
         floats = images.dtype.kind == "f"
         if floats != (self.name in _RANGES) or images.dtype.kind not in "fui":
             raise UserError(
-                f"Whole numbers from 0 to 255 are --dataset={_NAME}, floats "
-                f"{_names(list(_RANGES))}. Received: dataset={self.name}, and {images.dtype} in "
-                f"{self.path}"
+                f"Arrays of whole numbers from 0 to 255 are read by --dataset={_NAME}, arrays of "
+                f"floats by {_names(list(_RANGES))}, which says their range. Received: "
+                f"dataset={self.name}, and {images.dtype} in {self.path}"
             )
         low, high = _RANGES.get(self.name, (0, 255))
         least, most = images.min(), images.max()

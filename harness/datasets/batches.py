@@ -65,7 +65,7 @@ def deal(share, batch_size, first_step=0):
         replicas = context.num_replicas_in_sync
         if batch_size % replicas:
             raise UserError(
-                f"--batch_size must be a multiple of the number of replicas, {replicas}. "
+                f"--batch_size must be a multiple of {replicas}, the devices that share a batch. "
                 f"Received: batch_size={batch_size}"
             )
         local = replicas // context.num_input_pipelines

@@ -51,13 +51,14 @@ def define(experiments, config_class, choices=None):
         "scale",
         str,
         _GROUP,
-        "The paper's size, or a small one that two cores can do.",
+        "How large the runs are: paper, as the paper has them; small, reduced to what two cores "
+        "can do.",
         SCALES,
         default=SCALES[0],
     )
     for flag in _own_flags(experiments):
         check = _each(flag.check) if flag.is_list else flag.check
-        help = f"Comma-separated. {flag.help}" if flag.is_list else flag.help
+        help = f"{flag.help}{_lists(flag)}{_takers(flag, experiments)}"
         default = flag.default or ("the paper's" if flag.is_list else None)
         flags.define_flag(
             flag.name, flag.kind, _GROUP, help, flag.choices, check=check, default=default
@@ -66,7 +67,8 @@ def define(experiments, config_class, choices=None):
         "shard",
         str,
         _GROUP,
-        "i/n: do the i-th of n shares of the runs, from 1/n to n/n, as several machines do.",
+        "Which part of the runs to do, so that several machines share them: i/n is the i-th of n "
+        "parts, as 1/3, 2/3 and 3/3 on three machines.",
         check=Check("i/n, from 1/n to n/n, as 1/3", sweep.is_share),
         default="1/1, all",
     )
@@ -86,6 +88,19 @@ def _each(check):
         return all(items) and (check is None or all(map(check.passes, items)))
 
     return Check(rule, passes)
+
+
+def _lists(flag):
+    return " Several with commas." if flag.is_list else ""
+
+
+def _takers(flag, experiments):
+    """Which experiments take the flag, if not all do."""
+    takers = [experiment.name for experiment in experiments if flag.name in experiment.flag_names]
+    if len(takers) == len(experiments):
+        return ""
+    *first, last = takers
+    return f" For --name={', '.join(first)} or {last}." if first else f" For --name={last}."
 
 
 def _own_flags(experiments):

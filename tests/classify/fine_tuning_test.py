@@ -45,7 +45,7 @@ def test_a_run_starts_with_the_best_network_of_another(source, tmp_path, capsys)
 def test_a_network_that_fits_in_no_layer_is_refused(source, tmp_path):
     other = dataclasses.replace(CONFIG, init_from=str(source), width=24, depth=3, group_size=4)
     run = Run(dataclasses.replace(other, dataset="digits", image_size=20), tmp_path / "run")
-    with pytest.raises(UserError, match="No layer fits .*Received: init_from="):
+    with pytest.raises(UserError, match="No layer of this network has .*Received: init_from="):
         run.train()
     nowhere = dataclasses.replace(CONFIG, init_from=str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="There is no run in"):

@@ -80,7 +80,7 @@ TRAIN = {
 EVALUATE = {
     (): "Give --run_dir, the directory of a run, or --saved_model, not both",
     ("--run_dir=F/run", "--saved_model=F/ten"): "not both",
-    ("--saved_model=F/ten", "--which=best"): "--which is of a run",
+    ("--saved_model=F/ten", "--which=best"): "--which chooses among the networks of a run",
     ("--run_dir=F/nowhere",): "There is no run in",
     ("--run_dir=F/other",): "is not the directory of a run of classify.train",
     ("--run_dir=F/run",): "The run is not complete",

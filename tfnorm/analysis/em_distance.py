@@ -215,7 +215,10 @@ def layer_distances(
     samples = [test, training] if trains else [test]
     counts = [len(keras.tree.flatten(arrays)[0]) for arrays in samples]
     if min(counts) < 2:
-        raise ValueError(f"There must be at least 2 samples to halve. Received: {min(counts)}")
+        raise ValueError(
+            "There must be at least 2 samples, as the null compares one half of them with the "
+            f"other. Received: {min(counts)}"
+        )
 
     def outputs(model, arrays, count):
         share = memory * count // (2 * sum(counts))

@@ -31,8 +31,8 @@ def check_model(name: str, model: typing.Any) -> None:
     """Checks that the layers of a model are within reach; `name` is the argument's."""
     if not isinstance(model, keras.Sequential | keras.Function):
         raise ValueError(
-            f"`{name}` must be a functional or Sequential model: the layers of another are out of "
-            f"reach. Received: {name}={model!r}"
+            f"`{name}` must be a functional or Sequential model: in another, what its layers put "
+            f"out is known to its `call` alone. Received: {name}={model!r}"
         )
 
 

@@ -226,7 +226,10 @@ class BatchStatistics(ScaleAndShift):
         **kwargs: typing.Any,
     ) -> None:
         if check_boolean("renorm", renorm):
-            raise ValueError(f"There is no batch renormalization here. Received: renorm={renorm}")
+            raise ValueError(
+                "`renorm` must be False, as tfnorm has no batch renormalization. "
+                f"Received: renorm={renorm}"
+            )
         super().__init__(axis=axis, **kwargs)
         self.momentum = check_momentum(momentum)
         self.epsilon = check_epsilon(epsilon)

@@ -135,11 +135,14 @@ class Whitening(keras.layers.Layer):
             )
         if not np.isfinite(mean).all() or not np.allclose(covariance, covariance.T, 1e-6, 1e-12):
             raise ValueError(
-                "`mean` must be finite, and `covariance` finite and symmetric. Received: others"
+                "`mean` must be finite, and `covariance` finite and symmetric. Received: values "
+                "that are not"
             )
         layer = cls(**kwargs)
         if layer.axis != -1:
-            raise ValueError(f"`axis` must be -1 here. Received: axis={layer.axis}")
+            raise ValueError(
+                f"`axis` must be -1, of which the statistics are. Received: axis={layer.axis}"
+            )
         layer._data_shape = (mean.size,)
         layer._set(mean, covariance)
         return layer

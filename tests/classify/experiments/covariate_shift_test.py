@@ -125,13 +125,13 @@ def test_other_estimators(trained):
 
 def test_mistakes(trained, tmp_path):
     folder = trained.directory.path
-    with pytest.raises(UserError, match="as it was trained, and .* cannot change it") as refused:
+    with pytest.raises(UserError, match="as it was trained, .*: leave .* out") as refused:
         jobs(**options(folder, depth=3, epochs=1.0, seed=1))
     named = re.findall(r"--\w+", str(refused.value))
     assert sorted(named) == ["--depth", "--epochs", "--run_dir", "--seed"]
     with pytest.raises(UserError, match="Received: none"):
         jobs(overrides={"shift_estimators": None})
-    with pytest.raises(UserError, match="--norms is for runs to train"):
+    with pytest.raises(UserError, match="--norms chooses which runs to train"):
         jobs(**options(folder), norms=["bn"])
     with pytest.raises(UserError, match="There is no run in"):
         jobs(**options(tmp_path))

@@ -67,7 +67,7 @@ def test_the_flags_choose():
             "--norms must be of bn, itn, zca, cd, pca, with commas. Received: norms=bn,ln",
         ),
         ({"sweeps": ["layers"]}, "layers needs --run_dir"),
-        ({"sweeps": ["dimension"], "run_dir": "there"}, "--run_dir is for the sweep layers"),
+        ({"sweeps": ["dimension"], "run_dir": "there"}, "--run_dir is for the sweep layers alone"),
     ],
 )
 def test_what_there_is_not_is_refused(options, said):

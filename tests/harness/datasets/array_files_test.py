@@ -64,7 +64,7 @@ def test_what_is_refused_is_told(tmp_path, pixels):
         ("array", np.moveaxis(pixels, 3, 1), "Received: shape=(12, 3, 6, 5)"),
         ("array", pixels[:0], "Received: shape=(0, 6, 5, 3)"),
         ("array", np.array([{}] * 12), "cannot be read as a file of arrays of numbers"),
-        ("array/0:9", pixels, "Arrays are --dataset=array, --dataset=array/0:1,"),
+        ("array/0:9", pixels, "A dataset of arrays must be --dataset=array, --dataset=array/0:1,"),
     ):
         np.savez(file, images=values)
         assert said in _message(file, name)
