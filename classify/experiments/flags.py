@@ -6,7 +6,8 @@ from harness.norm_names import estimates
 
 ARCHS = Flag(
     "archs",
-    "Networks: of time vgg19, resnet18, resnet50, resnet110, of imagenet the second and the third.",
+    "Which networks: for time, of vgg19, resnet18, resnet50, resnet110; for imagenet, of resnet18, "
+    "resnet50.",
     is_list=True,
 )
 NORMS = Flag(

@@ -117,7 +117,9 @@ def test_the_picture_has_the_lines_of_fused_and_of_keras(monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
     rows = [row("fused", None, 1.0), row("bn", None, 2.5), row("cd", 2, 1.5), row("cd", 8, 1.75)]
     picture.draw_group_sizes("group_size.png", [*rows, *(r | {"shape": [2, 8]} for r in rows[2:])])
-    ((first, second),) = (figure.axes for figure in drawn)
+    png, svg = drawn
+    assert png is svg  # the same, as pixels and as vectors
+    first, second = png.axes
     lines = {line.get_label(): line for line in first.lines}
     assert list(lines["cd"].get_xdata()) == [2, 8] and list(lines["cd"].get_ydata()) == [1.5, 1.75]
     assert list(lines["fused kernel"].get_ydata()) == [1.0, 1.0]
@@ -125,7 +127,7 @@ def test_the_picture_has_the_lines_of_fused_and_of_keras(monkeypatch):
     assert lines["Keras' BatchNormalization"].get_linestyle() == ":"
     assert [line.get_label() for line in second.lines] == ["cd", "fused kernel"]
     picture.draw_group_sizes("group_size.png", rows[:2])
-    assert len(drawn) == 1
+    assert len(drawn) == 2
 
 
 @pytest.mark.parametrize(("load", "busy"), [(2.1, True), (2.0, False)])
@@ -155,3 +157,4 @@ def test_the_report_has_the_table_and_the_machine(call, tmp_path):
     assert "inference" not in itn
     assert report["pairs"] == []  # layers alone were asked for
     assert (tmp_path / "group_size.png").stat().st_size > 0
+    assert "channels in a group" in (tmp_path / "group_size.svg").read_text()

@@ -66,16 +66,17 @@ def define_flags() -> None:
     lists = {
         "layers": (layer_names(), f"Layers to time, of {', '.join(layer_names())}."),
         "pairs": (PAIRS, f"What is timed beside a counterpart, of {', '.join(PAIRS)}."),
-        "kinds": (DEFAULT_KINDS, f"Kinds of call, of {', '.join(KINDS)}."),
-        "shapes": (SHAPES, "Shapes of the input, the channels last, as 64x8x8x256."),
-        "group_sizes": (GROUP_SIZES, "Channels in a group; none: one group of all."),
+        "kinds": (DEFAULT_KINDS, f"What is timed, see above, of {', '.join(KINDS)}."),
+        "shapes": (SHAPES, "Shapes of the input, as 64x8x8x256: images, height, width, channels."),
+        "group_sizes": (GROUP_SIZES, "Channels that are whitened together; none: all of them."),
     }
     texts = {
-        "rounds": ("30", "How often each call is timed, in turns with the others."),
+        "rounds": ("30", "How often each call is timed, all in turns; the table has medians."),
         "out": (
             None,
-            "Directory to write benchmark.json to, and with forward_backward group_size.png, time "
-            "against group size (which needs matplotlib); left out, nothing is written.",
+            "Directory to write benchmark.json to, and with forward_backward group_size.png and "
+            "group_size.svg, time against group size (which needs matplotlib); left out, nothing "
+            "is written.",
         ),
     }
     for name, (default, help) in lists.items():

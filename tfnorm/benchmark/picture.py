@@ -1,16 +1,28 @@
-"""Draws the benchmark's figures; matplotlib is loaded only here."""
+"""Draws the benchmark's figures; matplotlib is loaded only here.
 
+`python -m tfnorm.benchmark.picture DIR` draws those of a DIR/benchmark.json again.
+"""
+
+import json
 import os
+import pathlib
+import sys
 import typing
 
 from tfnorm.benchmark.candidates import KERAS
 
+# As in all figures of the project, which harness.figures.style draws.
+_COLOURS = {"itn": "C0", "zca": "C1", "cd": "C2", "pca": "C3", "coloring": "C6"}
+# Text stays text in SVG, and the same figure is the same file.
+_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "tfnorm"}
+
 
 def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typing.Any]]) -> None:
-    """Draws, for each input shape and method, forward + backward over the group size, as PNG.
+    """Draws, for each input shape and method, forward + backward over the group size.
 
     Args:
-        path: the file; nothing is written where no row has a group size.
+        path: of a PNG, beside which the same is written as SVG; nothing is written where no row
+            has a group size.
         results: rows of `measuring.benchmark`, with `forward_backward`.
     """
     panels, keras_times = {}, {}
@@ -23,6 +35,7 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
             keras_times[shape] = time
     if not panels:
         return
+    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 
@@ -31,7 +44,8 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
         figure.subplots(len(panels), squeeze=False)[:, 0], panels.items(), strict=True
     ):
         for label, points in lines.items():
-            axes.plot(*zip(*points, strict=True), marker=".", label=label)
+            colour = _COLOURS.get(label)
+            axes.plot(*zip(*points, strict=True), marker=".", label=label, color=colour)
         axes.axhline(1.0, color="black", label="fused kernel")
         if shape in keras_times:
             axes.axhline(
@@ -45,7 +59,17 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_title(f"{shape}, forward + backward")
         axes.set_xlabel("channels in a group")
-        axes.set_ylabel("time, in the fused kernel's")
+        axes.set_ylabel("time, the fused kernel's = 1")
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(path, format="png", dpi=100)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(path, format="png", dpi=100)
+        vectors = pathlib.Path(path).with_suffix(".svg")
+        figure.savefig(vectors, format="svg", metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    draw_group_sizes(
+        folder / "group_size.png", json.loads((folder / "benchmark.json").read_text())["results"]
+    )
