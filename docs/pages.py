@@ -51,7 +51,7 @@ def on_page_markdown(markdown, page, config, files):
     names = "|".join(map(re.escape, BESIDE_README))
     markdown = re.sub(rf"\]\(\.\./({names})\)", r"](\1)", markdown)
     markdown = re.sub(r"\]\(([\w/]+)\.ipynb\)", r"](\1.md)", markdown)
-    return HELP.sub(lambda found: f"```text\n{help_of(found[1])}\n```", markdown)
+    return HELP.sub(lambda found: f"``` {{.text .help}}\n{help_of(found[1])}\n```", markdown)
 
 
 @functools.cache

@@ -5,8 +5,9 @@ import typing
 
 from harness.config import GROUPS
 
-# So many choices of a flag are not told on one line.
+# So many choices of a flag, or so many letters of them, are not told on one line.
 MANY = 16
+_WIDE = 80
 
 
 class Described(typing.NamedTuple):
@@ -82,7 +83,7 @@ def _lines(flag):
     if isinstance(flag, Named):
         return _lines_of_named(flag)
     name, kind, help, choices, optional, default = flag
-    if choices and len(choices) > MANY:
+    if choices and (len(choices) > MANY or len("|".join(map(str, choices))) > _WIDE):
         help = f"{help} One of {', '.join(map(str, choices))}."
         choices = None
     left = f"--[no]{name}" if kind is bool else f"--{name}"
