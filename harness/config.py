@@ -267,8 +267,9 @@ class Normalization(Configuration):
     alpha_constraint: str | None = option(
         None,
         "Normalization",
-        "Where unitization's alpha is kept: unit_interval, in [0, 1], as its paper's theorems have "
-        "it; none: it may become any number.",
+        "For --norm=unitization: what range the learned alpha, by how much samples are divided by "
+        "their norm, is kept in: unit_interval, [0, 1], for which the paper's theorems hold; none: "
+        "it may become any number.",
         choices=norm_names.alpha_constraints,
     )
     synchronized: bool = option(
