@@ -87,7 +87,7 @@ def _groups(config, channels, name, groups):
     if count * size != channels:
         raise ValueError(
             "The channels of each normalization must divide into equal groups. Received: "
-            f"groups={groups}, group_size={config.group_size}, channels={channels} of {name!r}"
+            f"groups={groups}, group_size={config.group_size}, layer={name!r}, channels={channels}"
         )
     return count
 
@@ -226,7 +226,7 @@ def norm_factory(config, *, groups=None, num_classes=None, rank=10, spectral=Fal
                 raise ValueError(
                     "A conditional network must have a recovery, scale_shift or a coloring: it is "
                     "what differs from class to class. "
-                    f"Received: recovery={recovery!r} after {name!r}"
+                    f"Received: recovery={recovery!r}, layer={name!r}"
                 )
             layer = make(config, affine and labels is None, x.shape[-1], name, **grouped_only)
             x = x if layer is None else layer(x)

@@ -52,7 +52,7 @@ TRAIN = {
     (*QUICK, "--norm=layer"): "must be one of none, bn",
     (*QUICK, "--group_size=0"): "group_size=0",
     (*QUICK, "--norm=gn", "--groups=4"): "not both. Received: groups=4, group_size=16",
-    (*GN, "--groups=3"): "Received: groups=3, group_size=None, site='norm_1', channels=64",
+    (*GN, "--groups=3"): "Received: groups=3, group_size=None, layer='norm_1', channels=64",
     (*QUICK, "--norm=gn", "--group_size=24"): "group_size=24",
     (*QUICK, "--norm=bn", "--groups=4"): "Received: groups=4, norm=bn",
     (*QUICK, "--norm=bn", "--epsilon=-1"): "epsilon=-1",

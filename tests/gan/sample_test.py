@@ -125,9 +125,15 @@ def test_the_nearest_training_images(run, tmp_path):
 MISTAKES = {
     "Give --run_dir, .* or --generator": [],
     "Give --run_dir": ["--run_dir=K/run", "--generator=K/alone"],
-    "--classes must be below 10. Received: classes=10": ["--run_dir=K/run", "--classes=1,10"],
+    "--classes must be below 10, the number of .* Received: classes=10": [
+        "--run_dir=K/run",
+        "--classes=1,10",
+    ],
     "takes no labels. Received: classes=": ["--generator=K/alone", "--classes=1"],
-    "nearest needs --training": ["--generator=K/alone", "--what=nearest"],
+    "nearest needs the images to search: give --training": [
+        "--generator=K/alone",
+        "--what=nearest",
+    ],
     "--training must be images": [
         *("--generator=K/alone", "--what=nearest", "--training=K/alone", "--features=digits"),
     ],

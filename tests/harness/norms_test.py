@@ -185,9 +185,9 @@ def test_the_number_of_groups_is_for_gn_alone(norm):
 @pytest.mark.parametrize(
     ("options", "received"),
     [
-        ({"groups": 4}, "groups=4, group_size=None, site='site', channels=6"),
-        ({"groups": 7}, "groups=7, group_size=None, site='site', channels=6"),
-        ({"group_size": 4}, "groups=None, group_size=4, site='site', channels=6"),
+        ({"groups": 4}, "groups=4, group_size=None, layer='site', channels=6"),
+        ({"groups": 7}, "groups=7, group_size=None, layer='site', channels=6"),
+        ({"group_size": 4}, "groups=None, group_size=4, layer='site', channels=6"),
     ],
 )
 def test_groups_divide_the_channels(options, received):
@@ -230,7 +230,7 @@ def test_a_name_that_there_is_not_is_refused(name):
         (lambda: norm_factory("bn")("site")(X, LABELS), "num_classes=None"),
         (
             lambda: norm_factory("bn", "none")("site")(X, LABELS),
-            "recovery='none', site='site'",
+            "recovery='none', layer='site'",
         ),
         (lambda: norm_factory("gn", groups=2, group_size=3), "groups=2, group_size=3"),
         (lambda: norm_factory("gn", groups=0), "groups=0"),

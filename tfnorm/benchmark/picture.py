@@ -1,12 +1,7 @@
-"""Draws the benchmark's figures; matplotlib is loaded only here.
+"""Draws the benchmark's figures; matplotlib is loaded only here."""
 
-`python -m tfnorm.benchmark.picture DIR` draws those of a DIR/benchmark.json again.
-"""
-
-import json
 import os
 import pathlib
-import sys
 import typing
 
 from tfnorm.benchmark.candidates import KERAS
@@ -66,10 +61,3 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
         figure.savefig(path, format="png", dpi=100)
         vectors = pathlib.Path(path).with_suffix(".svg")
         figure.savefig(vectors, format="svg", metadata={"Date": None})
-
-
-if __name__ == "__main__":
-    folder = pathlib.Path(sys.argv[1])
-    draw_group_sizes(
-        folder / "group_size.png", json.loads((folder / "benchmark.json").read_text())["results"]
-    )

@@ -66,7 +66,7 @@ def test_the_flags_choose():
             {"norms": ["bn", "ln"]},
             "--norms must be of bn, itn, zca, cd, pca, with commas. Received: norms=bn,ln",
         ),
-        ({"sweeps": ["layers"]}, "layers needs --run_dir"),
+        ({"sweeps": ["layers"]}, "layers measures the network of a run"),
         ({"sweeps": ["dimension"], "run_dir": "there"}, "--run_dir is for the sweep layers alone"),
     ],
 )

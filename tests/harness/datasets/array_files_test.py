@@ -50,7 +50,7 @@ def test_floats_are_scaled_by_the_range_that_is_told(tmp_path, pixels, low, high
     got = load_images(f"array/{low}:{high}", "train", tmp_path / "a.npy")
     assert got.images.dtype == np.float32
     np.testing.assert_allclose(got.images, pixels, atol=0.15 if dtype == "float16" else 2e-5)
-    assert "floats --dataset=array/0:1, " in _message(tmp_path / "a.npy")
+    assert "arrays of floats by --dataset=array/0:1, " in _message(tmp_path / "a.npy")
 
 
 def test_what_is_refused_is_told(tmp_path, pixels):
