@@ -14,7 +14,7 @@ from classify.experiments.two_estimates import TwoEstimatesTrainer
 from classify.trainer import Trainer
 from harness.errors import UserError
 from harness.experiments.report import Report
-from tests.classify.experiments.outcomes import trained
+from tests.outcomes import trained
 
 CONFIG = dataclasses.replace(
     presets.whitened(presets.MLP, "zca", 4),  # of six channels: the last group is smaller

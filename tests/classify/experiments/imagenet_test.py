@@ -9,7 +9,7 @@ from classify import presets
 from classify.experiments import imagenet
 from harness.errors import UserError
 from harness.experiments.report import Report
-from tests.classify.experiments.outcomes import trained
+from tests.outcomes import trained
 
 
 def configs(**options):

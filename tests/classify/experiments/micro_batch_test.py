@@ -12,7 +12,7 @@ from classify.experiments import micro_batch
 from harness.errors import UserError
 from harness.experiments.report import Report
 from harness.figures import charts
-from tests.classify.experiments.outcomes import trained
+from tests.outcomes import trained
 
 
 def names(**options):

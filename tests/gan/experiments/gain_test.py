@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gan.experiments import gain
 from harness.experiments.report import Report
-from tests.classify.experiments.outcomes import trained
+from tests.outcomes import trained
 
 
 def jobs(**options):
