@@ -170,7 +170,7 @@ def test_mistakes(tmp_path):
         with pytest.raises(ValueError, match="`shift_estimators` must be of clipped, penalized"):
             dataclasses.replace(CONFIG, shift_estimators=names)
     assert "Received: 'norms'; there are" in mistake(tmp_path, shift_layers="norms")
-    with pytest.raises(UserError, match="name --shift_layers"):
+    with pytest.raises(UserError, match="name the layers to measure as --shift_layers"):
         sites(20, norm="none")
     with pytest.raises(ValueError, match="Received: shift_samples=1"):
         dataclasses.replace(CONFIG, shift_samples=1)
