@@ -12,6 +12,8 @@ SMALL = {
     "covariance_pooling": (2, 3, 3, 4),
     "group_whitening": (2, 3, 3, 16),
     "whitening": (9, 4),
+    "domain": (4, 3, 3, 16),
+    "mixed_domains": (4, 3, 3, 16),
 }
 FUNCTIONS = sorted(PAIRS.keys() - SMALL.keys())
 SHAPES = SMALL | dict.fromkeys(FUNCTIONS, (3, 4, 4))
@@ -29,6 +31,19 @@ def test_every_pair_can_be_timed():
 def test_what_is_between_no_layers_is_in_a_pair():
     made = {type(pair.make()) for pair in PAIRS.values()}
     assert {tfnorm.CovariancePooling, tfnorm.Whitening, tfnorm.GroupWhitening} <= made
+
+
+def test_the_layers_of_domains_have_them():
+    x = np.random.default_rng(0).normal(3.0, 2.0, size=(90, 16)).astype("float32")
+    x[::2] *= 4.0
+    moved = {}
+    for name in ("domain", "mixed_domains"):
+        layer = PAIRS[name].make()
+        y = layer(x, training=True).numpy()
+        moved[name] = np.any(layer.whitening.moving_mean.numpy(), 1).tolist()
+        is_whole = np.allclose(y[::2].std(0), y[1::2].std(0), rtol=0.1)
+        assert is_whole == (name == "mixed_domains")
+    assert moved == {"domain": [True, False], "mixed_domains": [True, True]}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -40,6 +40,22 @@ def _by_cholesky(matrix: tf.Tensor) -> tf.Tensor:
     return tf.linalg.triangular_solve(factor, tf.broadcast_to(unit, tf.shape(matrix)))
 
 
+class OfDomains(keras.layers.Layer):
+    """A whitening with the statistics of two domains: of one for the batch, or of both by turns."""
+
+    def __init__(self, is_mixed: bool) -> None:
+        super().__init__()
+        self.whitening = tfnorm.BatchWhitening("itn", group_size=16, domains=2)
+        self.is_mixed = is_mixed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.whitening.build(input_shape)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        domain = tf.range(tf.shape(inputs)[0]) % 2 if self.is_mixed else 0
+        return self.whitening(inputs, domain, training=training)
+
+
 class Pair(typing.NamedTuple):
     """Two layers that take the same input.
 
@@ -75,6 +91,16 @@ def _of_functions(
     )
 
 
+def _of_domains(is_mixed: bool) -> Pair:
+    return Pair(
+        lambda: OfDomains(is_mixed),
+        "BatchWhitening",
+        lambda: tfnorm.BatchWhitening("itn", group_size=16),
+        (64, 16, 16, 256),
+        ("forward", "forward_backward", "inference"),
+    )
+
+
 PAIRS = {
     "covariance_pooling": Pair(
         tfnorm.CovariancePooling,
@@ -97,6 +123,8 @@ PAIRS = {
         (10_000, 768),
         ("inference", "adapt"),
     ),
+    "domain": _of_domains(is_mixed=False),
+    "mixed_domains": _of_domains(is_mixed=True),
     "sqrt": _of_functions(sqrt, "tf.linalg.sqrtm", tf.linalg.sqrtm),
     "sqrt_newton": _of_functions(
         functools.partial(sqrt, method="newton"), "tf.linalg.sqrtm", tf.linalg.sqrtm

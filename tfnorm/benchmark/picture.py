@@ -9,7 +9,7 @@ from tfnorm.benchmark.candidates import KERAS
 # As in all figures of the project, which harness.figures.style draws.
 _COLOURS = {"itn": "C0", "zca": "C1", "cd": "C2", "pca": "C3", "coloring": "C6"}
 # Text stays text in SVG, and the same figure is the same file.
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "tfnorm"}
+_SETTINGS: typing.Any = {"svg.fonttype": "none", "svg.hashsalt": "tfnorm"}
 
 
 def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typing.Any]]) -> None:
