@@ -26,7 +26,7 @@ MISTAKES = {
     ("--name=time", "--out=Y", "--archs=vgg16"): "Received: archs=vgg16",
     (*TIME, "--out=Y", "--rounds=0"): "Received: rounds=0",
     (*TIME, "--out=Y", "--image_size=none"): "Received: image_size=none",
-    (*TIME, "--out=Z", "--norms=gn-3"): "Run resnet18: Groups must divide",
+    (*TIME, "--out=Z", "--norms=gn-3"): "Run resnet18: The channels of each normalization must divide into equal groups",
     (*MICRO, "--out=Y", "--seeds=0"): "Received: seeds=0",
     (*MICRO, "--out=Y", "--strategy=multi_worker"): "must be one of default, mirrored",
     (
