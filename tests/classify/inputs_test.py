@@ -169,7 +169,9 @@ def test_bad_arguments():
     ):
         with pytest.raises(ValueError, match=message):
             _take(1, **{"images": images, "augmentation": "none"} | arguments)
-    with pytest.raises(UserError, match="multiple of 4, the devices that share a batch. Received: batch_size=6"):
+    with pytest.raises(
+        UserError, match="multiple of 4, the devices that share a batch. Received: batch_size=6"
+    ):
         _take(1, context=(2, 0, 4), images=images, augmentation="none", batch_size=6)
 
 
