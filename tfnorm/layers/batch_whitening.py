@@ -92,8 +92,8 @@ class BatchWhitening(StatisticsByDomain):
             where it is False, the position is whitened but counts in no statistic.
         domain: with `domains`, an integer in [0, domains): one for the batch, or (batch,) or
             (batch, 1), one for each sample, as a functional model's input is. Of a mixed batch each
-            domain's samples are whitened by their own statistics, for the time and memory of as
-            many calls as there are domains; a domain that is not in the batch keeps its moving
+            domain's samples are whitened by their own statistics, at the cost of a weighted
+            whitening of the whole batch for each domain; one that is not in it keeps its moving
             statistics. Others are an error, and under XLA, which has no assertions, give NaN.
 
     Attributes:
