@@ -34,10 +34,23 @@ class NormalisedDense(keras.layers.Dense):
         return self.norm(super().call(inputs), training=training)
 
 
+class ByDomain(keras.layers.Layer):
+    """A whitening of two domains, told apart by a sample's first number."""
+
+    def build(self, input_shape):
+        self.norm = _whitening("itn", domains=2, synchronized=True)()
+        self.norm.build(input_shape)
+
+    def call(self, inputs, training=None):
+        domain = tf.cast(inputs[:, 0, 0] > 0.5, tf.int32)
+        return self.norm(inputs, domain, training=training)
+
+
 SYNCHRONIZED = {
     **{name: _whitening(name, synchronized=True) for name in tfnorm.functional.WHITENERS},
     "zca_matrix": _whitening("zca", estimate="matrix", synchronized=True),
     "unitization": _unitization(synchronized=True),
+    "by_domain": ByDomain,
 }
 APART = {
     "cd_apart": _whitening("cd"),
