@@ -1,15 +1,18 @@
-"""The short form of `kills`, `disks` and `damage`: one fault of each kind, of small runs."""
+"""The short form of `kills`, `disks` and `damage`: one fault of each kind, of small runs.
+
+That of other programs' kills takes too long for a test, and is a stage of `.ci/run`.
+"""
 
 import signal
 
 import pytest
 
-from tests.faults import kills_of_works, table
+from tests.faults import table
 from tests.faults.damage import GOES_ON, damage
 from tests.faults.disks import LIMIT, disks
 from tests.faults.kills import CHECKPOINT, kills
 from tests.faults.runs import Program
-from tests.faults.works import OUT, WORKS, losses
+from tests.faults.works import losses
 
 SMALL = Program(
     "classify.train",
@@ -29,19 +32,6 @@ def folder(tmp_path_factory):
 def test_a_run_survives_being_killed(call, folder):
     tally = kills(SMALL, call, folder, 2, moments=[CHECKPOINT])
     assert (tally.lost, tally.tried) == ([], 2)
-
-
-def test_a_program_that_is_killed_while_it_writes_leaves_the_old_or_the_new(call, tmp_path):
-    work = WORKS["gan.train_features"]._replace(flags=("--steps=2", f"--out={OUT}/features"))
-    tally = kills_of_works.kills(work, call, tmp_path, 1, moments=[kills_of_works.WRITING])
-    assert (tally.lost, tally.tried) == ([], 1)
-
-
-def test_an_experiment_survives_being_killed(call, tmp_path):
-    work = WORKS["classify.experiment"]
-    flags = (*work.flags, "--norms=bn", "--steps=2")
-    tally = kills_of_works.kills(work._replace(flags=flags), call, tmp_path, 1)
-    assert (tally.lost, tally.tried) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import os
 import pathlib
 import random
 import signal
+import sys
 import time
 
 from harness.files import is_aside
@@ -129,3 +130,4 @@ if __name__ == "__main__":
     else:
         found = kills_of_works.kills(WORKS[given.program], *how, processes.aftermath)
     found.print(("signal", "moment"))
+    sys.exit(bool(found.lost))
