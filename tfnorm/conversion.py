@@ -205,6 +205,7 @@ class _Conversion(copying.ModelCopier):
             )
         # An input that nothing takes yet, and then the new layers do.
         unused, domain = (keras.Input((), dtype="int32", name="domain") for _ in range(2))
+        unused = keras_internals.that_may_be_unused(unused)
         widened = keras.Model(with_domain(graph.input, unused), graph.output, name=graph.name)
         inputs = keras.tree.map_structure(copying.copy_input, graph.input)
         outer, self._domain = self._domain, domain

@@ -113,7 +113,8 @@ def has_graph(model: typing.Any) -> typing.TypeGuard[keras.Sequential | keras.Fu
 
 def copy_input(tensor: keras.KerasTensor) -> keras.KerasTensor:
     """Makes another input like the one that a symbolic tensor is."""
-    return typing.cast(keras.KerasTensor, new_like(keras_internals.maker_of(tensor)).output)
+    new = typing.cast(keras.KerasTensor, new_like(keras_internals.maker_of(tensor)).output)
+    return keras_internals.that_may_be_unused(new)
 
 
 def copy_model(model: keras.Model) -> keras.Model:

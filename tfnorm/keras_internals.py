@@ -71,6 +71,12 @@ def mask_of(tensor: typing.Any) -> typing.Any:
     return getattr(tensor, "_keras_mask", None)
 
 
+def that_may_be_unused(tensor: keras.KerasTensor) -> keras.KerasTensor:
+    """Lets models have an input that nothing takes, which Keras before 3.13 refuses."""
+    keras.layers.Identity()(tensor)  # which is in no model
+    return tensor
+
+
 def graph_of(layer: keras.Operation) -> keras.Model | None:
     """The functional model that a layer runs: itself, or what a Sequential made when it was built.
 
