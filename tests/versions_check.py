@@ -19,7 +19,10 @@ import tempfile
 from tests.wheel_check import NOT_COPIED, ROOT, build, succeed
 
 NEEDED = ("hypothesis", "pillow", "pytest>=8.1", "pytest-xdist", "scikit-learn", "scipy")
-FOLDERS = ("functional", "layers", "folding", "preprocessing", "conversion_test.py")
+FOLDERS = (
+    *("functional", "layers", "folding", "preprocessing"),
+    *("conversion_test.py", "domains_test.py", "adaptation_test.py"),
+)
 
 
 def check(python: str, tensorflow: str, keras: str, folder: pathlib.Path) -> int:

@@ -71,7 +71,7 @@ def mask_of(tensor: typing.Any) -> typing.Any:
     return getattr(tensor, "_keras_mask", None)
 
 
-def that_may_be_unused(tensor: keras.KerasTensor) -> keras.KerasTensor:
+def that_may_be_unused(tensor: typing.Any) -> typing.Any:
     """Lets models have an input that nothing takes, which Keras before 3.13 refuses."""
     keras.layers.Identity()(tensor)  # which is in no model
     return tensor
