@@ -25,3 +25,8 @@ SETTINGS_ASKED = Flag(
 )
 ARCHS = Flag("archs", "Which networks to train, of dcgan, large_dcgan, resnet.", is_list=True)
 ROUNDS = "How often each network is timed, all in turns; medians are told."
+
+
+def can_recover(norm, recovery):
+    """Whether there is something to recover: without a norm scale and shift stand for nothing."""
+    return norm != "none" or recovery == "scale_shift"

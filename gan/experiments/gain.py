@@ -12,6 +12,7 @@ from gan.experiments import flags, trained
 from gan.experiments.flags import RECOVERIES
 from gan.experiments.settings import SETTINGS, chosen_settings, setting_of
 from harness.config import TIMES
+from harness.errors import UserError
 from harness.experiments.compared import mean_and_deviation, ratio, shown
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
@@ -33,7 +34,7 @@ def jobs(request):
     """One for each seed, setting, recovery and norm: a whole table of each seed first."""
     base = request.override(TASKS[request.task or "mnist"])
     seeds = SEEDS if request.seeds is None else request.seeds
-    return [
+    jobs = [
         Job(
             f"{name}_{recovery}_{setting.replace(':', '_')}_seed_{seed}",
             dataclasses.replace(
@@ -44,7 +45,14 @@ def jobs(request):
         for setting in chosen_settings(request.settings or SETTINGS_HERE)
         for recovery in chosen("recoveries", request.recoveries, RECOVERIES)
         for name in dict.fromkeys(request.norms or NORMS)
+        if flags.can_recover(name, recovery)
     ]
+    if not jobs:
+        raise UserError(
+            "--norms and --recoveries leave no run: without a norm there is nothing to color. "
+            f"Received: norms={','.join(request.norms)}, recoveries={','.join(request.recoveries)}"
+        )
+    return jobs
 
 
 def report(outcomes, out):

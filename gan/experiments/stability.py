@@ -76,7 +76,7 @@ def _methods(request):
             for recovery in recoveries:
                 # Only whitenings have a matrix, and without a norm there is nothing to recover.
                 has_estimate = estimate == "covariance" or norm in whitenings()
-                if has_estimate and (recovery == "scale_shift" or norm != "none"):
+                if has_estimate and flags.can_recover(norm, recovery):
                     methods.append((name, estimate, recovery))
     if not methods:
         raise UserError("--norms, --recoveries and --estimates leave no run.")

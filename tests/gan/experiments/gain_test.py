@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gan.experiments import gain
+from harness.errors import UserError
 from harness.experiments.report import Report
 from tests.outcomes import trained
 
@@ -45,6 +46,17 @@ def test_the_flags_choose():
     ]
     assert some[1].config.group_size == 16
     assert {(job.config.steps, job.config.learning_rate) for job in some} == {(7, 2e-4)}
+
+
+def test_without_a_norm_there_is_nothing_to_color():
+    names = [job.name for job in jobs(norms=["none", "bn"], settings=["1e-3:D"], seeds=1)]
+    assert names == [
+        "none_scale_shift_1e-3_D_seed_0",
+        "bn_scale_shift_1e-3_D_seed_0",
+        "bn_coloring_1e-3_D_seed_0",
+    ]
+    with pytest.raises(UserError, match="Received: norms=none, recoveries=coloring"):
+        jobs(norms=["none"], recoveries=["coloring"])
 
 
 DISTANCES = {
