@@ -3,6 +3,7 @@
 import json
 
 from harness.experiments.experiment import Outcome
+from harness.experiments.trained import write_result
 from harness.run.directory import RunDirectory
 
 
@@ -13,4 +14,5 @@ def trained(folder, job, rows):
     if rows is None:
         return Outcome(job, "diverged", directory)
     (directory / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_result(directory)
     return Outcome(job, "complete", directory)

@@ -80,7 +80,7 @@ def report(outcomes, out):
 
 
 def _read(outcome):
-    return json.loads((outcome.directory / PRODUCT).read_text())
+    return outcome.read(PRODUCT)
 
 
 EXPERIMENT = Experiment(

@@ -12,6 +12,7 @@ from classify import presets
 from classify.experiments import flags, trained
 from harness.config import BATCH, CHANNELS, POSITIVE, numbers_of
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
+from harness.experiments.trained import PRODUCT, write_result
 from harness.figures import charts
 from harness.norm_names import whitenings
 
@@ -63,13 +64,14 @@ def carry_out(config, directory):
     from classify.experiments.two_estimates import Run
 
     Run(config, directory.path).train()
+    write_result(directory)
 
 
 def _accuracies(outcome):
     """In percent by the covariance and by the matrix; None if the run has diverged."""
     if outcome.state != "complete":
         return None
-    row = outcome.last()
+    row = outcome.read(PRODUCT)
     return 100 * row["test_accuracy"], 100 * row["matrix_test_accuracy"]
 
 
@@ -143,7 +145,7 @@ EXPERIMENT = Experiment(
     ),
     jobs=jobs,
     carry_out=carry_out,
-    product=trained.PRODUCT,
+    product=PRODUCT,
     free=trained.FREE,
     describe=describe,
     report=report,

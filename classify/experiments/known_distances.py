@@ -133,7 +133,7 @@ def _estimators(config):
 
 def describe(outcome):
     """A complete run in a few words."""
-    rows = json.loads((outcome.directory / PRODUCT).read_text())
+    rows = outcome.read(PRODUCT)
     last = [row for row in rows if row["distance"] == rows[-1]["distance"]]
     said = ", ".join(f"{row['estimator']} {row['estimate']:.3g}" for row in last)
     return f"of {rows[-1]['distance']:.3g}: {said}"
@@ -146,7 +146,7 @@ def report(outcomes, out):
         config = outcome.job.config
         names = config.shift_estimators.split(",")
         estimates = {}
-        for row in json.loads((outcome.directory / PRODUCT).read_text()):
+        for row in outcome.read(PRODUCT):
             estimates.setdefault(row["distance"], {})[row["estimator"]] = row["estimate"]
         run_rows = [
             {"samples": config.shape, "case": config.case, "W": distance}

@@ -49,7 +49,7 @@ def read(outcome, product):
     """The course of a complete run; of one that has diverged, None."""
     if outcome.state != "complete":
         return None
-    course = json.loads((outcome.directory / product).read_text())
+    course = outcome.read(product)
     if not course["rows"]:
         raise UserError(
             f"The run {outcome.job.name} ended before anything was measured: train it longer, or "

@@ -6,7 +6,6 @@ ResNet-110. Images and labels are random numbers.
 """
 
 import dataclasses
-import json
 
 from classify.experiments import flags
 from classify.experiments.timed import ALIKE, ARCHS, BASELINES, DRAWN, PUBLISHED, Timing
@@ -151,7 +150,7 @@ def _lines(rows):
 
 
 def _read(outcome):
-    return json.loads((outcome.directory / PRODUCT).read_text())
+    return outcome.read(PRODUCT)
 
 
 EXPERIMENT = Experiment(

@@ -1,8 +1,8 @@
 """What the experiments share whose runs train a classifier: how one is done and what is read."""
 
 from classify.config import Config
+from harness.experiments.trained import PRODUCT, write_result
 
-PRODUCT = "model"
 FREE = Config.free()
 
 # Fields of a `Config` that all of them have flags for.
@@ -37,11 +37,12 @@ def carry_out(config, directory):
     from classify.run import Run
 
     Run(config, directory.path).train()
+    write_result(directory)
 
 
 def accuracy(outcome):
     """Accuracy on the test split at the end, in percent; None if the run has diverged."""
-    return 100 * outcome.last()["test_accuracy"] if outcome.state == "complete" else None
+    return 100 * outcome.read(PRODUCT)["test_accuracy"] if outcome.state == "complete" else None
 
 
 def describe(outcome):

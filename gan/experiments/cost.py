@@ -4,8 +4,6 @@ Table VI and figure VI of Huang et al., "An Investigation into the Stochasticity
 Whitening", CVPR 2020, supplement. Images and latents are random numbers.
 """
 
-import json
-
 from gan import presets
 from gan.experiments import flags
 from gan.experiments.timed import ARCHS, BASELINE, KINDS, Timing
@@ -97,7 +95,7 @@ def _label(row):
 
 
 def _read(outcome):
-    return json.loads((outcome.directory / PRODUCT).read_text())
+    return outcome.read(PRODUCT)
 
 
 EXPERIMENT = Experiment(

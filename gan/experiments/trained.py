@@ -3,8 +3,8 @@
 import typing
 
 from gan.config import INCEPTION, Config
+from harness.experiments.trained import PRODUCT, write_result
 
-PRODUCT = "generator"
 FREE = Config.free()
 
 # Fields of a `Config` that all of them have flags for.
@@ -62,13 +62,14 @@ def carry_out(config, directory):
     from gan.run import Run
 
     Run(config, directory.path).train()
+    write_result(directory)
 
 
 def result(outcome):
     """The `Result` of a finished run, from its last evaluation."""
     if outcome.state != "complete":
         return Result(None, None, None)
-    row = outcome.last()
+    row = outcome.read(PRODUCT)
     return Result(row["frechet_distance"], row["inception_score"], row["inception_score_deviation"])
 
 
@@ -81,7 +82,7 @@ def warnings(outcomes):
     """What is to be said below a table of distances, a text: they are of too few images."""
     from gan.metrics.evaluation import few_of
 
-    rows = [outcome.last() for outcome in outcomes if outcome.state == "complete"]
+    rows = [outcome.read(PRODUCT) for outcome in outcomes if outcome.state == "complete"]
     return "".join(
         f" {line}" for line in dict.fromkeys(line for row in rows for line in few_of(row))
     )

@@ -2,11 +2,12 @@
 
 import collections.abc
 import dataclasses
+import json
 import typing
 
 from harness.config import Check
 from harness.errors import UserError
-from harness.run.directory import History, RunDirectory
+from harness.run.directory import RunDirectory
 
 SCALES = ("paper", "small")
 
@@ -25,13 +26,15 @@ class Outcome(typing.NamedTuple):
     state: str
     directory: RunDirectory
 
-    def last(self):
-        """The last row of the job's history, a dict."""
-        history = History(self.directory)
-        rows = history.rows()
-        if not rows:
-            raise UserError(f"The run {self.job.name} is complete, but {history.path} is empty.")
-        return rows[-1]
+    def read(self, name):
+        """What is in a file of JSON that the job has written; `UserError` if it cannot be read."""
+        path = self.directory / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path} is damaged: {error}. Remove it, and the same command writes it again."
+            ) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Experiment:
         jobs: `f(request)`, the list of its `Job`s.
         carry_out: `f(config, directory)`, does one in its `RunDirectory`. It goes on where it was
             interrupted, and raises `Diverged` if it has diverged. It is pickled by its name.
-        product: the file or directory that a job writes last.
+        product: the file that a job writes last.
         free: fields that may differ from one start of a job to the next.
         describe: `f(outcome)`, a complete job in a few words.
         report: `f(outcomes, out)`, writes tables and figures of all to a `report.Report`.

@@ -74,7 +74,7 @@ _WORKS = (
             *("--recoveries=scale_shift", "--generator_filters=8", "--discriminator_filters=8"),
             *(*_GAN, *_STEPS, f"--out={OUT}"),
         ),
-        product="generator",
+        product="result.json",
     ),
     Work(
         "classify.evaluate",
@@ -89,7 +89,7 @@ _WORKS = (
             *("--depth=8", "--width=2", "--norms=bn,gn_c1", "--seeds=1"),
             *(*_STEPS, f"--out={OUT}"),
         ),
-        product="model",
+        product="result.json",
     ),
 )
 WORKS = {work.name: work for work in _WORKS}

@@ -34,7 +34,7 @@ def test_the_report_has_each_run(tmp_path):
         directory.path.mkdir()
         row = {"step": 9, "frechet_distance": 20.0 + i, "inception_score": None}
         row["inception_score_deviation"] = None
-        (directory / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+        (directory / "result.json").write_text(json.dumps(row))
         outcomes.append(Outcome(job, "diverged" if i == 3 else "complete", directory))
     large.report(outcomes, Report(tmp_path, "large", []))
     lines = (tmp_path / "table.csv").read_text().splitlines()

@@ -129,8 +129,7 @@ def report(tmp_path):
         rows = [(0, 500.0, 1.0, 0.1), (100_000, *result, 0.2)]
         keys = ("step", "frechet_distance", "inception_score", "inception_score_deviation")
         rows = [json.dumps(dict(zip(keys, row, strict=True))) for row in rows]
-        (directory / "metrics.jsonl").write_text("\n".join(rows) + "\n")
-        (directory / "generator").mkdir()
+        (directory / "result.json").write_text(rows[-1])
     sweep = Sweep(tmp_path, stability.EXPERIMENT)
     stability.report(sweep.outcomes(jobs), Report(tmp_path, "stability", ["seed: 0"]))
     return tmp_path

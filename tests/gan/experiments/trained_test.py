@@ -70,7 +70,7 @@ def test_a_table_of_distances_of_few_images_says_so(tmp_path):
         (tmp_path / name).mkdir()
         if changes is None:  # of before features were counted
             row.pop("feature_count")
-        (tmp_path / name / "metrics.jsonl").write_text(json.dumps(row | (changes or {})) + "\n")
+        (tmp_path / name / "result.json").write_text(json.dumps(row | (changes or {})))
     few, *others = (
         Outcome(Job(name, CONFIG), "complete", RunDirectory(tmp_path / name))
         for name in ("few", "enough", "old")

@@ -13,7 +13,6 @@ from harness.experiments.interruption import Interruption
 from harness.experiments.processes import in_own_process
 from harness.experiments.sweep import Sweep, share
 from harness.files import write_whole
-from harness.run.directory import History
 from tests.jobs import in_this_process
 
 
@@ -42,8 +41,7 @@ class Work:
             error()
         elif error is not None:
             raise error
-        write_whole(directory / "metrics.jsonl", f'{{"step": 1, "value": {config.rate}}}\n')
-        write_whole(directory / "product", "")
+        write_whole(directory / "product", f'{{"step": 1, "value": {config.rate}}}\n')
 
 
 def experiment(work=None, name="test"):
@@ -55,7 +53,7 @@ def experiment(work=None, name="test"):
         carry_out=work,
         product="product",
         free=("data_dir",),
-        describe=lambda outcome: f"value {outcome.last()['value']}",
+        describe=lambda outcome: f"value {outcome.read('product')['value']}",
         report=None,
     )
 
@@ -189,8 +187,7 @@ def work_and_tell(config, directory):
             os.kill(os.getppid(), signal.SIGTERM)
             time.sleep(0.5)
     assert os.getpgrp() == os.getpid()  # Ctrl-C at a terminal is not for it
-    write_whole(directory / "metrics.jsonl", f'{{"step": 1, "value": {config.rate}}}\n')
-    write_whole(directory / "product", "")
+    write_whole(directory / "product", f'{{"step": 1, "value": {config.rate}}}\n')
 
 
 def in_processes(path, second, jobs):
@@ -245,8 +242,17 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
         Sweep(tmp_path, experiment()).begin(JOBS)
 
 
-def test_a_complete_run_without_its_history_is_named(tmp_path):
+@pytest.mark.parametrize("damage", [None, b"", b'{"step": 1, "val', b"\xff\xfe", "folder"])
+def test_a_damaged_result_is_named_and_written_again(tmp_path, damage):
     (outcome,) = carry_out(tmp_path, Work(), JOBS[:1])
-    History(outcome.directory).path.unlink()
-    with pytest.raises(UserError, match="rate_1 .*metrics.jsonl"):
-        outcome.last()
+    path = outcome.directory / "product"
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage is not None:
+        path.write_bytes(damage)
+    with pytest.raises(UserError, match="rate_1/product is damaged: .* Remove it"):
+        outcome.read("product")
+    path.rmdir() if damage == "folder" else path.unlink(missing_ok=True)
+    (outcome,) = carry_out(tmp_path, Work(), JOBS[:1])
+    assert outcome.read("product") == {"step": 1, "value": 1}
