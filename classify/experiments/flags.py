@@ -6,8 +6,8 @@ from harness.norm_names import estimates
 
 ARCHS = Flag(
     "archs",
-    "Which networks: for time, of vgg19, resnet18, resnet50, resnet110; for imagenet, of resnet18, "
-    "resnet50.",
+    "Which networks: for time, of vgg19, resnet18, resnet50, resnet110, resnet8 and mlp, which are "
+    "gain's; for imagenet, of resnet18, resnet50.",
     is_list=True,
 )
 NORMS = Flag(

@@ -95,12 +95,16 @@ def report(outcomes, out):
             ],
         ),
     )
-    panels = {}
+    panels, ranges = {}, {}
     for size, name in kinds:
-        lines = panels.setdefault(f"batches of {size}: mean over seeds at the best rate", {})
+        title = f"batches of {size}: mean over seeds at the best rate, and from least to greatest"
         rate = best[size, name]
-        lines[f"{name}, {rate:g}"] = _curve(kinds[size, name][rate])
-    write_lines(out / "figure.png", panels, "epoch", "test accuracy, %")
+        label = f"{name}, {rate:g}"
+        points = _errors(kinds[size, name][rate])
+        panels.setdefault(title, {})[label] = [(x, statistics.mean(ys)) for x, ys in points]
+        ranges.setdefault(title, {})[label] = [(x, min(ys), max(ys)) for x, ys in points]
+    path = out / "figure.png"
+    write_lines(path, panels, "epoch", "test error, %", logarithmic=panels, ranges=ranges)
 
 
 def _with_norm(config, name):
@@ -146,11 +150,11 @@ def _epochs_to(outcomes, mark):
     return median if median < math.inf else None
 
 
-def _curve(outcomes):
-    """The mean over the runs that did not diverge."""
+def _errors(outcomes):
+    """Points (epoch, errors in percent of the runs that did not diverge), in order."""
     runs = [_course(outcome) for outcome in outcomes if outcome.state == "complete"]
     return [
-        (points[0][0], statistics.mean(value for _, value in points))
+        (points[0][0], [100 - accuracy for _, accuracy in points])
         for points in zip(*runs, strict=True)
     ]
 

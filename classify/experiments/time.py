@@ -2,7 +2,7 @@
 
 Tables IV and V and figure V of Huang et al., "An Investigation into the Stochasticity of Batch
 Whitening", CVPR 2020, supplement; and, in no paper, what unitization costs in its authors'
-ResNet-110. Images and labels are random numbers.
+ResNet-110, and what each norm does in the networks of `gain`. Images and labels are random numbers.
 """
 
 import dataclasses

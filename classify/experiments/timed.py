@@ -5,6 +5,7 @@ import typing
 
 from classify import presets
 from classify.config import Config
+from classify.experiments import gain
 from harness.norm_names import parse_norm
 
 # What others are compared with, at all sites alike: BatchNormalization, and no normalization.
@@ -65,6 +66,7 @@ class Network(typing.NamedTuple):
         variants: where in the network the norms are put, see `models.VARIANTS`.
         small_norms: the norms of the small scale.
         small: fields of the small scale.
+        channels: of an image.
     """
 
     label: str
@@ -75,6 +77,7 @@ class Network(typing.NamedTuple):
     variants: typing.Sequence[str]
     small_norms: typing.Sequence[str]
     small: dict
+    channels: int = 3
 
 
 def _grouped(sizes):
@@ -86,6 +89,7 @@ _FEW = _grouped((16, 64, 512))
 _ITN = ("itn-64", "itn-256")
 _PLACES = ("arc_b", "arc_c")
 _RESNET_18 = dataclasses.replace(presets.IMAGENET, depth=18)
+_OURS = ("gn-8", "unitization", "itn-16")
 _RESNET_110 = presets.PRESETS["cifar10_resnet110_bn"]
 ARCHS = {
     "vgg19": Network(
@@ -106,6 +110,12 @@ ARCHS = {
         [ALIKE],
         ["unitization"],
         {"batch_size": 32},
+    ),
+    "resnet8": Network(
+        "ResNet-8 of gain", gain.TASKS["cifar10"], 10, 32, gain.NORMS[1:], [ALIKE], _OURS, {}
+    ),
+    "mlp": Network(
+        "MLP of gain", gain.TASKS["mnist"], 10, 28, gain.NORMS[1:], [ALIKE], _OURS, {}, channels=1
     ),
 }
 

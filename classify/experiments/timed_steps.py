@@ -15,8 +15,6 @@ from harness.experiments.report import machine
 from harness.files import write_whole
 from tfnorm.benchmark import timing
 
-CHANNELS = 3
-
 
 def time_steps(config, directory, product):
     """Times training steps in turns, and writes them as JSON.
@@ -26,8 +24,8 @@ def time_steps(config, directory, product):
         directory: the `RunDirectory`, which begins when nothing is amiss.
         product: the file.
     """
-    shape = (config.image_size, config.image_size, CHANNELS)
-    classes = ARCHS[config.arch].num_classes
+    network = ARCHS[config.arch]
+    shape, classes = (config.image_size, config.image_size, network.channels), network.num_classes
     images = tf.random.stateless_normal([config.batch_size, *shape], [config.seed, 0])
     labels = tf.random.stateless_uniform(
         [config.batch_size], [config.seed, 1], 0, classes, tf.int32

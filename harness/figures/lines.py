@@ -85,7 +85,7 @@ def write_lines(
             where there are `_MARKED` or more: what they say is in the noise else.
         vectors: whether to write SVG too.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogFormatter, MaxNLocator
 
     dashed = dashed or {}
     labels = dict.fromkeys(label for lines in panels.values() for label in lines)
@@ -122,6 +122,8 @@ def write_lines(
             axes.axvline(x, color="0.4", linestyle=":")
         if title in logarithmic:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(LogFormatter())
+            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
         if whole_x:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if logarithmic_x:

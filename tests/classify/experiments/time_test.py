@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from classify import presets
-from classify.experiments import time, timed
+from classify.experiments import gain, time, timed
 from harness.errors import UserError
 from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
@@ -22,9 +22,9 @@ def timings(**options):
     return {job.name: job.config for job in time.jobs(time.EXPERIMENT.request(**options))}
 
 
-def test_the_runs_are_the_papers_networks_and_resnet_110():
+def test_the_runs_are_the_papers_networks_and_ours():
     found = timings()
-    assert list(found) == ["vgg19", "resnet18", "resnet50", "resnet110"]
+    assert list(found) == ["vgg19", "resnet18", "resnet50", "resnet110", "resnet8", "mlp"]
     norms = {arch: config.norms.split(",") for arch, config in found.items()}
     assert all(each[:2] == ["bn", "none"] for each in norms.values())
     rest = {arch: set(each[2:]) for arch, each in norms.items()}
@@ -33,6 +33,8 @@ def test_the_runs_are_the_papers_networks_and_resnet_110():
         "resnet18": GROUPED,
         "resnet50": {"itn-64", "itn-256"},
         "resnet110": {"unitization"},
+        "resnet8": set(gain.NORMS) - {"bn"},
+        "mlp": set(gain.NORMS) - {"bn"},
     }
     fields = ("width", "image_size", "batch_size", "rounds")
     sizes = {arch: tuple(getattr(found[arch], name) for name in fields) for arch in found}
@@ -41,6 +43,8 @@ def test_the_runs_are_the_papers_networks_and_resnet_110():
         "resnet18": (64, 224, 256, 100),
         "resnet50": (64, 224, 256, 100),
         "resnet110": (16, 32, 128, 100),
+        "resnet8": (16, 32, 64, 100),
+        "mlp": (256, 28, 256, 100),
     }
 
 

@@ -1,0 +1,106 @@
+"""The runs of experiments that docs/results.md is of: takes them in, and draws them again.
+
+  python -m docs.results --add=OUT --name=gain_mnist
+  python -m docs.results
+  python -m docs.results --check
+
+The first puts the configurations and histories of an experiment in OUT into docs/results/NAME:
+runs.jsonl, a run a line, and command.txt, with DATA_DIR, FEATURES and OUT for its paths. The second
+calls each command with those runs, trains nothing, and writes tables and figures beside them; so
+does the third, but to see that no table comes out another.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+FOLDER = pathlib.Path(__file__).with_name("results")
+PATHS = ("data_dir", "features", "out")
+# What is written of a run besides `metrics.jsonl`, if it is there.
+FILES = ("config", "result", "diverged")
+
+
+def add(out, folder):
+    """Takes in the runs of an experiment's directory, which must all be there."""
+    text = (out / "table.md").read_text()
+    command = re.search(r"^\* command: `(.*)`$", text, re.MULTILINE)[1]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "command.txt").write_text(_without_paths(command) + "\n")
+    runs = [_packed(path) for path in sorted((out / "runs").iterdir())]
+    lines = [json.dumps(run) + "\n" for run in runs]
+    (folder / "runs.jsonl").write_text("".join(lines))
+
+
+def draw(folder, out):
+    """Has the command of a folder write its tables and figures to `out`."""
+    for line in (folder / "runs.jsonl").read_text().splitlines():
+        _unpack(json.loads(line), out / "runs")
+    _, *words = shlex.split((folder / "command.txt").read_text())
+    name = next(word.partition("=")[2] for word in words if word.startswith("--name="))
+    (out / "config.json").write_text(json.dumps({"experiment": name}))
+    words = [f"--out={out}" if word == "--out=OUT" else word for word in words]
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _packed(path):
+    run = {"run": path.name, "metrics": _rows(path / "metrics.jsonl")}
+    for name in FILES:
+        file = path / f"{name}.json"
+        if file.exists():
+            run[name] = json.loads(file.read_text())
+    for name in PATHS:
+        if run["config"].get(name) is not None:
+            run["config"][name] = name.upper()
+    return run
+
+
+def _unpack(run, folder):
+    path = folder / run["run"]
+    path.mkdir(parents=True)
+    lines = [json.dumps(row) + "\n" for row in run["metrics"]]
+    (path / "metrics.jsonl").write_text("".join(lines))
+    for name in FILES:
+        if name in run:
+            (path / f"{name}.json").write_text(json.dumps(run[name]))
+
+
+def _rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _without_paths(command):
+    for name in PATHS:
+        command = re.sub(rf"--{name}=\S+", f"--{name}={name.upper()}", command)
+    return command
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--add", type=pathlib.Path, help="directory of a complete experiment")
+    parser.add_argument("--name", help="its folder in docs/results")
+    parser.add_argument("--check", action="store_true", help="compare the tables")
+    given = parser.parse_args()
+    if given.add:
+        add(given.add, FOLDER / given.name)
+    for folder in sorted(FOLDER.iterdir()):
+        with tempfile.TemporaryDirectory() as scratch:
+            out = pathlib.Path(scratch) / "out"
+            draw(folder, out)
+            tables = sorted(out.glob("*.csv"))
+            print(folder.name, *(table.stem for table in tables))
+            if not given.check:
+                for path in (*tables, *out.glob("*.svg")):
+                    shutil.copy(path, folder)
+            changed = [t.name for t in tables if t.read_text() != (folder / t.name).read_text()]
+            if changed:
+                sys.exit(f"{folder}: the runs make another {', '.join(changed)}")
+
+
+if __name__ == "__main__":
+    main()
