@@ -18,7 +18,7 @@ from harness.run.directory import RunDirectory
 _PATIENCE = 60.0
 
 
-def in_own_process(carry_out, config, path, log, interruption):
+def in_own_process(carry_out, config, path, log, interruption, prepare=load_tensorflow):
     """Does `carry_out(config, RunDirectory(path))` in a new process.
 
     The process gets SIGTERM for what interrupts this one, or when this one is gone: a run saves
@@ -30,13 +30,14 @@ def in_own_process(carry_out, config, path, log, interruption):
         path: directory of the job.
         log: file that what it prints is added to.
         interruption: an `Interruption`, which is entered.
+        prepare: what the new process does first, a function that can be imported.
 
     Raises:
         Diverged, UserError, KeyboardInterrupt: as `carry_out` did.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(carry_out, config, path, log, sender))
+    process = context.Process(target=_work, args=(carry_out, config, path, log, sender, prepare))
     interruption.start(process)
     sender.close()
     try:
@@ -60,7 +61,7 @@ def in_own_process(carry_out, config, path, log, interruption):
         )
 
 
-def _work(carry_out, config, path, log, sender):
+def _work(carry_out, config, path, log, sender, prepare):
     """What the process does: it sends how it ended, ("done", "diverged", ...) and a message."""
     leave_group()
     signal.signal(signal.SIGTERM, interrupt)
@@ -71,7 +72,7 @@ def _work(carry_out, config, path, log, sender):
     open_output()
     sys.stdout.reconfigure(line_buffering=True)
     try:
-        load_tensorflow()
+        prepare()
         lock.wait_for(path / lock.NAME, _PATIENCE)
         carry_out(config, RunDirectory(path))
         outcome = ("done", None)

@@ -1,9 +1,7 @@
 """The program as a user runs it: to its end, killed, gone on with, and measured."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -12,7 +10,7 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from tests.calls import ROOT, environment, wait_for
+from tests.calls import ROOT, environment
 
 FLAGS = [
     "--preset=quickstart",
@@ -81,32 +79,6 @@ def test_a_run_leaves_what_it_came_to(whole):
     assert len(list((run / "checkpoints").glob("*.index"))) == 2
     assert list((run / "events").glob("events.*"))
     assert tf.io.decode_png((run / "curves.png").read_bytes()).shape[2] == 4
-
-
-def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(folder, call, whole):
-    run = folder / "cut"
-    arguments = ["classify.train", *FLAGS, f"--run_dir={run}"]
-    killed = call.start(*arguments)
-    wait_for(lambda: (run / "checkpoints" / "checkpoint").exists())
-    os.kill(killed, signal.SIGKILL)
-    assert call.finish(killed)[0] == -signal.SIGKILL
-    killed_at = rows(run)[-1]["step"]
-    interrupted = call.start(*arguments)
-    wait_for(lambda: rows(run)[-1]["step"] > killed_at + 60)
-    os.kill(interrupted, signal.SIGTERM)
-    code, out, error = call.finish(interrupted)
-    assert code == 1
-    assert "Writing to" in out and "from step 0 of" not in out
-    (line,) = error.splitlines()
-    assert line.startswith("error: Interrupted at step")
-    code, out, error = call(*arguments)
-    assert (code, error) == (0, "")
-    assert f"from step {line.split()[4]} of 600" in out
-    assert "complete" in out
-    assert (run / "config.json").read_text() == (whole[0] / "config.json").read_text()
-    assert [row["step"] for row in rows(run)] == STEPS
-    for cut, uncut in zip(rows(run), rows(whole[0]), strict=True):
-        assert cut == pytest.approx(uncut, abs=1e-3)
 
 
 def test_a_complete_run_is_not_trained_again(call, whole):

@@ -12,7 +12,7 @@ TINY = [
     "--features=digits",
     "--steps=2",
     "--eval_samples=40",
-    "--norms=bn,itn",
+    "--norms=bn",
     "--recoveries=coloring",
     "--settings=2e-4:A",
     "--generator_filters=8",
@@ -20,9 +20,8 @@ TINY = [
     "--batch_size=8",
 ]
 CALLS = {
-    "listed": [*TINY, "--dry_run"],
-    "a share": [*TINY, "--out=X", "--shard=1/2"],
-    "the rest": [*TINY, "--out=X"],
+    "listed": [*TINY, "--norms=bn,itn", "--dry_run"],
+    "done": [*TINY, "--out=X"],
     "again": [*TINY, "--out=X"],
     "list of a share": ["--name=stability", "--dry_run", "--shard=2/400"],
 }
@@ -75,32 +74,27 @@ def test_runs_are_listed_one_a_line(answers):
     assert len(lines(answers, "list of a share")) <= 1
 
 
-def test_shares_come_together_in_a_report(answers, folder):
-    first, there, left = lines(answers, "a share")
-    assert first.startswith("run 1/1 ") and "Fréchet distance" in first
-    assert there == "1 of 2 runs are there."
-    assert "the same command" in left
-    second, there, wrote = lines(answers, "the rest")
-    assert second.startswith("run ") and second.split()[2] != first.split()[2]
-    assert there == "2 of 2 runs are there."
+def test_a_run_comes_to_a_report(answers, folder):
+    run, there, wrote = lines(answers, "done")
+    assert run.startswith("run 1/1 bn_coloring_2e-4_A") and "Fréchet distance" in run
+    assert there == "1 of 1 runs are there."
     assert "table.md" in wrote
     out = folder / "X"
     text = (out / "table.md").read_text()
     for said in ("gan.experiment --name=stability", "seed: 0", "TensorFlow 2.", " cores"):
         assert said in text
     assert "reduced from the paper's" in text
-    assert "steps 2 in place of 100000" in text and "2 of 345 runs" in text
-    for name in ("bn", "itn"):
-        run = f"{name}_coloring_2e-4_A"
-        history = (out / "runs" / run / "metrics.jsonl").read_text().splitlines()
-        assert f"{json.loads(history[-1])['frechet_distance']:#.4g}" in text
-        assert "step 2/2" in (out / "logs" / f"{run}.txt").read_text()
+    assert "steps 2 in place of 100000" in text and "1 of 345 runs" in text
+    run = "bn_coloring_2e-4_A"
+    history = (out / "runs" / run / "metrics.jsonl").read_text().splitlines()
+    assert f"{json.loads(history[-1])['frechet_distance']:#.4g}" in text
+    assert "step 2/2" in (out / "logs" / f"{run}.txt").read_text()
     assert tf.io.decode_png((out / "figure.png").read_bytes()).shape[0] > 400
 
 
 def test_again_it_only_draws(answers):
     there, wrote = lines(answers, "again")
-    assert there == "2 of 2 runs are there."
+    assert there == "1 of 1 runs are there."
     assert "table.md" in wrote
 
 

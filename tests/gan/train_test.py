@@ -1,15 +1,13 @@
 """The program as a user runs it: killed, gone on with, complete, and with a user's mistakes."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
 
-from tests.calls import ROOT, environment, wait_for
+from tests.calls import ROOT, environment
 
 FLAGS = [
     "--preset=quickstart",
@@ -78,33 +76,6 @@ def test_the_same_command_again_says_that_the_run_is_complete(call, uninterrupte
     (line,) = out.splitlines()
     assert "complete" in line
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
-
-
-def test_a_killed_and_an_interrupted_run_end_where_an_uninterrupted_one_does(
-    folder, call, uninterrupted
-):
-    run = folder / "cut"
-    arguments = ["gan.train", *FLAGS, f"--run_dir={run}"]
-    killed = call.start(*arguments)
-    wait_for(lambda: (run / "metrics.jsonl").exists() and len(rows(run)) > 1)
-    os.kill(killed, signal.SIGKILL)
-    assert call.finish(killed)[0] == -signal.SIGKILL
-    interrupted = call.start(*arguments)
-    wait_for(lambda: len(rows(run)) > 8)
-    os.kill(interrupted, signal.SIGTERM)
-    code, _, error = call.finish(interrupted)
-    assert code == 1
-    (line,) = error.splitlines()
-    assert line.startswith("error: Interrupted at step")
-    code, out, error = call(*arguments)
-    assert (code, error) == (0, "")
-    assert "complete" in out
-    assert [row["step"] for row in rows(run)] == STEPS
-    assert (run / "config.json").read_text() == (uninterrupted[0] / "config.json").read_text()
-    for cut, whole in zip(rows(run), rows(uninterrupted[0]), strict=True):
-        assert cut.keys() == whole.keys()
-        if "generator_loss" in whole:
-            assert cut["generator_loss"] == pytest.approx(whole["generator_loss"], abs=1e-3)
 
 
 def test_evaluate_measures_the_finished_generator(call, uninterrupted):

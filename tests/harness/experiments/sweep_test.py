@@ -1,8 +1,10 @@
 """Sweeps: shares, what is done once and never again, and leaving in good order."""
 
 import dataclasses
+import functools
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -190,9 +192,15 @@ def work_and_tell(config, directory):
     write_whole(directory / "product", f'{{"step": 1, "value": {config.rate}}}\n')
 
 
+def work_without_tensorflow():
+    """What these jobs do needs it not, and it takes a while."""
+    assert "tensorflow" not in sys.modules
+
+
 def in_processes(path, second, jobs):
     jobs = [Job(job.name, dataclasses.replace(job.config, data_dir=second)) for job in jobs]
-    return carry_out(path, work_and_tell, jobs, in_own_process)
+    do = functools.partial(in_own_process, prepare=work_without_tensorflow)
+    return carry_out(path, work_and_tell, jobs, do)
 
 
 def test_a_process_of_its_own_tells_how_a_job_ended(tmp_path, capsys):
