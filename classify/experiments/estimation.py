@@ -6,7 +6,7 @@ computation: layers follow both, and one training serves both.
 """
 
 import dataclasses
-import math
+import statistics
 
 from classify import presets
 from classify.experiments import flags, trained
@@ -34,25 +34,29 @@ SMALL_FIELDS = {"epochs": 2.0, "eval_every": 1_000_000, "log_every": 50}
 
 
 def jobs(request):
-    """One for each method, learning rate, width and batch size, the quick ones first."""
+    """One for each method, rate, width, batch size and seed: a seed first, its quick ones first."""
     small = request.scale == "small"
     grid = SMALL if small else PAPER
     config = dataclasses.replace(presets.MLP, **(SMALL_FIELDS if small else {}))
-    jobs = []
-    for rate in _numbers(request.rates, grid["rates"], float):
-        for batch_size in sorted(_numbers(request.batch_sizes, grid["batch_sizes"], int))[::-1]:
-            for width in sorted(_numbers(request.widths, grid["widths"], int)):
-                for norm in chosen("norms", request.norms or grid["norms"], whitenings()):
-                    job_config = dataclasses.replace(
-                        request.override(presets.whitened(config, norm)),
-                        learning_rate=rate,
-                        batch_size=batch_size,
-                        width=width,
-                    )
-                    jobs.append(
-                        Job(f"{norm}_rate_{rate:g}_width_{width}_batch_{batch_size}", job_config)
-                    )
-    return jobs
+    seeds = 1 if request.seeds is None else request.seeds
+    base = request.override(config)
+    return [
+        Job(
+            f"{norm}_rate_{rate:g}_width_{width}_batch_{batch_size}_seed_{seed}",
+            dataclasses.replace(
+                request.override(presets.whitened(config, norm)),
+                learning_rate=rate,
+                batch_size=batch_size,
+                width=width,
+                seed=seed,
+            ),
+        )
+        for seed in range(base.seed, base.seed + seeds)
+        for rate in _numbers(request.rates, grid["rates"], float)
+        for batch_size in sorted(_numbers(request.batch_sizes, grid["batch_sizes"], int))[::-1]
+        for width in sorted(_numbers(request.widths, grid["widths"], int))
+        for norm in chosen("norms", request.norms or grid["norms"], whitenings())
+    ]
 
 
 def _numbers(given, default, kind):
@@ -82,30 +86,38 @@ def describe(outcome):
 
 
 def report(outcomes, out):
-    """Figure I: the difference of the accuracies over width and batch size."""
-    rows, panels = [], {}
+    """Figure I: the difference of the accuracies over width and batch size, means over seeds."""
+    cells, rows, panels = {}, [], {}
     for outcome in outcomes:
-        config, accuracies = outcome.job.config, _accuracies(outcome)
-        by_covariance, by_matrix = accuracies or (math.nan, math.nan)
-        difference = None if accuracies is None else by_covariance - by_matrix
-        title = f"{config.norm.upper()}, learning rate {config.learning_rate:g}"
-        panels.setdefault(title, {})[config.batch_size, config.width] = difference
+        config = outcome.job.config
+        cell = (config.norm, config.learning_rate, config.width, config.batch_size)
+        cells.setdefault(cell, []).append(_accuracies(outcome))
+    for (norm, rate, width, batch_size), runs in cells.items():
+        there = [accuracies for accuracies in runs if accuracies is not None]
+        by_covariance, by_matrix = zip(*there, strict=True) if there else ((), ())
+        differences = [a - b for a, b in there]
+        title = f"{norm.upper()}, learning rate {rate:g}"
+        panels.setdefault(title, {})[batch_size, width] = _mean(differences)
         rows.append(
             {
-                "method": config.norm,
-                "learning rate": config.learning_rate,
-                "width": config.width,
-                "batch size": config.batch_size,
-                "by the covariance, %": by_covariance if accuracies else None,
-                "by the matrix, %": by_matrix if accuracies else None,
-                "difference, points": difference,
-                "state": outcome.state,
+                "method": norm,
+                "learning rate": rate,
+                "width": width,
+                "batch size": batch_size,
+                "by the covariance, %": _mean(by_covariance),
+                "by the matrix, %": _mean(by_matrix),
+                "difference, points": _mean(differences),
+                "least": min(differences, default=None),
+                "greatest": max(differences, default=None),
+                "runs": len(runs),
+                "diverged": len(runs) - len(there),
             }
         )
     config = outcomes[0].job.config
     caption = (
         f"Accuracy on the test split of {config.dataset} after {config.epochs:g} epochs, by moving "
-        "covariances and by moving whitening matrices of the same training."
+        "covariances and by moving whitening matrices of the same training: means over seeds, and "
+        "the least and greatest difference."
     )
     out.write(table=(caption, rows))
     charts.write_heat_maps(
@@ -115,6 +127,10 @@ def report(outcomes, out):
         "width, units of a hidden layer",
         "accuracy by covariance minus by matrix, percentage points",
     )
+
+
+def _mean(values):
+    return statistics.mean(values) if values else None
 
 
 EXPERIMENT = Experiment(
@@ -137,6 +153,7 @@ EXPERIMENT = Experiment(
         Flag(
             "rates", "Learning rates at the start.", is_list=True, check=numbers_of(float, POSITIVE)
         ),
+        flags.SEEDS,
     ),
     fields=(
         "group_size",

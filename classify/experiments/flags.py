@@ -38,5 +38,5 @@ SEEDS = Flag(
     "How many seeds each run is repeated with: --seed, and the numbers after it.",
     int,
     check=TIMES,
-    default="3, and 1 of covariate_shift",
+    default="3, and 1 of covariate_shift and estimation",
 )

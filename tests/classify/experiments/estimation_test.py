@@ -98,7 +98,7 @@ def test_checkpoints_and_files_keep_both(trainers, tmp_path):
 def test_the_runs():
     jobs = {job.name: job.config for job in estimation.jobs(estimation.EXPERIMENT.request())}
     assert len(jobs) == 2 * 2 * 6 * 7
-    config = jobs["cd_rate_0.5_width_64_batch_1024"]
+    config = jobs["cd_rate_0.5_width_64_batch_1024_seed_0"]
     expected = dataclasses.replace(
         presets.PRESETS["mnist_mlp_cd"], width=64, batch_size=1024, learning_rate=0.5
     )
@@ -113,8 +113,8 @@ def test_the_flags_choose():
     chosen = {"norms": ["itn"], "widths": ["8", "4", "8"], "batch_sizes": ["2"], "rates": ["1e-1"]}
     jobs = estimation.jobs(estimation.EXPERIMENT.request(scale="small", **chosen))
     assert [job.name for job in jobs] == [
-        "itn_rate_0.1_width_4_batch_2",
-        "itn_rate_0.1_width_8_batch_2",
+        "itn_rate_0.1_width_4_batch_2_seed_0",
+        "itn_rate_0.1_width_8_batch_2_seed_0",
     ]
     assert {job.config.epochs for job in jobs} == {estimation.SMALL_FIELDS["epochs"]}
 
@@ -141,22 +141,36 @@ def test_what_there_is_not_is_refused(options, said):
         estimation.jobs(estimation.EXPERIMENT.request(**options))
 
 
+def test_seeds_follow_each_other():
+    options = {"norms": ["cd"], "widths": ["4"], "batch_sizes": ["2"], "rates": ["1"], "seeds": 2}
+    jobs = estimation.jobs(estimation.EXPERIMENT.request(**options, overrides={"seed": 5}))
+    assert [(job.name, job.config.seed) for job in jobs] == [
+        ("cd_rate_1_width_4_batch_2_seed_5", 5),
+        ("cd_rate_1_width_4_batch_2_seed_6", 6),
+    ]
+
+
 def test_the_report(tmp_path):
     chosen = {"norms": ["zca", "cd"], "widths": ["16"], "batch_sizes": ["32"], "rates": ["1"]}
-    jobs = estimation.jobs(estimation.EXPERIMENT.request(**chosen))
-    row = {"step": 9, "test_accuracy": 0.75, "matrix_test_accuracy": 0.5}
-    outcomes = [trained(tmp_path, jobs[0], [row]), trained(tmp_path, jobs[1], None)]
+    jobs = estimation.jobs(estimation.EXPERIMENT.request(**chosen, seeds=2))
+    rows = [
+        [{"step": 9, "test_accuracy": 0.75, "matrix_test_accuracy": 0.5}],
+        None,
+        [{"step": 9, "test_accuracy": 0.5, "matrix_test_accuracy": 0.375}],
+        None,
+    ]
+    outcomes = [trained(tmp_path, *each) for each in zip(jobs, rows, strict=True)]
     said = estimation.describe(outcomes[0])
     assert said == "accuracy 75.00 % by the covariance, 50.00 % by the matrix"
-    estimation.report(outcomes, Report(tmp_path, "estimation", ["seed: 0"]))
+    estimation.report(outcomes, Report(tmp_path, "estimation", ["seed: 0, 1"]))
     with open(tmp_path / "table.csv", newline="") as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert rows == [
-        ("zca", "1.0", "16", "32", "75.0", "50.0", "25.0", "complete"),
-        ("cd", "1.0", "16", "32", "", "", "", "diverged"),
+        ("zca", "1.0", "16", "32", "62.5", "43.75", "18.75", "12.5", "25.0", "2", "0"),
+        ("cd", "1.0", "16", "32", "", "", "", "", "", "2", "2"),
     ]
     text = (tmp_path / "table.md").read_text()
-    assert "| zca | 1.000 | 16 | 32 | 75.00 | 50.00 | 25.00 | complete |" in text
+    assert "| zca | 1.000 | 16 | 32 | 62.50 | 43.75 | 18.75 | 12.50 | 25.00 | 2 | 0 |" in text
     assert "mnist after 120 epochs" in text
     shape = tf.io.decode_png((tmp_path / "figure.png").read_bytes()).shape
     assert shape[0] > 300 and shape[1] > 600
