@@ -44,6 +44,9 @@ def test_runs():
     small = jobs(scale="small", datasets=["cifar10"], norms=["bn"])
     assert [job.name for job in small] == ["cifar10_bn", "cifar10_bn_constant_rate"]
     assert [job.config.schedule for job in small] == ["steps", "constant"]
+    assert [job.config.dataset for job in jobs()] == ["cifar10", "cifar100"]
+    (fashion,) = jobs(datasets=["fashion_mnist"])
+    assert (fashion.name, fashion.config.dataset) == ("fashion_mnist_unitization", "fashion_mnist")
     seeds = jobs(scale="small", datasets=["cifar10"], seeds=2, overrides={"seed": 3})
     assert [job.name for job in seeds] == [
         "cifar10_unitization_seed_3",
