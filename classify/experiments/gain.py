@@ -50,8 +50,11 @@ def jobs(request):
     seeds = SEEDS if request.seeds is None else request.seeds
     jobs = []
     for seed in range(base.seed, base.seed + seeds):
-        for rate in rates:
+        for base_rate in rates:
             for size in sizes:
+                # As Goyal et al., https://arxiv.org/abs/1706.02677: a step of n times the images
+                # is one of n times the rate.
+                rate = float(f"{base_rate * size / base.batch_size:.3g}")
                 for name in dict.fromkeys(request.norms or NORMS):
                     config = dataclasses.replace(
                         _with_norm(base, name), seed=seed, learning_rate=rate, batch_size=size
@@ -174,7 +177,8 @@ EXPERIMENT = Experiment(
         flags.RATES,
         Flag(
             "batch_sizes",
-            "How many images are in a batch.",
+            "How many images are in a batch. Learning rates are of the task's own number, and for "
+            "others in proportion.",
             is_list=True,
             check=numbers_of(int, BATCH),
             default="the task's",

@@ -30,10 +30,10 @@ def test_the_flags_choose():
         overrides={"seed": 7, "epsilon": 0.5},
     )  # fmt: skip
     assert [job.name for job in some] == [
-        "bn_batch_2_rate_0.1_seed_7",
-        "itn-16_batch_2_rate_0.1_seed_7",
-        "bn_batch_8_rate_0.1_seed_7",
-        "itn-16_batch_8_rate_0.1_seed_7",
+        "bn_batch_2_rate_0.00313_seed_7",
+        "itn-16_batch_2_rate_0.00313_seed_7",
+        "bn_batch_8_rate_0.0125_seed_7",
+        "itn-16_batch_8_rate_0.0125_seed_7",
     ]
     assert {job.config.epsilon for job in some} == {0.5}
 
