@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 import typing
 import zipfile
 
@@ -61,6 +62,9 @@ PROGRAMS = {
     ),
 }
 
+# Seconds that what was killed may take to leave.
+_PATIENCE = 60.0
+
 
 class Processes:
     """Starts programs as `tests.calls.Calls` does, each as a user would: imports included.
@@ -106,8 +110,14 @@ class Processes:
         return code, *said
 
     def aftermath(self):
-        """What ended processes have left running, and what that has said since, in words."""
-        found = [f"process {each} is left" for each in _of_sessions(self._said)]
+        """What ended processes have left running, and what that has said since, in words.
+
+        Who saves before it leaves is given a while: on a machine that is busy it needs one.
+        """
+        end = time.monotonic() + _PATIENCE
+        while (left := _of_sessions(self._said)) and time.monotonic() < end:
+            time.sleep(0.1)
+        found = [f"process {each} is left" for each in left]
         for name, text in self._said.values():
             since = pathlib.Path(name).read_text().removeprefix(text)
             if since:
