@@ -22,8 +22,8 @@ import tempfile
 
 FOLDER = pathlib.Path(__file__).with_name("results")
 PATHS = ("data_dir", "features", "out")
-# What is written of a run besides `metrics.jsonl`, if it is there.
-FILES = ("config", "result", "diverged")
+# What a run has written of its data, which are not published.
+LEFT_OUT = "data"
 
 
 def add(out, folder):
@@ -49,29 +49,25 @@ def draw(folder, out):
 
 
 def _packed(path):
-    run = {"run": path.name, "metrics": _rows(path / "metrics.jsonl")}
-    for name in FILES:
-        file = path / f"{name}.json"
-        if file.exists():
-            run[name] = json.loads(file.read_text())
+    """A run: its name, and by their names what its files of JSON hold, and its history."""
+    files = {file.stem: json.loads(file.read_text()) for file in sorted(path.glob("[!.]*.json"))}
+    files.pop(LEFT_OUT, None)
     for name in PATHS:
-        if run["config"].get(name) is not None:
-            run["config"][name] = name.upper()
-    return run
+        if files["config"].get(name) is not None:
+            files["config"][name] = name.upper()
+    history = path / "metrics.jsonl"
+    rows = history.read_text().splitlines() if history.exists() else []
+    return {"run": path.name, "files": files, "metrics": list(map(json.loads, rows))}
 
 
 def _unpack(run, folder):
     path = folder / run["run"]
     path.mkdir(parents=True)
-    lines = [json.dumps(row) + "\n" for row in run["metrics"]]
-    (path / "metrics.jsonl").write_text("".join(lines))
-    for name in FILES:
-        if name in run:
-            (path / f"{name}.json").write_text(json.dumps(run[name]))
-
-
-def _rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    for name, content in run["files"].items():
+        (path / f"{name}.json").write_text(json.dumps(content))
+    if run["metrics"]:
+        lines = [json.dumps(row) + "\n" for row in run["metrics"]]
+        (path / "metrics.jsonl").write_text("".join(lines))
 
 
 def _without_paths(command):
