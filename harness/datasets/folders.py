@@ -154,9 +154,15 @@ class ClassFolders:
             )
         raise UserError(
             f"--data_dir={self.data_dir} must have the folder {split}/ for --dataset=folder, with "
-            f"images as {split}/CLASS/IMAGE.jpg. Received: "
+            f"images as {split}/CLASS/IMAGE.jpg{self._instead(split)}. Received: "
             f"{some_of([f'{name}/' for name in there]) or 'no folders'}"
         )
+
+    def _instead(self, split):
+        """What serves in the place of a split, where there are none and all is for training."""
+        if split == _TRAINING or self.splits() != [_TRAINING]:
+            return ""
+        return f", or --test_split={_TRAINING} to measure on the images that are trained on"
 
 
 def _encoded(split, paths, labels, class_names, contents):

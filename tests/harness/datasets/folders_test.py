@@ -205,7 +205,7 @@ def test_mistakes(toys):
     assert "give the one to use as --image_size. Received: image_size=None" in text
     text = message(stream_images, "folder", "test", folder)
     assert f"--data_dir={folder} must have the folder test/" in text
-    assert text.endswith("Received: train/, val/")
+    assert text.endswith("test/CLASS/IMAGE.jpg. Received: train/, val/")
     write(folder / "val/new/1.png", png(pixels()))
     write(folder / "val/other/1.png", png(pixels()))
     text = message(stream_images, "folder", "val", folder)
@@ -279,7 +279,7 @@ def test_splits_and_classes_may_be_missing(tmp_path, layout):
         assert len(test.images) == 1 and test.class_names == classes
     else:
         text = message(load_images, "folder", "test", tmp_path, image_size=4)
-        assert "must have the folder test/" in text
+        assert "must have the folder test/" in text and "or --test_split=train to measure" in text
 
 
 def test_a_split_without_train_has_classes_of_its_own(tmp_path):
