@@ -107,7 +107,15 @@ def report(outcomes, out):
         panels.setdefault(title, {})[label] = [(x, statistics.mean(ys)) for x, ys in points]
         ranges.setdefault(title, {})[label] = [(x, min(ys), max(ys)) for x, ys in points]
     path = out / "figure.png"
-    write_lines(path, panels, "epoch", "test error, %", logarithmic=panels, ranges=ranges)
+    write_lines(
+        path,
+        panels,
+        "epoch",
+        "test error, %",
+        logarithmic=panels,
+        whole_x=True,
+        ranges=ranges,
+    )
 
 
 def _with_norm(config, name):
