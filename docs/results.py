@@ -82,6 +82,12 @@ def main():
     parser.add_argument("--name", help="its folder in docs/results")
     parser.add_argument("--check", action="store_true", help="compare the tables")
     given = parser.parse_args()
+    if (given.add is None) != (given.name is None):
+        parser.error("--add and --name are given together, or neither")
+    if given.add and not (given.add / "table.md").is_file():
+        parser.error(
+            f"--add must be a complete experiment, with its table.md. Received: {given.add}"
+        )
     if given.add:
         add(given.add, FOLDER / given.name)
     for folder in sorted(FOLDER.iterdir()):

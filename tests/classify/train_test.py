@@ -1,4 +1,4 @@
-"""The program as a user runs it: to its end, killed, gone on with, and measured."""
+"""The program as a user runs it: to its end, again, and measured. Kills: `tests.faults.kills`."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The program as a user runs it: killed, gone on with, complete, and with a user's mistakes."""
+"""The program as a user runs it: complete, again, with mistakes. Kills: `tests.faults.kills`."""
 
 import json
 import subprocess
