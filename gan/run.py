@@ -3,7 +3,7 @@
 from gan import parts
 from gan.export import export
 from gan.measuring import measure_samples, split_statistics
-from gan.metrics.evaluation import describe, training_distance
+from gan.metrics.evaluation import describe, few_images, training_distance
 from gan.saved import run_config
 from harness.datasets import image_kind
 from harness.datasets.batches import attributed, input_fn
@@ -47,10 +47,11 @@ class Run(run.Run):
         keep_data(self.directory, self.facts)
         super().begin()
         if self.directory.writes:
-            features = self.parts.features
+            features, reference = self.parts.features, self.parts.reference
             if features.takes is not None:
                 print(f"{features.name} features: {features.takes}")
-            print()
+            counts = [("samples", self.config.eval_samples), (reference.name, reference.count)]
+            print("\n".join([*few_images(counts, len(reference.mean)), ""]))
 
     def start_from(self, run_dir):
         """Takes the weights of another run of this program."""

@@ -47,11 +47,11 @@ ARCHS = {
     RESNET_50: (list(TABLE_I), list(SCHEDULES)),
 }
 
-# Ours: for a folder of small images, or for Imagenette.
+# Ours: for a folder of small images, or for Imagenette. Not of another depth, by which the two
+# networks differ.
 SMALL = {
     "dataset": "imagenette",
     "image_size": 64,
-    "depth": 18,
     "width": 16,
     "batch_size": 64,
     "epochs": 10.0,

@@ -220,7 +220,7 @@ _PUBLISHED = {"frechet_distance": "FID", "inception_score": "IS", "kernel_distan
 
 
 def describe(result):
-    """Says a result of `evaluate` in a line, and in others few images and class shares, if any."""
+    """Says a result of `evaluate` in a line, and in another class shares, if there are any."""
     measured = ", ".join(
         f"{title} {result[key]:.4g}" for key, title in _titles(result) if result[key] is not None
     )
@@ -230,7 +230,7 @@ def describe(result):
         f"{result['generated_count']} generated{scored}, "
         f"{result['reference_count']} real of {result['reference']})"
     )
-    return "\n".join([line, *few_of(result), *_class_shares(result)])
+    return "\n".join([line, *_class_shares(result)])
 
 
 def table(result):

@@ -59,6 +59,7 @@ def test_the_flags_choose():
     for config in found.values():
         assert all(getattr(config, name) == value for name, value in imagenet.SMALL.items())
         assert config.variant == "arc_b"
+    assert [config.depth for config in found.values()] == [18, 50, 50]
     for options in ({"norms": ["itn"]}, {"norms": ["arc_a_zca_g16"], "archs": ["resnet50"]}):
         with pytest.raises(UserError, match=f"Received: norms={options['norms'][0]}"):
             configs(**options)
