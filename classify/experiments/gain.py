@@ -72,38 +72,29 @@ def report(outcomes, out):
         config = outcome.job.config
         kind = (config.batch_size, norm_text(config.norm, config.group_size))
         kinds.setdefault(kind, {}).setdefault(config.learning_rate, []).append(outcome)
-    best = {kind: by_rate.best(runs) for kind, runs in kinds.items()}
     out.write(
         table=(
             "At the learning rate whose mean accuracy on the test split is best: that accuracy at "
             "the end, over seeds; how many points more than BatchNormalization's at its best rate, "
             "with a 95 % interval by Welch's t-test; and the first epoch at whose end it has "
             "reached so much, in the median of the seeds.",
-            [
-                _row(kind, best[kind], kinds[kind][best[kind]])
-                | _beside_bn(kind, best, kinds)
-                | {
-                    f"epochs to {mark} %": _epochs_to(kinds[kind][best[kind]], mark)
-                    for mark in MARKS[task]
-                }
-                for kind in kinds
-            ],
+            by_rate.at_best(
+                kinds,
+                _cells,
+                base=lambda kind: (kind[0], "bn"),
+                more=lambda outcomes: {
+                    f"epochs to {mark} %": _epochs_to(outcomes, mark) for mark in MARKS[task]
+                },
+            ),
         ),
-        rates=(
-            "All learning rates.",
-            [
-                _row(kind, rate, outcomes)
-                for kind, runs in kinds.items()
-                for rate, outcomes in sorted(runs.items())
-            ],
-        ),
+        rates=("All learning rates.", by_rate.at_all(kinds, _cells)),
     )
     panels, ranges = {}, {}
-    for size, name in kinds:
+    for (size, name), runs in kinds.items():
         title = f"batches of {size}: mean over seeds at the best rate, and from least to greatest"
-        rate = best[size, name]
+        rate = by_rate.best(runs)
         label = f"{name}, {rate:g}"
-        points = _errors(kinds[size, name][rate])
+        points = _errors(runs[rate])
         panels.setdefault(title, {})[label] = [(x, statistics.mean(ys)) for x, ys in points]
         ranges.setdefault(title, {})[label] = [(x, min(ys), max(ys)) for x, ys in points]
     path = out / "figure.png"
@@ -126,15 +117,10 @@ def _with_norm(config, name):
     return dataclasses.replace(config, norm_momentum=0.9, **norm)
 
 
-def _row(kind, rate, outcomes):
+def _cells(kind):
+    """The cells of a table that name a kind of runs."""
     size, name = kind
-    return {"norm": name, "batch": size, "learning rate": rate} | by_rate.row(outcomes)
-
-
-def _beside_bn(kind, best, kinds):
-    bn = (kind[0], "bn")
-    base = kinds[bn][best[bn]] if bn in kinds and kind != bn else []
-    return by_rate.beside(kinds[kind][best[kind]], base)
+    return {"norm": name, "batch": size}
 
 
 def _course(outcome):

@@ -134,28 +134,13 @@ def _report_medians(runs, config, out):
 
 
 def _report_rates(runs, config, out):
-    best = {name: by_rate.best(at_rates) for name, at_rates in runs.items()}
     out.write(
         table=(
             f"{_caption(config)}, at the learning rate whose mean is best, and how many points "
             "more than BN's at its own, with a 95 % interval by Welch's t-test.",
-            [
-                _row(name, best[name], runs[name][best[name]])
-                | by_rate.beside(
-                    runs[name][best[name]],
-                    runs["bn"][best["bn"]] if "bn" in runs and name != "bn" else [],
-                )
-                for name in runs
-            ],
+            by_rate.at_best(runs, _cells, base=lambda name: "bn"),
         ),
-        rates=(
-            "All learning rates.",
-            [
-                _row(name, rate, outcomes)
-                for name, at_rates in runs.items()
-                for rate, outcomes in sorted(at_rates.items())
-            ],
-        ),
+        rates=("All learning rates.", by_rate.at_all(runs, _cells)),
     )
     groups = {
         name: {f"learning rate {rate:g}": outcomes for rate, outcomes in sorted(at_rates.items())}
@@ -164,8 +149,9 @@ def _report_rates(runs, config, out):
     _draw(groups, config, out)
 
 
-def _row(name, rate, outcomes):
-    return {"normalization": _label(name), "learning rate": rate} | by_rate.row(outcomes)
+def _cells(name):
+    """The cells of a table that name a normalization."""
+    return {"normalization": _label(name)}
 
 
 def _draw(groups, config, out, medians=None):
