@@ -90,7 +90,7 @@ def test_the_same_axis_counted_from_the_front(row):
     [r for r in ROWS if "unitization" not in r.name and "group_whitening" not in r.name],
     ids=lambda r: r.name,
 )
-@every_rank
+@pytest.mark.parametrize("spatial", SPATIAL[1:], ids=lambda s: f"rank {len(s) + 2}")
 def test_positions_are_samples(row, spatial):
     """All but what is of a sample treat each position as a row of its own."""
     x = row.inputs(spatial=spatial).astype(np.float64)

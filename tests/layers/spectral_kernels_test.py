@@ -71,7 +71,7 @@ def test_a_quantised_kernel_has_norm_1(name, mode, wrapped_first):
     """The layer's own output gives the kernel that the whole numbers and scales stand for."""
     make, inputs = LAYERS[name]
     layer = make()
-    wrapper = SpectralNormalization(layer, power_iterations=300)
+    wrapper = SpectralNormalization(layer, power_iterations=100)
     (wrapper if wrapped_first else layer)(inputs)
     if mode == "float8" and "embedding" in name:
         with pytest.raises(NotImplementedError):  # of Keras
@@ -106,7 +106,7 @@ def test_a_quantised_model_answers_as_before():
 def test_a_kernel_with_lora_has_norm_1(name, wrapped_first):
     make, inputs = LAYERS[name]
     layer = make()
-    wrapper = SpectralNormalization(layer, power_iterations=300)
+    wrapper = SpectralNormalization(layer, power_iterations=100)
     (wrapper if wrapped_first else layer)(inputs)
     add_lora(layer)
     kernel = rows_of_kernel(layer, inputs)
@@ -117,7 +117,7 @@ def test_a_kernel_with_lora_has_norm_1(name, wrapped_first):
 
 def test_the_gradient_reaches_the_factors_through_sigma():
     layer = L.Dense(4)
-    wrapper = SpectralNormalization(layer, power_iterations=300)
+    wrapper = SpectralNormalization(layer, power_iterations=100)
     x, dy = RNG.normal(size=(7, 5)).astype(np.float32), RNG.normal(size=(7, 4)).astype(np.float32)
     wrapper(x)
     stored = layer.kernel.numpy()
@@ -251,7 +251,7 @@ def test_layers_of_the_package_are_not_quantised():
 def test_both_kernels_of_a_separable_convolution(make, shape):
     options = {"filters": 4, "kernel_size": 3, "depth_multiplier": 2}
     layer, bare = make(**options), make(**options)
-    wrapper = SpectralNormalization(layer, power_iterations=300)
+    wrapper = SpectralNormalization(layer, power_iterations=100)
     x = RNG.normal(size=(2, *shape, 3)).astype(np.float32)
     y = wrapper(x, training=True)
     vectors = {w.name: tuple(w.shape) for w in wrapper.non_trainable_weights}
