@@ -66,6 +66,31 @@ def test_padding_changes_nothing(make, training):
         np.testing.assert_allclose(value, truth, atol=1e-5)
 
 
+WITHIN_SAMPLES = {
+    "group_whitening": lambda: tfnorm.GroupWhitening(groups=1),
+    "covariance_pooling": tfnorm.CovariancePooling,
+}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=str)
+@pytest.mark.parametrize("make", (LAYERS | WITHIN_SAMPLES).values(), ids=LAYERS | WITHIN_SAMPLES)
+def test_padding_that_is_not_finite_counts_nothing(make, value):
+    """As in BatchNormalization, in the output, the gradient and the moving statistics."""
+    layers, by_padding = (make(), make()), []
+    for layer, padding in zip(layers, (0.0, value), strict=True):
+        x = tf.constant(np.where(MASK[..., None], X, padding).astype(np.float32))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True, mask=tf.constant(MASK))
+            y = tf.boolean_mask(y, MASK) if len(y.shape) == 3 else y
+            loss = tf.reduce_sum(tf.square(y - 0.5))
+        gradient = tape.gradient(loss, x).numpy()
+        by_padding.append([y.numpy(), gradient[MASK], *layer.get_weights()])
+        assert np.isfinite(y).all() and np.isfinite(gradient).all()
+    for result, truth in zip(*reversed(by_padding), strict=True):
+        np.testing.assert_array_equal(result, truth)
+
+
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 def test_one_whole_sample_masked(make):
     layer, alone = make(), make()

@@ -125,19 +125,26 @@ class ChannelLayer(BlockWeights, keras.layers.Layer):
         """Casts a tensor or weight to `statistics_dtype`."""
         return tf.cast(value, self.statistics_dtype)
 
-    def mask_weights(
+    def masked(
         self, inputs: tf.Tensor, mask: tf.Tensor | Sequence[typing.Any] | None
-    ) -> tf.Tensor | None:
-        """Makes a mask (or None) weights (positions,) of `groups.to_rows(inputs)`."""
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Makes a mask (or None) weights, and inputs that such weights keep out of statistics.
+
+        Returns:
+            The inputs, with 0 for what is not finite where the mask is False, as 0 times NaN is
+            NaN; and weights (positions,) of `groups.to_rows(inputs)`.
+        """
         if mask is None:
-            return None
+            return inputs, None
         mask = tf.convert_to_tensor(mask)
         if len(mask.shape) != len(inputs.shape) - 1:
             raise ValueError(
                 "`mask` must have the shape of the inputs without the channels' axis. Received: "
                 f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
             )
-        return tf.cast(tf.reshape(mask, [-1]), self.statistics_dtype)
+        counts = tf.expand_dims(tf.cast(mask, tf.bool), self.axis)
+        inputs = tf.where(counts | tf.math.is_finite(inputs), inputs, tf.zeros_like(inputs))
+        return inputs, tf.cast(tf.reshape(mask, [-1]), self.statistics_dtype)
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"axis": self.axis}

@@ -197,8 +197,8 @@ class BatchWhitening(StatisticsByDomain):
         mask: tf.Tensor | None = None,
         domain: tf.Tensor | int | None = None,
     ) -> tf.Tensor:
-        rows = groups.to_rows(self.as_statistics(inputs), self.axis)
-        weights = self.mask_weights(inputs, mask)
+        inputs, weights = self.masked(self.as_statistics(inputs), mask)
+        rows = groups.to_rows(inputs, self.axis)
         is_training = training and self.trainable
         whiten = functools.partial(
             self._whiten_by_batch if is_training else self._whiten_by_moving,

@@ -101,8 +101,8 @@ class CovariancePooling(base.ChannelLayer):
             )
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        x = groups.to_samples(self.as_statistics(inputs), self.axis)
-        weights = self.mask_weights(inputs, mask)
+        inputs, weights = self.masked(self.as_statistics(inputs), mask)
+        x = groups.to_samples(inputs, self.axis)
         if weights is None:
             mean = tf.reduce_mean(x, axis=1, keepdims=True)
             count = tf.cast(tf.shape(x)[1], x.dtype)

@@ -131,9 +131,9 @@ class GroupWhitening(base.ScaleAndShift):
     def call(
         self, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        x = rows_of_channels.to_samples(self.as_statistics(inputs), self.axis)
+        inputs, weights = self.masked(self.as_statistics(inputs), mask)
+        x = rows_of_channels.to_samples(inputs, self.axis)
         gamma, beta = self.gamma_and_beta(self.statistics_dtype)
-        weights = self.mask_weights(inputs, mask)
         if weights is not None:
             weights = tf.reshape(weights, tf.shape(x)[:2])
         self._warn_of_few_values(x.shape[1])

@@ -147,10 +147,10 @@ class Unitization(base.BatchStatistics):
     def call(
         self, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        x = groups.to_samples(self.as_statistics(inputs), self.axis)
+        inputs, weights = self.masked(self.as_statistics(inputs), mask)
+        x = groups.to_samples(inputs, self.axis)
         alpha = self.as_statistics(self.alpha)
         gamma, beta = self.gamma_and_beta(self.statistics_dtype)
-        weights = self.mask_weights(inputs, mask)
         if weights is not None:
             weights = tf.reshape(weights, tf.shape(x)[:2])
         if not self.normalize:
