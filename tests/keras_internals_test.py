@@ -117,6 +117,16 @@ def test_has_call_of_keras():
     assert not keras_internals.has_call_of_keras(Doubled(x, y))
 
 
+def test_has_build_of_its_own():
+    class Known(L.Layer):
+        def build_from_config(self, config):
+            self.build(config["shape"])
+
+    assert keras_internals.has_build_of_its_own(Known())
+    for layer in (L.Dense(3), L.Conv2D(3, 1), L.Normalization(), Doubled(*[keras.Input((4,))] * 2)):
+        assert not keras_internals.has_build_of_its_own(layer)
+
+
 def test_stored_weight():
     """Is the variable of that name, where the attribute is another's sum or an unpacked tensor."""
     dense, embedding = L.Dense(3), L.Embedding(5, 3)

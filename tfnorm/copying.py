@@ -50,6 +50,18 @@ def build_like(source: keras.Layer, target: keras.Layer) -> None:
         target.build_from_config(source.get_build_config())
 
 
+def built_like(operation: Operation) -> Operation:
+    """Makes another of an operation by `new_like`, and builds it if its inputs would not do.
+
+    A layer with a `build_from_config` of its own may know more of its weights' shapes than its
+    inputs tell. All others are built where they are called, from where their weights have paths.
+    """
+    new = new_like(operation)
+    if isinstance(operation, keras.Layer) and keras_internals.has_build_of_its_own(operation):
+        build_like(operation, typing.cast(keras.Layer, new))
+    return new
+
+
 def copy_state(source: keras.Layer, target: keras.Layer) -> None:
     """Gives a layer what another of its configuration knows, and builds it if need be.
 
@@ -160,7 +172,7 @@ class ModelCopier:
 
     def new_layer(self, operation: keras.Operation) -> keras.Operation:
         """Makes what stands in the place of a layer, or another operation, that is no model."""
-        return new_like(operation)
+        return built_like(operation)
 
     def hand_over(self, old: keras.Layer, new: keras.Layer) -> None:
         """Gives what stands in a layer's place what that layer knows."""

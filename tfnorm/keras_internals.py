@@ -91,6 +91,11 @@ def has_call_of_keras(layer: keras.Layer) -> bool:
     return type(layer).call.__module__.split(".")[0] == "keras"
 
 
+def has_build_of_its_own(layer: keras.Layer) -> bool:
+    """Tells whether somebody else than Keras wrote the `build_from_config` of a layer."""
+    return type(layer).build_from_config.__module__.split(".")[0] != "keras"
+
+
 def stored_weight(layer: keras.Layer, name: str) -> keras.Variable | None:
     """The variable behind an attribute of a layer; None if there is none.
 

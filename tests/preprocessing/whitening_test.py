@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 import tfnorm
+from tfnorm import copying
 from tfnorm.preprocessing.kernels import KERNELS, ORDERED
 from tfnorm.preprocessing.moments import Moments
 
@@ -111,9 +112,11 @@ class Batches(keras.utils.PyDataset):
         tf.data.Dataset.from_tensor_slices((X, X)).batch(7),
         generator(),
         Batches(),
-        [X[:250], X[250:]][:0] or iter([X[:250], X[250:]]),
+        iter([X[:250], X[250:]]),
+        np.split(X, [1, 200]),
+        list(X),
     ],
-    ids=["list", "tensor", "dataset", "generator", "PyDataset", "iterator"],
+    ids=["list", "tensor", "dataset", "generator", "PyDataset", "iterator", "batches", "rows"],
 )
 def test_what_it_is_adapted_to(data):
     np.testing.assert_allclose(adapted(data)(X), adapted()(X), atol=1e-9)
@@ -130,8 +133,31 @@ def test_batches_are_merged_exactly_where_the_mean_is_large():
 
 def test_steps_and_adapting_again():
     layer = adapted(iter([X[:100], X[100:]]))
-    layer.adapt(iter([X[:100], X[100:]]), steps=1)
+    batches = iter(np.split(X, [100, 200]))
+    layer.adapt(batches, steps=1)
     np.testing.assert_allclose(layer(X), adapted(X[:100])(X), atol=1e-9)
+    np.testing.assert_array_equal(next(batches), X[100:200])  # no more was read
+
+
+def test_a_dataset_without_an_end():
+    class Endless(Batches):
+        num_batches = None
+
+    layer = adapted()
+    with pytest.raises(ValueError, match="`steps` must be given .* Received: steps=None"):
+        layer.adapt(Endless())
+    layer.adapt(Endless(), steps=2)
+    np.testing.assert_allclose(layer(X), adapted(X[:200])(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("method", KERNELS)
+def test_variances(method):
+    correlation = np.corrcoef(X.T)
+    expected = {
+        "pca": np.linalg.eigvalsh(np.cov(X.T, bias=True))[::-1],
+        "pca_cor": np.linalg.eigvalsh(correlation)[::-1],
+    }.get(method, X.var(0))
+    np.testing.assert_allclose(adapted(method=method).explained_variance_, expected, rtol=1e-9)
 
 
 def test_statistics():
@@ -202,6 +228,55 @@ def test_saved(options, invert, tmp_path):
     np.testing.assert_array_equal(loaded.layers[-1].components_, layer.components_)
 
 
+def test_saved_before_it_is_adapted(tmp_path):
+    """As a model is that knows no shape yet."""
+    model = keras.Sequential([tfnorm.Whitening(dtype="float64"), keras.layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded.layers[0].adapt(X)
+    np.testing.assert_allclose(loaded.layers[0](X), adapted(epsilon=1e-6)(X), atol=1e-9)
+
+
+def test_copied_where_it_knows_more_than_its_arguments():
+    """The features' sizes, which the components do not tell."""
+    layer = adapted(method="pca", n_components=3, invert=True, dtype="float32")
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layer(keras.layers.BatchNormalization()(inputs)))
+    z = RNG.normal(size=(5, 3)).astype(np.float32)
+    for copy in (
+        tfnorm.fold_normalization(model)[0],
+        tfnorm.fold_normalization(model, matrices_only=True)[0],
+        copying.copy_model(model),
+    ):
+        np.testing.assert_allclose(copy(z), model(z), rtol=1e-5)
+
+
+def lengths(layer, x):
+    """How many positions of each sample the mask counts that a layer hands on."""
+    masked = keras.layers.Masking()(x)
+    y = layer(masked)
+    return [int(length) for length in np.sum(y._keras_mask, 1)]
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "pca", "n_components": 1}], ids=str)
+@pytest.mark.filterwarnings("error")
+def test_a_mask_is_handed_on(options):
+    x = np.ones((3, 4, 2), np.float32)
+    x[1, 3], x[2, 1:] = 0.0, 0.0
+    assert lengths(adapted(x + RNG.normal(size=x.shape), **options), x) == [4, 3, 1]
+
+
+def test_it_folds_behind_a_mask():
+    x = RNG.normal(1.0, 2.0, size=(8, 5, 2)).astype(np.float32)
+    x[:, 3:] = 0.0
+    inputs = keras.Input((5, 2))
+    y = adapted(x, dtype="float32")(keras.layers.Masking()(inputs))
+    model = keras.Model(inputs, keras.layers.LSTM(3)(keras.layers.Activation("relu")(y)))
+    folded, difference = tfnorm.fold_normalization(model, x)
+    assert not any(isinstance(layer, tfnorm.Whitening) for layer in folded.layers)
+    assert difference < 1e-5
+
+
 def test_in_a_dataset_and_of_unknown_sizes():
     layer = adapted(IMAGES, dtype="float32")
     images = IMAGES.astype(np.float32)
@@ -241,8 +316,13 @@ def test_arguments_that_are_refused(options, said):
         (lambda: adapted(axis=3), "Received: axis=3, rank=2"),
         (lambda: adapted(method="pca", n_components=7), "at most the number of features, 6"),
         (lambda: tfnorm.Whitening("pca", 2, invert=True)(X), "must be adapted before"),
+        (lambda: adapted()(X[:, :5]), "expected axis 1 of input shape to have value 6"),
+        (lambda: adapted()(X[np.newaxis]), "expected ndim=2, found ndim=3"),
+        (lambda: adapted().adapt(X, steps=0), "`steps` must be a positive integer"),
         (lambda: tfnorm.Whitening.from_statistics(X, X), "Received: mean.shape="),
         (lambda: tfnorm.Whitening.from_statistics([0.0, 0], [[1, 2], [0, 1]]), "symmetric"),
+        (lambda: tfnorm.Whitening.from_statistics([0.0, 0], np.diag([np.inf, 1])), "finite and"),
+        (lambda: tfnorm.Whitening.from_statistics([0.0, 0], np.diag([-1, 1])), "no negative var"),
     ],
 )
 def test_data_that_are_refused(action, said):

@@ -96,7 +96,7 @@ def _folded(model, unmasked_inputs):
     def clone(operation):
         if operation.name in changes:
             return changes[operation.name]
-        copies.append((operation, copying.new_like(operation)))
+        copies.append((operation, copying.built_like(operation)))
         return copies[-1][1]
 
     def call(operation, *args, **kwargs):

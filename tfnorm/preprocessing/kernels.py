@@ -17,8 +17,8 @@ class Kernel(typing.NamedTuple):
     Attributes:
         matrix: W, (components, size).
         inverse: (size, components), the pseudo-inverse of W.
-        variances: (components,), those of the data along the components before it is whitened:
-            eigenvalues, without epsilon.
+        variances: (components,), without epsilon: of a PCA's components, which are eigenvalues,
+            and else of the features.
     """
 
     matrix: np.ndarray
@@ -56,6 +56,8 @@ def _of_correlations(function: Callable[[np.ndarray, float, int], Kernel]):
         deviations = np.where(deviations > 0, deviations, 1.0)
         correlation = covariance / np.outer(deviations, deviations)
         matrix, inverse, variances = function(correlation, epsilon, components)
+        if function is not _pca:
+            variances = variances * deviations**2
         return Kernel(matrix / deviations, inverse * deviations[:, np.newaxis], variances)
 
     return kernel

@@ -1,5 +1,6 @@
 """Whitening of data before a model, as a Keras preprocessing layer."""
 
+import itertools
 import math
 import typing
 from collections.abc import Iterable, Sequence
@@ -60,14 +61,16 @@ class Whitening(keras.layers.Layer):
     Attributes:
         mean_: (features,).
         components_: W, (components, features).
-        explained_variance_: the variances along the components, in the data: of "pca" and
-            "pca_cor" falling, of the others those of the features.
+        explained_variance_: of "pca" the variances of the data along the components, falling; of
+            "pca_cor" likewise, of features divided by their deviations; of the others the variances
+            of the features.
 
     Raises:
         ValueError: `n_components` with a method whose components have no order.
 
     Output: the inputs' shape, with `n_components` in place of the features. Of "pca" and "pca_cor"
-    along several axes, the components are one axis, the last.
+    along several axes, the components are one axis, the last. A mask is handed on, and changes
+    nothing, where the outputs have the inputs' positions.
 
     Reference:
         Kessy, Lewin, Strimmer, "Optimal Whitening and Decorrelation", The American Statistician 72,
@@ -113,6 +116,8 @@ class Whitening(keras.layers.Layer):
         )
         self.ddof = int(ddof)
         self.invert = check_boolean("invert", invert)
+        keeps_positions = n_components is None and not self._is_flat
+        self.supports_masking = keeps_positions or self.axis == -1
         # Of what it is adapted to, without the batch's axis.
         self._data_shape: Shape | None = None
         self._moments: Moments | None = None
@@ -133,10 +138,12 @@ class Whitening(keras.layers.Layer):
                 "`mean` must be (features,) and `covariance` (features, features). Received: "
                 f"mean.shape={mean.shape}, covariance.shape={covariance.shape}"
             )
-        if not np.isfinite(mean).all() or not np.allclose(covariance, covariance.T, 1e-6, 1e-12):
+        is_finite = np.isfinite(mean).all() and np.isfinite(covariance).all()
+        is_symmetric = np.allclose(covariance, covariance.T, 1e-6, 1e-12)
+        if not (is_finite and is_symmetric and (np.diag(covariance) >= 0.0).all()):
             raise ValueError(
-                "`mean` must be finite, and `covariance` finite and symmetric. Received: values "
-                "that are not"
+                "`mean` must be finite, and `covariance` finite and symmetric, with no negative "
+                "variance. Received: values that are not"
             )
         layer = cls(**kwargs)
         if layer.axis != -1:
@@ -162,6 +169,9 @@ class Whitening(keras.layers.Layer):
                 f"`n_components` must be at most the number of features, {features}. Received: "
                 f"n_components={self.n_components}"
             )
+        source, _ = self._layouts
+        axes = dict(zip(source.axes, source.sizes, strict=True))
+        self.input_spec = keras.layers.InputSpec(ndim=source.rank, axes=axes)
         shape = (components, features) if self.invert else (features, components)
         self.mean = self._add("mean", (features,), "zeros")
         self.matrix = self._add("matrix", shape, "identity")
@@ -184,18 +194,25 @@ class Whitening(keras.layers.Layer):
 
         Args:
             data: an array or tensor (n, ...), a `tf.data.Dataset`, a `keras.utils.PyDataset`, or
-                any iterable of batches (n, ...); of batches that are tuples the first is used.
+                any iterable of batches (n, ...); of batches that are tuples the first is used. A
+                list is such an iterable if its first element is an array of two axes or more.
             batch_size: rows of an array at a time; None: 1,024.
-            steps: batches that are read of a dataset or an iterable; None: all.
+            steps: batches that are read of a dataset or an iterable; None: all, which a
+                `PyDataset` without a number of batches does not have.
 
         Raises:
-            ValueError: there are no rows, fewer than two with `ddof=1`, some of another shape, or
-                values that are not finite.
+            ValueError: there are no rows, fewer than two with `ddof=1`, some of another shape,
+                values that are not finite, or no end.
         """
+        if steps is not None:
+            steps = check_positive("steps", steps)
+        elif isinstance(data, keras.utils.PyDataset) and data.num_batches is None:
+            raise ValueError(
+                "`steps` must be given for a dataset without a number of batches. Received: "
+                f"steps=None, data={data!r}"
+            )
         self.reset_state()
-        for index, batch in enumerate(_batches(data, batch_size)):
-            if steps is not None and index >= steps:
-                break
+        for batch in itertools.islice(_batches(data, batch_size), steps):
             self.update_state(batch)
         self.finalize_state()
 
@@ -328,8 +345,8 @@ class Whitening(keras.layers.Layer):
             "invert": self.invert,
         }
 
-    def get_build_config(self) -> dict[str, typing.Any]:
-        return {"data_shape": self._data_shape}
+    def get_build_config(self) -> dict[str, typing.Any] | None:
+        return None if self._data_shape is None else {"data_shape": self._data_shape}
 
     def build_from_config(self, config: dict[str, typing.Any]) -> None:
         self._data_shape = tuple(config["data_shape"])
@@ -345,11 +362,18 @@ def _several(axis: typing.Any) -> Sequence[int]:
     return axis
 
 
+def _is_of_batches(data: list[typing.Any]) -> bool:
+    """Tells whether a list is of batches (n, ...), and not of samples."""
+    return bool(data) and len(getattr(data[0], "shape", ())) > 1
+
+
 def _batches(data: typing.Any, batch_size: int | None) -> Iterable[typing.Any]:
     """Batches of what `adapt` takes."""
     if isinstance(data, keras.utils.PyDataset):
-        parts: Iterable[typing.Any] = (data[index] for index in range(data.num_batches or 0))
-    elif hasattr(data, "shape") or isinstance(data, list):
+        count = data.num_batches
+        indices = itertools.count() if count is None else range(count)
+        parts: Iterable[typing.Any] = (data[index] for index in indices)
+    elif hasattr(data, "shape") or (isinstance(data, list) and not _is_of_batches(data)):
         rows = np.asarray(data)
         size = _ROWS if batch_size is None else check_positive("batch_size", batch_size)
         parts = (rows[start : start + size] for start in range(0, len(rows), size))
