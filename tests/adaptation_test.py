@@ -56,6 +56,43 @@ def test_of_one_domain_and_layer_by_layer(as_dict):
         np.testing.assert_array_equal(value, truth)
 
 
+@pytest.mark.parametrize(
+    "make", [keras.layers.BatchNormalization, lambda: tfnorm.BatchWhitening(group_size=2)]
+)
+def test_a_layer_that_is_called_several_times(make):
+    x, layer = [keras.Input((4,)), keras.Input((4,))], make()
+    model = keras.Model(x, [layer(one) for one in x])
+    batches = BATCHES.astype(np.float32)
+    tfnorm.adapt_statistics(model, [[batches[0], batches[1]], [batches[2], batches[0]]])
+    truth = batches[[0, 1, 2, 0]].mean((0, 1))
+    np.testing.assert_allclose(layer.moving_mean, truth, rtol=1e-5)
+    assert "call" not in vars(layer)
+    steps = keras.Sequential([keras.Input((3, 4)), keras.layers.TimeDistributed(layer)])
+    tfnorm.adapt_statistics(steps, [batches.transpose(1, 0, 2)])
+    np.testing.assert_allclose(layer.moving_mean, batches.mean((0, 1)), rtol=1e-5)
+
+
+def test_batches_that_are_not_finite():
+    """Are refused, and leave the statistics as they were, but for what is masked."""
+    model = keras.Sequential([keras.Input((4,)), tfnorm.BatchWhitening(group_size=2)])
+    batches = BATCHES.astype(np.float32)
+    tfnorm.adapt_statistics(model, batches[:1])
+    before = model.get_weights()
+    spoilt = batches.copy()
+    spoilt[1, 2, 3] = np.nan
+    with pytest.raises(ValueError, match="must be finite .*layer='batch_whitening"):
+        tfnorm.adapt_statistics(model, spoilt)
+    for value, truth in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, truth)
+
+    sequences = np.where(np.arange(5)[:, None] < 3, RNG.normal(size=(6, 5, 4)), np.nan)
+    x, mask = keras.Input((5, 4)), keras.Input((5,), dtype="bool")
+    layer = tfnorm.Unitization()
+    model = keras.Model([x, mask], layer(x, mask=mask))
+    tfnorm.adapt_statistics(model, [[sequences.astype(np.float32), np.isfinite(sequences[..., 0])]])
+    np.testing.assert_allclose(layer.moving_mean, sequences[:, :3].mean((0, 1)), rtol=1e-4)
+
+
 def test_what_is_refused():
     model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(momentum=0.9)])
     with pytest.raises(ValueError, match="Received: batches="):
@@ -63,6 +100,9 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="expected"):
         tfnorm.adapt_statistics(model, [np.zeros((2, 3), np.float32)])
     assert model.layers[0].momentum == 0.9
+    raw = keras.Sequential([keras.Input((4,)), tfnorm.Unitization(normalize=False)])
+    with pytest.raises(ValueError, match="layer with moving statistics"):
+        tfnorm.adapt_statistics(raw, BATCHES)
     model.trainable = False
     with pytest.raises(ValueError, match="not frozen. Received: model="):
         tfnorm.adapt_statistics(model, BATCHES)

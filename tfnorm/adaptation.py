@@ -1,10 +1,12 @@
 """Moving statistics anew, from batches of other data than a model was trained on."""
 
 import collections.abc
+import contextlib
 import typing
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfnorm import keras_internals
 from tfnorm.domains import with_domain
@@ -39,13 +41,15 @@ def adapt_statistics(
         model: any that is built, with layers of statistics: `BatchWhitening`, `Unitization`, Keras'
             BatchNormalization. Of those that are frozen they stay. It is changed.
         batches: of what the model takes, of one domain, of about equal size. It is called with each
-            as in training, eagerly: layers that differ there, as Dropout, do.
+            as in training, eagerly: layers that differ there, as Dropout, do. Of a layer that it
+            calls several times all calls count.
         domain: the domain that the batches are of, where they are without the last input (in a dict
             "domain"), as a model by `replace_batch_normalization` has it; None for batches that are
             all the model takes.
 
     Raises:
-        ValueError: if there is no batch, or no layer to adapt.
+        ValueError: there is no batch, or no layer to adapt; or what such a layer is given is not
+            finite. The statistics are as before then.
 
     Reference:
         Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016,
@@ -54,26 +58,60 @@ def adapt_statistics(
     layers: list[typing.Any] = [
         layer
         for layer in keras_internals.with_inner_layers(model)
-        if isinstance(layer, _WITH_STATISTICS) and layer.trainable
+        if isinstance(layer, _WITH_STATISTICS) and layer.trainable and hasattr(layer, "moving_mean")
     ]
     if not layers:
         raise ValueError(
-            "`model` must have a layer with moving statistics that is not frozen. Received: "
-            f"model={model!r}"
+            "`model` must be built, and have a layer with moving statistics that is not frozen. "
+            f"Received: model={model!r}"
         )
-    momenta = [layer.momentum for layer in layers]
     count = 0
-    try:
+    with contextlib.ExitStack() as stack:
+        for layer in layers:
+            stack.enter_context(_averaging(layer))
         for batch in batches:
-            for layer in layers:
-                layer.momentum = count / (count + 1)  # the mean of all so far
             if domain is not None:
                 size = len(keras.tree.flatten(batch)[0])
                 batch = with_domain(batch, np.full(size, domain))
             model(keras.tree.map_structure(keras.ops.convert_to_tensor, batch), training=True)
             count += 1
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
     if not count:
         raise ValueError(f"There must be a batch at least. Received: batches={batches!r}")
+
+
+@contextlib.contextmanager
+def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
+    """A context in which a layer's statistics are the means over all of its calls in training."""
+    call, momentum, count = layer.call, layer.momentum, 0
+    values = [weight.numpy() for weight in layer.non_trainable_weights]
+
+    def averaging(inputs, *args, mask=None, **kwargs):
+        nonlocal count
+        if tf.executing_eagerly():
+            _check_finite(layer, inputs, mask)
+        layer.momentum = count / (count + 1)  # the mean of all so far
+        count += 1
+        return call(inputs, *args, mask=mask, **kwargs)
+
+    layer.call = averaging
+    try:
+        yield
+    except BaseException:
+        for weight, value in zip(layer.non_trainable_weights, values, strict=True):
+            weight.assign(value)
+        raise
+    finally:
+        del layer.call
+        layer.momentum = momentum
+
+
+def _check_finite(layer, inputs, mask):
+    finite = keras.ops.isfinite(inputs)
+    if mask is not None:
+        counts = keras.ops.expand_dims(keras.ops.cast(mask, "bool"), layer.axis)
+        finite = keras.ops.logical_or(finite, keras.ops.logical_not(counts))
+    if not keras.ops.all(finite):
+        raise ValueError(
+            "Batches must be finite at each layer with statistics. Received: values that are not, "
+            f"layer={layer.name!r}"
+        )

@@ -49,6 +49,35 @@ def test_two_calls_have_files_of_their_own(model):
     np.testing.assert_allclose(first["norm"], second["norm"][::-1], rtol=1e-5)
 
 
+def test_a_layer_in_several_models():
+    """Its output is that of its first call in the model, and not in another."""
+    x, layer = keras.Input((3,)), keras.layers.Dense(4, name="shared")
+    rows = IMAGES[:, 0, 0]
+    keras.Sequential([keras.Input((3,)), layer])
+    chain = keras.Sequential([keras.Input((3,)), layer, keras.layers.ReLU()])
+    twice = layer(keras.layers.Rescaling(10.0)(x))
+    scaled = keras.Model(x, keras.layers.Dense(4)(twice) + layer(keras.layers.Rescaling(0.1)(x)))
+    for model, factor in ((chain, 1.0), (scaled, 10.0)):
+        outputs = layer_outputs(model, ["shared"], rows)["shared"]
+        np.testing.assert_allclose(outputs, layer(factor * rows), rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_that_is_changed():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+    rows = IMAGES[:, 0, 0]
+    layer_outputs(model, ["head"], rows)
+    model.pop()
+    model.add(keras.layers.Dense(2, name="head", bias_initializer="ones"))
+    model.build((None, 3))
+    outputs = layer_outputs(model, ["head"], rows)["head"]
+    np.testing.assert_allclose(outputs, model(rows), rtol=1e-5, atol=1e-6)
+
+
+def test_an_input_layer(model):
+    name = model.layers[0].name
+    np.testing.assert_array_equal(layer_outputs(model, [name], IMAGES)[name], IMAGES)
+
+
 def test_half_precision(model):
     assert layer_outputs(model, ["half"], IMAGES)["half"].dtype == np.float32
 
@@ -113,6 +142,9 @@ def test_errors(model):
         layer_outputs(model, ["conv", "norm"], np.where(IMAGES > 1, np.inf, IMAGES))
     with pytest.raises(ValueError, match="Received: model=<Whole"):
         layer_outputs(Whole(), ["norm"], IMAGES)
+    unbuilt = keras.Sequential([keras.layers.Dense(2, name="dense")])
+    with pytest.raises(ValueError, match="must be built. Received: model=<Sequential"):
+        layer_outputs(unbuilt, ["dense"], IMAGES)
     inputs = keras.Input((3,))
     two = keras.layers.Lambda(lambda x: [x, 2 * x], name="two")
     with pytest.raises(ValueError, match=r"one output each. Received: 'two': \["):

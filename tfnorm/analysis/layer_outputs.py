@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfnorm import keras_internals
+
 
 class NotFiniteError(ValueError):
     """An output of a layer is not finite.
@@ -74,7 +76,6 @@ def layer_outputs(
         NotFiniteError: an output is not finite.
         OSError: the outputs do not fit on the disk either.
     """
-    layer_tensors(model, layers)  # fails here if there are no such layers
     extract = _function(model, tuple(layers))
     arrays, dtypes = keras.tree.flatten(samples), [tensor.dtype for tensor in model.inputs]
     count = len(arrays[0])
@@ -94,8 +95,9 @@ def layer_outputs(
     return outputs
 
 
-# Of each model, by names of layers: a graph, where an activation is freed after its last use, and
-# which is made once, as tracing takes as long as some hundred samples.
+# Of each model, by names of layers: their tensors, which are others when the model was changed; and
+# a graph to them, where an activation is freed after its last use, and which is made once, as
+# tracing takes as long as some hundred samples.
 _functions: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -103,16 +105,18 @@ def _function(
     model: keras.Model, layers: tuple[str, ...]
 ) -> collections.abc.Callable[..., list[tf.Tensor]]:
     """The function from the model's inputs, one by one, to a list of the layers' outputs."""
-    known = _functions.setdefault(model, {})
-    if layers not in known:
-        extract = keras.Model(model.inputs, layer_tensors(model, layers))
+    known, tensors = _functions.setdefault(model, {}), layer_tensors(model, layers)
+    traced, function = known.get(layers, ([], None))
+    if list(map(id, traced)) != list(map(id, tensors)):
+        extract = keras.Model(model.inputs, tensors)
 
         def call(*inputs):
             return keras.tree.flatten(extract(list(inputs), training=False))
 
         signature = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs]
-        known[layers] = tf.function(call, input_signature=signature, autograph=False)
-    return known[layers]
+        function = tf.function(call, input_signature=signature, autograph=False)
+        known[layers] = tensors, function
+    return function
 
 
 def layer_tensors(
@@ -121,7 +125,7 @@ def layer_tensors(
     """The symbolic outputs of layers, by name; raises `ValueError` as `layer_outputs` does."""
     check_model("model", model)
     if not layers or len(set(layers)) < len(layers):
-        raise ValueError(f"`layers` must be names, each once. Received: layers={layers}")
+        raise ValueError(f"`layers` must be names, each once. Received: layers={list(layers)}")
     return [_output(model, name) for name in layers]
 
 
@@ -132,9 +136,18 @@ def _output(model: keras.Model, name: str) -> keras.KerasTensor:
             f"`layers` must be layers of the model. Received: {name!r}; there are "
             f"{', '.join(there)}"
         )
-    output = model.get_layer(name).output
-    if not isinstance(output, keras.KerasTensor):
-        raise ValueError(f"`layers` must have one output each. Received: {name!r}: {output}")
+    layer, graph = model.get_layer(name), keras_internals.graph_of(model)
+    if graph is None:
+        raise ValueError(f"`model` must be built. Received: model={model!r}")
+    # Not `layer.output`, which is of its first call in any model.
+    calls = keras_internals.recorded_calls(graph)
+    outputs = next((call.outputs for call in calls if call.operation is layer), None)
+    output = layer.output if outputs is None else outputs  # of an `InputLayer`, which no call makes
+    (output, *others) = keras.tree.flatten(output)
+    if others or not isinstance(output, keras.KerasTensor):
+        raise ValueError(
+            f"`layers` must have one output each. Received: {name!r}: {[output, *others]}"
+        )
     return output
 
 
