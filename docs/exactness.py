@@ -1,4 +1,4 @@
-"""The tables of docs/exactness.md: `python docs/exactness.py`, a minute on a core.
+"""The tables of docs/exactness.md: `python docs/exactness.py`, some ten seconds of a core.
 
 Each is of the greatest difference between what this package computes, in float32 and float64, and
 what scikit-learn, SciPy or a few lines of NumPy do in float64, at several condition numbers.

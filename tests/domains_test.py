@@ -178,6 +178,12 @@ def test_what_is_refused():
     unbuilt = keras.Sequential([layers.BatchNormalization(name="norm")])
     with pytest.raises(ValueError, match="must be built for layers with `domains`. Received:"):
         tfnorm.replace_batch_normalization(unbuilt, in_fours)
+    two = keras.Sequential(
+        [keras.Input((4,)), *(layers.BatchNormalization(name=name) for name in ("a", "b"))]
+    )
+    half = tfnorm.replace_batch_normalization(two, in_fours, select=lambda name, _: name == "a")
+    with pytest.raises(ValueError, match="in one conversion.* Received: a model with a$"):
+        tfnorm.replace_batch_normalization(half, in_fours)
 
     def within(name, config):
         return keras.Sequential([in_fours(name, config), tfnorm.CenterScale()])

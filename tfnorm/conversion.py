@@ -203,6 +203,12 @@ class _Conversion(copying.ModelCopier):
             raise ValueError(
                 f"A model must be built for layers with `domains`. Received: model={model!r}"
             )
+        there = [layer.name for layer in model.layers if has_domains(layer)]
+        if there:
+            raise ValueError(
+                "Layers with `domains` must be made in one conversion, as a model has one input of "
+                f"domains. Received: a model with {', '.join(there)}"
+            )
         # An input that nothing takes yet, and then the new layers do.
         unused, domain = (keras.Input((), dtype="int32", name="domain") for _ in range(2))
         unused = keras_internals.that_may_be_unused(unused)

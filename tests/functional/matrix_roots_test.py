@@ -88,6 +88,35 @@ def test_singular_matrices():
     assert np.isfinite(inverse_sqrt(matrix)).all()
 
 
+@pytest.mark.parametrize("method", ["eigh", "newton"])
+def test_the_root_of_zeros_is_zeros(method):
+    matrices = np.array([np.zeros((3, 3)), np.eye(3)])
+    np.testing.assert_allclose(sqrt(matrices, method), matrices, atol=1e-12)
+
+
+def test_a_second_derivative_that_was_not_asked_for_is_refused():
+    matrix = tf.constant(MATRICES)
+
+    def second(derivatives):
+        with tf.GradientTape() as outer:
+            outer.watch(matrix)
+            with tf.GradientTape() as tape:
+                tape.watch(matrix)
+                root = sqrt(matrix, derivatives=derivatives)
+                loss = tf.reduce_sum(root**3)
+            first = tape.gradient(loss, matrix)
+        return outer.gradient(first, matrix)
+
+    assert np.isfinite(second(2)).all()
+    with pytest.raises(LookupError, match="must be asked for"):
+        second(1)
+
+
+def test_arrays_are_taken():
+    for function in (sqrt, inverse_sqrt, cholesky_whitening):
+        np.testing.assert_allclose(function(np.eye(2)), np.eye(2), atol=1e-12)
+
+
 def test_what_is_not_finite_spoils_itself_alone():
     matrices = MATRICES.copy()
     matrices[1, 0, 0] = np.nan

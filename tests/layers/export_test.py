@@ -9,7 +9,11 @@ import keras
 import numpy as np
 import pytest
 
+import tfnorm
 from tests import descriptors
+
+POOLING = descriptors.Row("covariance_pooling", lambda: tfnorm.CovariancePooling("eigh"))
+ROWS = [*descriptors.ROWS, POOLING]
 
 # Reads DIR/NAME (a SavedModel) and DIR/NAME.npz, writes DIR/NAME_output.npy, for each NAME.
 PROGRAM = """
@@ -49,7 +53,7 @@ def exported(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("exported")
     expected = {}
-    for row in descriptors.ROWS:
+    for row in ROWS:
         model = model_of(row)
         # Another batch size than in training, and other spatial sizes.
         inputs = row.arguments(row.inputs(batch=7, seed=9, spatial=[5] * (len(row.shape) - 1)))
@@ -68,7 +72,7 @@ def exported(tmp_path_factory):
     return outputs, re.findall(r"WARNING:\w+:.*|.*Warning:.*", run.stderr)
 
 
-@pytest.mark.parametrize("row", descriptors.ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_saved_model_without_tfnorm(row, exported):
     expected, reloaded = exported[0][row.name]
     assert reloaded.shape == expected.shape

@@ -16,8 +16,6 @@ from tfnorm.functional.whiteners import (
 from tfnorm.functional.whitening import whitening_matrix
 
 RootMethod = typing.Literal["eigh", "newton"]
-# Derivatives, one after another, as many as may be asked for.
-_DERIVATIVES = 4
 
 
 def sqrt(
@@ -27,6 +25,7 @@ def sqrt(
     iterations: int = 5,
     scaling: str = "trace",
     device: Device | None = None,
+    derivatives: int = 4,
 ) -> tf.Tensor:
     """Computes the symmetric square root of each matrix: `R R = matrix + epsilon I`.
 
@@ -46,6 +45,7 @@ def sqrt(
         epsilon: added to the diagonal.
         iterations, scaling: of Newton's iteration, see `whitening_matrix`.
         device: where "eigh" decomposes, see `whitening_matrix`.
+        derivatives: by "eigh", one after another, as many as may be asked for.
 
     Returns:
         (..., c, c), not finite where the matrix is not. Negative eigenvalues count as 0. Next to an
@@ -54,12 +54,15 @@ def sqrt(
     Raises:
         ValueError: the matrices are not square, or there is no such method.
     """
-    _check(matrix, method)
+    matrix = _checked(matrix, method)
     if method == "newton":
-        shifted = tf.linalg.set_diag(matrix, tf.linalg.diag_part(matrix) + epsilon)
+        shifted = _shifted(matrix, epsilon)
+        # The inverse root of zeros is not finite; of ones in their place it is, and 0 times it 0.
+        is_zero = tf.cast(tf.linalg.trace(shifted) == 0.0, matrix.dtype)
+        invertible = _shifted(matrix, is_zero[..., tf.newaxis])
         return tf.matmul(
             shifted,
-            whitening_matrix(matrix, "itn", epsilon, iterations, scaling=scaling),
+            whitening_matrix(invertible, "itn", epsilon, iterations, scaling=scaling),
         )
     finite, eigenvalues, u = map(tf.stop_gradient, decomposed(matrix, device))
     eigenvalues = tf.maximum(eigenvalues, 0.0) + epsilon
@@ -67,7 +70,11 @@ def sqrt(
     value = where_finite(finite, value)
     roots = tf.sqrt(tf.maximum(eigenvalues, tf.stop_gradient(resolved(matrix))))
 
-    return connected(_DERIVATIVES, _pullback, matrix, value, u, roots)
+    def pullback(root: tf.Tensor, gradient: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
+        symmetric = 0.5 * (gradient + tf.linalg.matrix_transpose(gradient))
+        return lyapunov(root, symmetric, u, roots, differentiable=derivatives > 1)
+
+    return connected(derivatives, pullback, matrix, value, u, roots)
 
 
 def inverse_sqrt(
@@ -96,7 +103,7 @@ def inverse_sqrt(
     Raises:
         ValueError: the matrices are not square, or there is no such method.
     """
-    _check(matrix, method)
+    matrix = _checked(matrix, method)
     own = "zca" if method == "eigh" else "itn"
     return whitening_matrix(matrix, own, epsilon, iterations, device, scaling)
 
@@ -117,17 +124,19 @@ def cholesky_whitening(matrix: tf.Tensor, epsilon: float = 0.0) -> tf.Tensor:
     Raises:
         ValueError: the matrices are not square.
     """
-    _check(matrix, "eigh")
+    matrix = _checked(matrix, "eigh")
     return whitening_matrix(matrix, "cd", epsilon)
 
 
-def _pullback(root: tf.Tensor, gradient: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
-    return lyapunov(root, 0.5 * (gradient + tf.linalg.matrix_transpose(gradient)), u, roots)
+def _shifted(matrix: tf.Tensor, shift: tf.Tensor | float) -> tf.Tensor:
+    return tf.linalg.set_diag(matrix, tf.linalg.diag_part(matrix) + shift)
 
 
-def _check(matrix: tf.Tensor, method: str) -> None:
+def _checked(matrix: tf.Tensor, method: str) -> tf.Tensor:
     if method not in typing.get_args(RootMethod):
         raise ValueError(f"`method` must be 'eigh' or 'newton'. Received: method={method!r}")
+    matrix = tf.convert_to_tensor(matrix)
     shape = matrix.shape
     if shape.rank < 2 or shape[-1] != shape[-2]:
         raise ValueError(f"`matrix` must be (..., c, c). Received: matrix.shape={tuple(shape)}")
+    return matrix

@@ -57,7 +57,7 @@ _SOUND = 0.1
 # What Cholesky's shift is in turn, in units of what the dtype resolves: rounding of up to 4 eps
 # ||S||_F was seen, of 16,384 rows.
 _SHIFTS = (1.0, 8.0, 64.0)
-_ONE_DERIVATIVE = "Second derivatives of whitening by ZCA must be asked for with training=True."
+_ONE_DERIVATIVE = "Second derivatives must be asked for: training=True, or `derivatives`."
 # Entries of an eigenvector that differ by less, relatively, are as large as each other.
 _SAME_SIZE = 1e-3
 
@@ -97,15 +97,17 @@ def zca(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
     def adjoint(w: tf.Tensor, gradient: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
         q = gradient + _transpose(gradient)
         if settings.derivatives < 2:
-            return tf.raw_ops.PreventGradient(
-                input=_in_basis(u, q, _adjoint_factor(roots)), message=_ONE_DERIVATIVE
-            )
+            return _undifferentiable(_in_basis(u, q, _adjoint_factor(roots)))
         return _zca_adjoint(w, q, u, roots)
 
     # Derivatives must not go through eigenvectors. In forward mode a gradient is asked for before
     # there is a W: so each makes its own.
     w = connected(settings.derivatives, lambda *y: 0.5 * adjoint(*y), covariance, value, u, roots)
     return w, lambda gradient: adjoint(w, gradient, u, roots)
+
+
+def _undifferentiable(gradient: tf.Tensor) -> tf.Tensor:
+    return tf.raw_ops.PreventGradient(input=gradient, message=_ONE_DERIVATIVE)
 
 
 def _zca_adjoint(w: tf.Tensor, q: tf.Tensor, u: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
@@ -133,13 +135,22 @@ def _adjoint_factor(roots: tf.Tensor) -> tf.Tensor:
     return -1.0 / (row * column * (row + column))
 
 
-def lyapunov(a: tf.Tensor, q: tf.Tensor, u: tf.Tensor, eigenvalues: tf.Tensor) -> tf.Tensor:
-    """X (..., c, c) with A X + X A = q, differentiable; A has these eigenvectors and eigenvalues.
+def lyapunov(
+    a: tf.Tensor,
+    q: tf.Tensor,
+    u: tf.Tensor,
+    eigenvalues: tf.Tensor,
+    differentiable: bool = True,
+) -> tf.Tensor:
+    """X (..., c, c) with A X + X A = q; A has these eigenvectors and eigenvalues.
 
     Args:
         a, q, u: (..., c, c), symmetric but for the eigenvectors u, columns.
         eigenvalues: (..., c), positive.
+        differentiable: whether it has a gradient, which a SavedModel does not keep.
     """
+    if not differentiable:
+        return _undifferentiable(_in_basis(u, q, _solution_factor(eigenvalues)))
 
     @nested_gradient
     def solve(a: tf.Tensor, q: tf.Tensor, u: tf.Tensor, eigenvalues: tf.Tensor):
@@ -147,10 +158,13 @@ def lyapunov(a: tf.Tensor, q: tf.Tensor, u: tf.Tensor, eigenvalues: tf.Tensor) -
             dq = lyapunov(a, upstream, u, eigenvalues)
             return -_anticommutator(dq, lyapunov(a, q, u, eigenvalues)), dq, None, None
 
-        factor = 1.0 / (_as_column(eigenvalues) + as_row(eigenvalues))
-        return _in_basis(u, tf.stop_gradient(q), factor), gradient
+        return _in_basis(u, tf.stop_gradient(q), _solution_factor(eigenvalues)), gradient
 
     return solve(a, q, u, eigenvalues)
+
+
+def _solution_factor(eigenvalues: tf.Tensor) -> tf.Tensor:
+    return 1.0 / (_as_column(eigenvalues) + as_row(eigenvalues))
 
 
 def _in_basis(u: tf.Tensor, matrix: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:

@@ -50,6 +50,8 @@ class CovariancePooling(base.ChannelLayer):
 
     Call arguments:
         inputs: rank 3 to 5, (batch, ..., channels) or with the channels at `axis`.
+        training: changes no value. Second derivatives of "eigh", as of a gradient penalty, are
+            there in training only; exported models do without them.
         mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence:
             where it is False, the position counts nothing.
 
@@ -100,7 +102,9 @@ class CovariancePooling(base.ChannelLayer):
                 f"input_shape={tuple(input_shape)}"
             )
 
-    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
         inputs, weights = self.masked(self.as_statistics(inputs), mask)
         x = groups.to_samples(inputs, self.axis)
         if weights is None:
@@ -115,9 +119,9 @@ class CovariancePooling(base.ChannelLayer):
             mean = tf.reduce_sum(weights * x, axis=1, keepdims=True) / count
             centered = weights * (x - mean)
             covariance = tf.matmul(centered, centered, transpose_a=True) / count
-        return tf.cast(self._flat(self._root(covariance)), self.compute_dtype)
+        return tf.cast(self._flat(self._root(covariance, training)), self.compute_dtype)
 
-    def _root(self, covariance):
+    def _root(self, covariance, training):
         if self.method is None:
             diagonal = tf.linalg.diag_part(covariance) + self.epsilon
             return tf.linalg.set_diag(covariance, diagonal)
@@ -128,6 +132,7 @@ class CovariancePooling(base.ChannelLayer):
             iterations=self.iterations,
             scaling=self.scaling,
             device=self.device,
+            derivatives=4 if training else 1,
         )
 
     def _flat(self, matrices):
