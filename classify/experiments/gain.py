@@ -57,9 +57,11 @@ def jobs(request):
                 rate = float(f"{base_rate * size / base.batch_size:.3g}")
                 for name in dict.fromkeys(request.norms or NORMS):
                     config = dataclasses.replace(
-                        _with_norm(base, name), seed=seed, learning_rate=rate, batch_size=size
+                        request.override(_with_norm(base, name)),
+                        seed=seed,
+                        learning_rate=rate,
+                        batch_size=size,
                     )
-                    config = request.override(config)
                     jobs.append(Job(f"{name}_batch_{size}_rate_{rate:g}_seed_{seed}", config))
     return jobs
 

@@ -38,6 +38,12 @@ def test_the_flags_choose():
     assert {job.config.epsilon for job in some} == {0.5}
 
 
+def test_seeds_follow_the_one_that_is_given():
+    some = jobs(norms=["bn"], rates=["0.1"], seeds=3, overrides={"seed": 5})
+    assert [job.config.seed for job in some] == [5, 6, 7]
+    assert [job.name[-6:] for job in some] == ["seed_5", "seed_6", "seed_7"]
+
+
 def test_the_best_rate_is_that_of_the_mean_and_a_diverged_run_counts(tmp_path):
     # At the rate 0.3 one seed is the best of all, and the other has diverged.
     shares = {(0.1, 0): [0.55, 0.62], (0.1, 1): [0.61, 0.66], (0.3, 0): [0.1, 0.9]}
