@@ -129,6 +129,8 @@ def test_help_tells_defaults(commands):
     assert "Default: 2000. --batch_size" in words
     words = " ".join(commands("classify.train", "--help").out.split())
     assert "Default: none, or the preset's. --iterations" in words  # of too many values
+    words = " ".join(commands("classify.experiment", "--help").out.split())
+    assert "Learning rates of gain are for the task's own number, and for others in prop" in words
 
 
 @pytest.mark.parametrize("package", ["gan", "classify"])

@@ -10,7 +10,7 @@ import statistics
 
 from classify import presets
 from classify.experiments import flags, trained
-from harness.config import BATCH, CHANNELS, POSITIVE, numbers_of
+from harness.config import CHANNELS, numbers_of
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.experiments.trained import PRODUCT, write_result
 from harness.figures import charts
@@ -144,15 +144,8 @@ EXPERIMENT = Experiment(
             is_list=True,
             check=numbers_of(int, CHANNELS),
         ),
-        Flag(
-            "batch_sizes",
-            "How many images are in a batch.",
-            is_list=True,
-            check=numbers_of(int, BATCH),
-        ),
-        Flag(
-            "rates", "Learning rates at the start.", is_list=True, check=numbers_of(float, POSITIVE)
-        ),
+        flags.BATCH_SIZES,
+        flags.RATES,
         flags.SEEDS,
     ),
     fields=(

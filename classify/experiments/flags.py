@@ -1,6 +1,6 @@
 """Flags that several experiments have."""
 
-from harness.config import POSITIVE, TIMES, numbers_of
+from harness.config import BATCH, POSITIVE, TIMES, numbers_of
 from harness.experiments.experiment import Flag
 from harness.norm_names import estimates
 
@@ -27,6 +27,14 @@ RATES = Flag(
     "Learning rates at the start. Of gain, unless given, three of the task's.",
     is_list=True,
     check=numbers_of(float, POSITIVE),
+    default="the experiment's",
+)
+BATCH_SIZES = Flag(
+    "batch_sizes",
+    "How many images are in a batch. Learning rates of gain are for the task's own number, and for "
+    "others in proportion.",
+    is_list=True,
+    check=numbers_of(int, BATCH),
     default="the experiment's",
 )
 RUN_DIR = Flag(

@@ -11,7 +11,6 @@ import statistics
 from classify import presets
 from classify.config import Config
 from classify.experiments import by_rate, flags, trained
-from harness.config import BATCH, numbers_of
 from harness.experiments.experiment import Experiment, Flag, Job
 from harness.figures.lines import write_lines
 from harness.norm_names import norm_text, parse_norm, whitenings
@@ -171,14 +170,7 @@ EXPERIMENT = Experiment(
             default="cifar10",
         ),
         flags.RATES,
-        Flag(
-            "batch_sizes",
-            "How many images are in a batch. Learning rates are of the task's own number, and for "
-            "others in proportion.",
-            is_list=True,
-            check=numbers_of(int, BATCH),
-            default="the task's",
-        ),
+        flags.BATCH_SIZES,
         flags.SEEDS,
     ),
     fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),

@@ -104,12 +104,20 @@ def _takers(flag, experiments):
 
 
 def _own_flags(experiments):
-    """The `Flag`s of all experiments, each once, in their order."""
+    """The `Flag`s of all experiments, each once, in their order.
+
+    Raises:
+        ValueError: two of a name differ, of which one alone could be told.
+    """
     flags_by_name = {}
     for experiment in experiments:
         own = [field for field in experiment.fields if isinstance(field, Flag)]
         for flag in (*experiment.flags, *own):
-            flags_by_name.setdefault(flag.name, flag)
+            if flags_by_name.setdefault(flag.name, flag) != flag:
+                raise ValueError(
+                    "Experiments whose flags have one name must share the `Flag`. "
+                    f"Received: {flag.name} of {experiment.name}"
+                )
     return flags_by_name.values()
 
 

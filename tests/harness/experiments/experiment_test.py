@@ -3,7 +3,10 @@
 import dataclasses
 
 import pytest
+from absl import flags as absl_flags
 
+from harness import help_page
+from harness.experiments import flags
 from harness.experiments.experiment import Experiment, Flag
 
 
@@ -43,3 +46,11 @@ def test_the_papers_requests_are_of_the_same_jobs_and_of_all():
 def test_a_flag_that_it_does_not_have_is_refused():
     with pytest.raises(TypeError, match="Received: .'speed'."):
         EXPERIMENT.request(speed=1)
+
+
+def test_two_experiments_share_a_flag_or_it_is_refused(monkeypatch):
+    monkeypatch.setattr(absl_flags, "FLAGS", absl_flags.FlagValues())
+    monkeypatch.setattr(help_page, "_groups", {})
+    other = dataclasses.replace(EXPERIMENT, name="other", flags=(Flag("norms", "Others."),))
+    with pytest.raises(ValueError, match="Received: norms of other"):
+        flags.define([EXPERIMENT, other], Config)
