@@ -39,6 +39,11 @@ def jobs(request):
             "--run_dir is for the sweep layers alone: add layers to --sweeps, or leave --run_dir "
             "out."
         )
+    if request.norms and names == [LAYERS]:
+        raise UserError(
+            "--norms is for the sweeps over sizes: layers measures those of the network. Add a "
+            f"sweep to --sweeps, or leave --norms out. Received: norms={','.join(request.norms)}"
+        )
     jobs = [
         Job(name, disturbed_methods.sweep(name, request))
         for name in disturbed_methods.SWEEPS

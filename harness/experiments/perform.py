@@ -25,6 +25,7 @@ def perform(request, given, unseen=(), do=processes.in_own_process):
         jobs = experiment.jobs(request)
     except ValueError as error:
         raise UserError(str(error)) from error
+    _check_overrides(request, jobs)
     share = sweep.share(jobs, given.shard)
     if given.dry_run:
         for job in share:
@@ -42,6 +43,17 @@ def perform(request, given, unseen=(), do=processes.in_own_process):
         print("When the others are, the same command, of any share, writes table and figure.")
         return
     _report(request, given, outcomes, unseen)
+
+
+def _check_overrides(request, jobs):
+    """Raises `UserError` at a field that was given and that no job has as it was given."""
+    configs = [dataclasses.asdict(job.config).items() for job in jobs]
+    for name, value in request.overrides.items():
+        if not any((name, value) in items for items in configs):
+            raise UserError(
+                f"--{name} must be of one of the runs: these have none, or vary it. "
+                f"Received: {name}={value}"
+            )
 
 
 def _report(request, given, outcomes, unseen):

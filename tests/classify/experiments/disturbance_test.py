@@ -68,6 +68,7 @@ def test_the_flags_choose():
         ),
         ({"sweeps": ["layers"]}, "layers measures the network of a run"),
         ({"sweeps": ["dimension"], "run_dir": "there"}, "--run_dir is for the sweep layers alone"),
+        ({"sweeps": ["layers"], "run_dir": "there", "norms": ["bn"]}, "Received: norms=bn"),
     ],
 )
 def test_what_there_is_not_is_refused(options, said):

@@ -88,7 +88,7 @@ def test_it_is_the_first_of_all(run_dir):
 
 
 def test_the_run_says_the_batch_size_and_the_flags_the_rest(run_dir):
-    (small,) = jobs(scale="small", run_dir=str(run_dir), sweeps=["layers"], norms=["bn"])
+    (small,) = jobs(scale="small", run_dir=str(run_dir), sweeps=["layers"])
     fields = ("dataset", "batch_size", "train_size", "samples", "batches", "normalizer")
     found = [getattr(small.config, name) for name in fields]
     assert found == ["digits", 20, 2000, 10, 20, "sqrt"]
