@@ -115,7 +115,7 @@ def report(outcomes, out):
         )
     config = outcomes[0].job.config
     caption = (
-        f"Accuracy on the test split of {config.dataset} after {config.epochs:g} epochs, by moving "
+        f"Accuracy on the test split of {config.dataset} after {trained.length(config)}, by moving "
         "covariances and by moving whitening matrices of the same training: means over seeds, and "
         "the least and greatest difference."
     )

@@ -126,14 +126,9 @@ def _cells(kind):
 
 def _course(outcome):
     """Points (epoch, accuracy in percent) of a run, in order."""
-    config, rows = outcome.job.config, History(outcome.directory).rows()
+    epochs, rows = outcome.job.config.epochs, History(outcome.directory).rows()
     rows = [row for row in rows if row["step"] and "test_accuracy" in row]
-    steps = rows[-1]["step"] if rows else 1
-    epochs = config.epochs if config.steps is None else None
-    return [
-        (row["step"] * epochs / steps if epochs else row["step"], 100 * row["test_accuracy"])
-        for row in rows
-    ]
+    return [(row["step"] * epochs / rows[-1]["step"], 100 * row["test_accuracy"]) for row in rows]
 
 
 def _epochs_to(outcomes, mark):
@@ -173,7 +168,11 @@ EXPERIMENT = Experiment(
         flags.BATCH_SIZES,
         flags.SEEDS,
     ),
-    fields=("width", *(name for name in trained.FIELDS if name != "learning_rate")),
+    # The learning rate is one of `rates`, and what is told is by epochs.
+    fields=(
+        "width",
+        *(field for field in trained.FIELDS if field not in ("learning_rate", "steps")),
+    ),
     jobs=jobs,
     report=report,
     is_papers=lambda request: False,

@@ -96,10 +96,10 @@ def report(outcomes, out):
 
 
 def _caption(config):
-    length = f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
     return (
         f"Top-1 accuracy of a ResNet-{config.depth} of width {config.width} on {config.dataset}'s "
-        f"split {config.test_split} at {config.image_size} x {config.image_size}, after {length}."
+        f"split {config.test_split} at {config.image_size} x {config.image_size}, after "
+        f"{trained.length(config)}."
     )
 
 

@@ -172,8 +172,8 @@ def _draw(groups, config, out, medians=None):
 
 
 def _caption(config):
-    length = f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
-    return f"Accuracy on the test split after {length} in batches of {config.batch_size}"
+    after = trained.length(config)
+    return f"Accuracy on the test split after {after} in batches of {config.batch_size}"
 
 
 def _tick(name):

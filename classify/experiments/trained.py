@@ -45,6 +45,11 @@ def accuracy(outcome):
     return 100 * outcome.read(PRODUCT)["test_accuracy"] if outcome.state == "complete" else None
 
 
+def length(config):
+    """How long a run trains, in words."""
+    return f"{config.steps:,} steps" if config.steps else f"{config.epochs:g} epochs"
+
+
 def describe(outcome):
     """A complete run in a few words."""
     return f"accuracy {accuracy(outcome):.2f} %"

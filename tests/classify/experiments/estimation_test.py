@@ -174,3 +174,11 @@ def test_the_report(tmp_path):
     assert "mnist after 120 epochs" in text
     shape = tf.io.decode_png((tmp_path / "figure.png").read_bytes()).shape
     assert shape[0] > 300 and shape[1] > 600
+
+
+def test_the_report_of_steps_names_no_epochs(tmp_path):
+    chosen = {"norms": ["cd"], "widths": ["16"], "batch_sizes": ["32"], "rates": ["1"]}
+    (job,) = estimation.jobs(estimation.EXPERIMENT.request(**chosen, overrides={"steps": 20}))
+    row = {"step": 20, "test_accuracy": 0.75, "matrix_test_accuracy": 0.5}
+    estimation.report([trained(tmp_path, job, [row])], Report(tmp_path, "estimation", []))
+    assert "mnist after 20 steps, by moving" in (tmp_path / "table.md").read_text()

@@ -36,6 +36,8 @@ def test_the_flags_choose():
         "itn-16_batch_8_rate_0.0125_seed_7",
     ]
     assert {job.config.epsilon for job in some} == {0.5}
+    # What it tells by epochs is not told of runs of steps.
+    assert "steps" not in gain.EXPERIMENT.flag_names
 
 
 def test_seeds_follow_the_one_that_is_given():
