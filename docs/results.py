@@ -7,7 +7,8 @@
 The first puts the configurations and histories of an experiment in OUT into docs/results/NAME:
 runs.jsonl, a run a line, and command.txt, with DATA_DIR, FEATURES and OUT for its paths. The second
 calls each command with those runs, trains nothing, and writes tables and figures beside them; so
-does the third, but to see that no table comes out another.
+does the third, but to see that no table comes out another, and none and no figure is missing or
+left over.
 """
 
 import argparse
@@ -48,6 +49,12 @@ def draw(folder, out):
     subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
 
 
+def _drawn(folder):
+    """What is drawn of runs in a folder: by the names of files their text, None of figures."""
+    figures = dict.fromkeys(path.name for path in folder.glob("*.svg"))
+    return figures | {path.name: path.read_text() for path in folder.glob("*.csv")}
+
+
 def _packed(path):
     """A run: its name, and by their names what its files of JSON hold, and its history."""
     files = {file.stem: json.loads(file.read_text()) for file in sorted(path.glob("[!.]*.json"))}
@@ -84,6 +91,8 @@ def main():
     given = parser.parse_args()
     if (given.add is None) != (given.name is None):
         parser.error("--add and --name are given together, or neither")
+    if given.add and given.check:
+        parser.error("--add makes what --check compares: give one of them")
     if given.add and not (given.add / "table.md").is_file():
         parser.error(
             f"--add must be a complete experiment, with its table.md. Received: {given.add}"
@@ -94,14 +103,17 @@ def main():
         with tempfile.TemporaryDirectory() as scratch:
             out = pathlib.Path(scratch) / "out"
             draw(folder, out)
-            tables = sorted(out.glob("*.csv"))
-            print(folder.name, *(table.stem for table in tables))
-            if not given.check:
-                for path in (*tables, *out.glob("*.svg")):
-                    shutil.copy(path, folder)
-            changed = [t.name for t in tables if t.read_text() != (folder / t.name).read_text()]
-            if changed:
-                sys.exit(f"{folder}: the runs make another {', '.join(changed)}")
+            there, made = _drawn(folder), _drawn(out)
+            print(folder.name, *sorted(made))
+            if given.check:
+                changed = sorted({name for name, _ in there.items() ^ made.items()})
+                if changed:
+                    sys.exit(f"{folder}: the runs make another {', '.join(changed)}, or none")
+                continue
+            for name in there:
+                (folder / name).unlink()
+            for name in made:
+                shutil.copy(out / name, folder)
 
 
 if __name__ == "__main__":
