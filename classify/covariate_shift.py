@@ -25,8 +25,12 @@ class CovariateShift:
         parts: the `parts.Parts` of the run: critics are trained on its training images, without
             augmentation, and distances are estimated on its test images.
 
+    Attributes:
+        period: steps between the two states that are compared.
+
     Raises:
-        UserError: there is no such estimator or layer, or there are too many images.
+        UserError: there is no such estimator or layer, there are too many images, or the run ends
+            before the first measurement.
     """
 
     def __init__(self, config, parts):
@@ -38,6 +42,7 @@ class CovariateShift:
         self._shift = Shift(model, layers, self._estimators, seed=config.seed)
         self._images = [_spread(config, images) for images in (parts.test, parts.training)]
         self._scaling = parts.scaling
+        self.period = _period(config, parts)
 
     @property
     def before(self):
@@ -132,6 +137,18 @@ def _layers(config, model):
         )
     places = [round(number * len(sites) / OF_LAYERS) for number in LAYERS]
     return list(dict.fromkeys(sites[max(place, 1) - 1] for place in places))
+
+
+def _period(config, parts):
+    """Steps from one measurement to the next."""
+    period = config.shift_every or parts.epoch
+    if period > parts.steps:
+        raise UserError(
+            "--shift_estimators needs a run that is as long as --shift_every, of which none is an "
+            f"epoch: train longer, or give a smaller --shift_every. Received: {parts.steps:,} "
+            f"steps, {period:,} from one state that is compared to the next"
+        )
+    return period
 
 
 def _spread(config, images):

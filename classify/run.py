@@ -116,7 +116,7 @@ class Run(run.Run):
         evaluation = self.session.evaluation(lambda: best(self._measure()), describe)
         actions = [(self.config.eval_every or epoch, evaluation)]
         if self.shift is not None:
-            every = self.config.shift_every or epoch
+            every = self.shift.period
             measurement = self.session.evaluation(self.shift, self.shift.describe)
 
             def measure_shift(step, logs):

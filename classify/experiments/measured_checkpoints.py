@@ -102,8 +102,7 @@ def measure(config, directory, free):
     check_data(of_run, run.facts)
     model = parts.trainer.model
     saved = _saved(config.run_dir)
-    period = config.shift_every or parts.epoch
-    pairs = _pairs(config.run_dir, saved, period)
+    pairs = _pairs(config.run_dir, saved, shift.period)
     with directory.locked():
         directory.begin(dataclasses.asdict(config), free)
         history = History(directory)
@@ -113,8 +112,8 @@ def measure(config, directory, free):
         for step in pairs:
             if step <= done:
                 continue
-            if step - period != was:
-                _restore(model, config.run_dir, step - period)
+            if step - shift.period != was:
+                _restore(model, config.run_dir, step - shift.period)
                 shift.follow()
             _restore(model, config.run_dir, step)
             values = shift()

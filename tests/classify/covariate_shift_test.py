@@ -178,6 +178,8 @@ def test_mistakes(tmp_path):
         Config(shift_layers="norm_1")
     assert "shift_estimators=exact,sliced" in mistake(tmp_path, shift_rate=1e-3)
     assert "Received: shift_steps=3, shift" in mistake(tmp_path, shift_steps=3)
+    assert "Received: 9 steps, 10 from one state" in mistake(tmp_path, steps=9)
+    assert "Received: 24 steps, 25 from one state" in mistake(tmp_path, shift_every=25)
     with pytest.raises(ValueError, match="Received: shift_rate=-1"):
         dataclasses.replace(CONFIG, shift_rate=-1)
     with pytest.raises(ValueError, match="Received: keep_checkpoints=0"):
