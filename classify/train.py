@@ -10,6 +10,7 @@ from absl import flags
 from classify.config import Config
 from classify.presets import PRESETS
 from harness import training
+from harness.config import POSITIVE
 from harness.contradictions import Needs
 
 USAGE = """
@@ -28,6 +29,7 @@ classes, and --freeze keeps a part of it as it is. A flag that is left out is as
 NEEDS = (
     Needs("decay_at", ("schedule",), lambda: ("steps",)),
     Needs("decay_rate", ("schedule",), lambda: ("steps",)),
+    Needs("decayed", ("weight_decay",), lambda: POSITIVE, neutral=("kernels",)),
     Needs("epochs", ("steps",), lambda: (None,)),
     Needs("groups", ("norm",), lambda: ("gn", "gw"), neutral=(None,)),
 )

@@ -3,6 +3,7 @@
 import typing
 
 from harness import norm_names
+from harness.config import Check
 from harness.errors import UserError
 
 
@@ -12,7 +13,7 @@ class Needs(typing.NamedTuple):
     Attributes:
         flag: its name.
         fields: fields of a configuration, one of which must have one of the values.
-        values: function to these values.
+        values: function to these values, or to the `Check` that one of the fields must pass.
         neutral: what the flag may be given as without them.
     """
 
@@ -32,8 +33,8 @@ def _averaged():
     return ("bn", "unitization", *norm_names.whitenings())
 
 
-# Of the fields of a `Normalization`; `norm` stands for a program's fields that are norms.
-NORMALIZATION = (
+# Of the fields that both programs have; `norm` stands for a program's fields that are norms.
+SHARED = (
     Needs("group_size", ("norm",), norm_names.grouped, neutral=(None,)),
     Needs("iterations", ("norm",), lambda: ("itn", "gw")),
     Needs("estimate", ("norm",), norm_names.whitenings, neutral=("covariance",)),
@@ -42,6 +43,7 @@ NORMALIZATION = (
     Needs("norm_momentum", ("norm",), _averaged),
     Needs("synchronized", ("norm",), _averaged, neutral=(False,)),
     Needs("epsilon", ("norm",), lambda: [name for name in norm_names.norms() if name != "none"]),
+    Needs("worker_timeout", ("strategy",), lambda: ("multi_worker",)),
 )
 
 
@@ -58,11 +60,18 @@ def check(config, given, needs, norms=("norm",)):
         if flag not in given or getattr(config, flag) in neutral:
             continue
         fields = norms if fields == ("norm",) else fields
-        values = values()
-        if not any(getattr(config, field) in values for field in fields):
-            texts = "|".join("none" if value is None else value for value in values)
-            rule = " or ".join(f"--{field}={texts}" for field in fields)
+        needed = _rule(values())
+        if not any(needed.passes(getattr(config, field)) for field in fields):
+            rule = " or ".join(f"--{field}{needed.rule}" for field in fields)
             there = ", ".join(f"{name}={getattr(config, name)}" for name in (flag, *fields))
             raise UserError(
                 f"--{flag} must come with {rule}: else it changes nothing. Received: {there}"
             )
+
+
+def _rule(values):
+    """What a field must pass, its words as they follow the field's name."""
+    if isinstance(values, Check):
+        return values._replace(rule=f" {values.rule}")
+    texts = "|".join("none" if value is None else value for value in values)
+    return Check(f"={texts}", lambda value: value in values)

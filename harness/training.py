@@ -102,7 +102,7 @@ def chosen_config(presets, needs=(), norms=("norm",), near=""):
         raise UserError("--run_dir is required: the directory that the run writes to.")
     config = flags.override(presets[given.preset])
     names = {field.name for field in config.options() if getattr(given, field.name) is not None}
-    contradictions.check(config, names, (*contradictions.NORMALIZATION, *needs), norms)
+    contradictions.check(config, names, (*contradictions.SHARED, *needs), norms)
     # Of several machines one writes, and this may be another.
     if not given.dry_run and config.strategy != "multi_worker":
         check_directory("run_dir", given.run_dir)

@@ -68,6 +68,9 @@ EARLY = {
     (*CLASSIFY, "--schedule=constant", "--decay_rate=0.5"): "--decay_rate must come with --schedu",
     (*CLASSIFY, "--norm=zca", "--groups=4"): "--groups must come with --norm=gn",
     (*CLASSIFY, "--norm=bn", "--device=cpu"): "--device must come with --norm=pca|zca",
+    (*CLASSIFY, "--decayed=all", "--weight_decay=0"): "--decayed must come with --weight_decay",
+    (*CLASSIFY, "--worker_timeout=9"): "--worker_timeout must come with --strategy=multi_worker",
+    (*GAN, "--worker_timeout=9"): "--worker_timeout must come with --strategy=multi_worker: else",
     (*CLASSIFY, "--nesterov"): "`nesterov` needs a momentum",
     (*CLASSIFY, "--shift_samples=9"): "`shift_samples` needs `shift_estimators`",
     (*PAIR, "--metrics=frechet_distance", "--feature_rows=5"): "--feature_rows must come with",
@@ -108,6 +111,13 @@ LATE = {
     (*STABILITY, "--norms=bn", "--estimates=matrix"): "--norms, --recoveries and --estimates leave",
     (*STABILITY, "--settings=2e-4:Z"): "--settings must be of 1e-4:A",
     (*EXPERIMENT, "--name=vgg", "--norms=gn-3"): "--norms must be of bn, pca, zca, cd, itn",
+    (*EXPERIMENT, "--name=vgg", "--norms=bn", "--estimates=matrix"): "estimates=matrix, norms=bn",
+    (
+        *EXPERIMENT,
+        "--name=micro_batch",
+        "--norms=bn",
+        "--repeated=gw",
+    ): "--repeated must be of --norms. Received: repeated=gw, norms=bn",
     (*EXPERIMENT, "--name=micro_batch", "--seeds=9", "--seed=2147483647"): "seed=2147483648",
     (
         *EXPERIMENT,

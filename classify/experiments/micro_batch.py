@@ -71,7 +71,13 @@ def jobs(request):
             f"rates={','.join(request.rates)}, learning_rate={request.overrides['learning_rate']}"
         )
     config = request.override(config)
+    norms = chosen("norms", request.norms or presets.MICRO_NORMS, NORMS)
     repeated = chosen("repeated", request.repeated or repeated, NORMS)
+    if request.repeated and not set(repeated) <= set(norms):
+        raise UserError(
+            f"--repeated must be of --norms. Received: repeated={','.join(repeated)}, "
+            f"norms={','.join(norms)}"
+        )
     seeds = range(config.seed, config.seed + (SEEDS if request.seeds is None else request.seeds))
     return [
         Job(
@@ -80,7 +86,7 @@ def jobs(request):
         )
         for seed in seeds
         for rate, rate_name in _rates(request, config).items()
-        for norm in chosen("norms", request.norms or presets.MICRO_NORMS, NORMS)
+        for norm in norms
         if seed == config.seed or norm in repeated
     ]
 

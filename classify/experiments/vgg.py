@@ -57,6 +57,11 @@ def jobs(request):
             config_of_norm = presets.whitened(config, estimate=estimate, **norm)
             suffix = "_matrix" if estimate == "matrix" else ""
             jobs.append(Job(name + suffix, request.override(config_of_norm)))
+    if request.estimates and not any(job.config.norm in whitenings() for job in jobs):
+        raise UserError(
+            "--estimates must come with a whitening in --norms: else it changes nothing. "
+            f"Received: estimates={','.join(request.estimates)}, norms={','.join(request.norms)}"
+        )
     return jobs
 
 
