@@ -49,11 +49,6 @@ def prepare(config, strategy, trainer_class=Trainer, take=some, check_data=None)
             f"The splits of {config.dataset} must have the same classes. Received: "
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
-    if training.num_classes is None:
-        raise UserError(
-            "A classifier needs images with classes, as DIR/train/CLASS/IMAGE. Received: images in "
-            f"--data_dir={config.data_dir} without"
-        )
     there = len(training.labels)
     training = take(training, config.train_size, config.seed)
     if len(training.labels) < there:
@@ -84,8 +79,18 @@ def make_trainer(config, strategy):
         raise UserError(
             f"The images of {config.dataset} differ in size: give the one to use as --image_size."
         )
+    _check_classes(kind.num_classes, config)
     shape = (*size, CHANNELS if _is_streamed(config) else kind.channels)
     return _make(Trainer, config, shape, kind.num_classes, config.steps or 1, strategy)
+
+
+def _check_classes(num_classes, config):
+    """Raises `UserError` if images have no classes."""
+    if num_classes is None:
+        raise UserError(
+            "A classifier needs images with classes, as DIR/train/CLASS/IMAGE. Received: images in "
+            f"--data_dir={config.data_dir} without"
+        )
 
 
 def _make(trainer_class, config, *arguments):
@@ -101,10 +106,17 @@ def _is_streamed(config):
 
 
 def open_split(config, split):
-    """The `Images` of a split, or `EncodedImages` where they are cropped as they are read."""
+    """The `Images` of a split, or `EncodedImages` where they are cropped as they are read.
+
+    Raises:
+        UserError: there is no such split, or its images have no classes.
+    """
     if not _is_streamed(config):
-        return load_images(config.dataset, split, config.data_dir, config.image_size)
-    if config.image_size is None:
+        images = load_images(config.dataset, split, config.data_dir, config.image_size)
+    elif config.image_size is None:
         raise UserError(f"--augmentation={config.augmentation} needs --image_size.")
-    progress = Progress(f"files of {config.dataset} {split}")
-    return stream_images(config.dataset, split, config.data_dir, progress)
+    else:
+        progress = Progress(f"files of {config.dataset} {split}")
+        images = stream_images(config.dataset, split, config.data_dir, progress)
+    _check_classes(images.num_classes, config)
+    return images

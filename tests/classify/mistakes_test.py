@@ -17,6 +17,7 @@ FOLDER = (*QUICK, "--dataset=folder", "--test_split=val")
 RESNET = (*QUICK, "--model=resnet_cifar")
 GN = (*QUICK, "--norm=gn", "--group_size=none")
 MNIST = ("--preset=mnist_mlp_bn", "--run_dir=X")
+PLAIN = ("--dataset=array", "--data_dir=F/plain.npy", "--test_split=train")
 GIVEN = ("--dataset=folder", "--data_dir=F/animals", "--test_split=val")
 LONG = "name" * 100
 TRAIN = {
@@ -35,6 +36,8 @@ TRAIN = {
     (*QUICK, "--image_size=0"): "image_size=0",
     (*FOLDER, "--data_dir=F/strangers"): "Received: wolf, which are not there",
     (*FOLDER, "--data_dir=F/animals", "--image_size=none"): "give the one to use as --image_size",
+    (*QUICK, *PLAIN): "needs images with classes, as DIR/train/CLASS/IMAGE. Received: images",
+    (*QUICK, *PLAIN, "--dry_run"): "needs images with classes, as DIR/train/CLASS/IMAGE",
     (*QUICK, "--input_scaling=imagenet"): "Received: images.shape=(8, 8, 1)",
     (*QUICK, "--input_scaling=std"): "must be one of symmetric, pixel_variance",
     (*QUICK, "--augmentation=crop"): "must be one of none, shift_flip, crop_flip",
@@ -91,6 +94,7 @@ EVALUATE = {
     ("--saved_model=F/animals",): "must be a SavedModel of serving_default(images) -> logits",
     ("--saved_model=F/ten", *GIVEN, "--image_size=4"): "Received: 10 and 3",
     ("--saved_model=F/ten", *GIVEN, "--image_size=5"): "Received: images of shape (5, 5, 3)",
+    ("--saved_model=F/ten", *PLAIN): "needs images with classes, as DIR/train/CLASS/IMAGE",
     ("--saved_model=F/ten", *GIVEN): "--image_size",
     ("--saved_model=F/ten", "--dataset=digits", "--resized_crop"): "needs --image_size",
 }
@@ -121,6 +125,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mistakes")
     (folder / "empty").mkdir()
     write_mnist(folder / "cut", 20, 12)
+    np.save(folder / "plain.npy", np.zeros([20, 4, 4, 3], np.uint8))
     animals = ("cat", "dog", "emu")
     write_pictures(folder / "animals", {"train": animals, "val": animals})
     write_pictures(folder / "strangers", {"train": animals, "val": (*animals, "wolf")})
