@@ -3,6 +3,7 @@
 import dataclasses
 import fractions
 
+from harness import norm_names
 from harness.config import (
     CHANNELS,
     COUNT,
@@ -21,8 +22,10 @@ from harness.config import (
 )
 from harness.tables import Table, names_in
 
-# Recoveries of networks without labels.
-RECOVERIES = ("none", "scale_shift", "coloring")
+
+def recoveries():
+    """Those of networks without labels: what classes share is of networks that take these."""
+    return tuple(name for name in norm_names.recoveries() if name != "factorized_coloring")
 
 
 def shares_of_run(text):
@@ -133,7 +136,7 @@ class Config(Run, Normalization, Data):
         "What is learned after each normalization, to give back what it took: none; scale_shift, a "
         "scale and a shift of each channel, as is usual; coloring, a matrix over the channels and "
         "a shift.",
-        choices=RECOVERIES,
+        choices=recoveries,
     )
     groups: int | None = option(
         None,

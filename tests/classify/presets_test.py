@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 
-from classify.config import RECOVERIES, Config
+from classify.config import Config, recoveries
 from classify.models import VARIANTS, make_model
 from classify.networks import MODELS
 from classify.presets import PRESETS
+from harness import norm_names
+from harness.config import choices_of
 from tfnorm.functional import WHITENERS
 from tfnorm.layers.sites import normalization_sites
 
@@ -278,7 +280,14 @@ def test_each_variant_is_of_some_models_and_refused_of_others(model):
                 small_model(**fields)
 
 
-@pytest.mark.parametrize("recovery", RECOVERIES)
+def test_another_recovery_is_a_choice_by_itself(monkeypatch):
+    there = norm_names.recoveries()
+    monkeypatch.setattr(norm_names, "recoveries", lambda: (*there, "rotation"))
+    choices = choices_of(Config.__dataclass_fields__["recovery"])
+    assert choices == ("none", "scale_shift", "coloring", "rotation")
+
+
+@pytest.mark.parametrize("recovery", recoveries())
 def test_each_recovery_is_of_networks_without_labels(recovery):
     (site,) = normalization_sites(small_model(depth=1, recovery=recovery))
     known = {"none": "", "scale_shift": "gamma and beta", "coloring": "coloring"}
