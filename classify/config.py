@@ -173,7 +173,7 @@ class Config(Run, Normalization, Data):
         "steps",
         "Training",
         "How the learning rate falls: steps, at once at the points --decay_at, by the factor "
-        "--decay_rate; cosine, smoothly to 0; constant, not at all.",
+        "--decay_rate; cosine, smoothly to 1e-5; constant, not at all.",
         choices=Table("classify.schedules", "SCHEDULES"),
     )
     decay_at: str = option(

@@ -2,12 +2,13 @@
 
 import dataclasses
 import math
+import re
 
 import pytest
 
 from classify.config import Config
 from classify.presets import IMAGENET, MLP, VGG
-from classify.schedules import learning_rate
+from classify.schedules import LEAST_RATE, learning_rate
 
 
 def unitization(epoch):
@@ -76,6 +77,12 @@ def test_the_cosine_falls_to_the_least_rate(first, steps):
         expected = 1e-5 + (first - 1e-5) * (1 + math.cos(math.pi * step / steps)) / 2
         assert float(rate(step)) == pytest.approx(expected, rel=1e-4, abs=1e-8)
     assert float(rate(steps // 2)) == pytest.approx((first + 1e-5) / 2, rel=1e-4)
+
+
+def test_the_help_has_the_least_rate():
+    text = Config.__dataclass_fields__["schedule"].metadata["help"]
+    (rate,) = re.findall(r"smoothly to (\S+);", text)
+    assert float(rate) == LEAST_RATE
 
 
 def test_the_cosine_does_not_rise_from_a_smaller_rate():
