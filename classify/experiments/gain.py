@@ -16,7 +16,7 @@ from harness.figures.lines import write_lines
 from harness.norm_names import norm_text, parse_norm, whitenings
 from harness.run.directory import History
 
-# A ResNet-8 on the first 20,000 images of CIFAR-10, and a perceptron on MNIST.
+# A ResNet-8 on 20,000 images of CIFAR-10, random ones by the seed, and a perceptron on MNIST.
 TASKS = {
     "cifar10": Config(
         input_scaling="channel_std",
