@@ -146,6 +146,22 @@ def test_archives_as_they_are_downloaded(tmp_path, name, names, write):
     assert text.startswith("Damaged data: ") and archive in text
 
 
+def test_a_bit_that_changed_in_an_archive_is_told(tmp_path):
+    images = (np.arange(2 * 3072) % 251).astype(np.uint8).reshape(2, 32, 32, 3)
+    data = {file: (images, [1, 2]) for file in FILES["cifar10"]["train"]}
+    write_binary(tmp_path / "made", "cifar10", data)
+    archive = tmp_path / "cifar-10-binary.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(tmp_path / "made", BINARY["cifar10"])
+    whole = archive.read_bytes()
+    for place in range(40, len(whole), len(whole) // 60):  # behind the time and the name
+        content = bytearray(whole)
+        content[place] ^= 1 << place % 8
+        archive.write_bytes(content)
+        text = message(load_images, "cifar10", "train", tmp_path)
+        assert text.startswith(f"Damaged data: {archive} cannot be read as a .tar.gz"), place
+
+
 def test_strings_of_python_2_are_bytes(tmp_path):
     (tmp_path / "batch").write_bytes(python2_pickle({"labels": [1]}))
     assert read_pickle(tmp_path / "batch") == {b"labels": [1]}
