@@ -15,6 +15,8 @@ from harness.datasets.decoding import read_file
 from harness.datasets.in_memory import resize
 from harness.datasets.listing import list_images
 from harness.errors import UserError
+from harness.run.directory import RunDirectory
+from harness.run.identity import kept
 
 
 class Opening(typing.NamedTuple):
@@ -93,8 +95,17 @@ def number_of_classes(path, opening):
         return opening.num_classes
     if not (path.parent / "config.json").is_file():
         raise UserError(f"The generator in {path} takes labels: give --num_classes.")
+    known = kept(RunDirectory(path.parent)) or {}
+    if "num_classes" in known:
+        return int(known["num_classes"])
     config = run_config(path.parent)
-    return image_kind(config.dataset, opening.data_dir or config.data_dir).num_classes
+    try:  # Not in the --data_dir of here, which may be that of other images.
+        return image_kind(config.dataset, config.data_dir).num_classes
+    except UserError as error:
+        raise UserError(
+            f"The generator in {path} takes labels, and its run has no data.json that tells of how "
+            f"many classes: give --num_classes. {error}"
+        ) from error
 
 
 def _split(spec, opening):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from gan import evaluate, parts, presets
+from gan import evaluate, parts, presets, sides
 from gan.metrics.features import _SHIPPED, load_features
 from gan.metrics.frechet import frechet_distance_of_features, moments
 from harness.datasets import load_images
@@ -192,6 +192,21 @@ def test_a_class_of_each_image(run, kinds, tmp_path):
     assert two["frechet_distance"] != of_run["frechet_distance"]
     with pytest.raises(UserError, match="alone takes labels: give --num_classes"):
         run(f"--generated={tmp_path}/alone", *shared)
+
+
+def test_a_run_tells_its_classes_wherever_the_other_images_are(tmp_path):
+    for name in ("run/a", "run/b", "run/c", "others/a", "others/b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        _save_folder(tmp_path / "data" / name / "more", np.zeros([1, 8, 8, 3], np.uint8))
+    images = {"dataset": "folder", "data_dir": str(tmp_path / "data/run")}
+    generator = _save_run(tmp_path / "labelled", conditional="projection", **images) / "generator"
+    opening = sides.Opening(str(tmp_path / "data/others"), None, None, seed=0)
+    assert sides.number_of_classes(generator, opening) == 3
+    shutil.rmtree(tmp_path / "data/run")
+    with pytest.raises(UserError, match="labelled/generator takes labels, .* give --num_classes"):
+        sides.number_of_classes(generator, opening)
+    (tmp_path / "labelled/data.json").write_text('{"num_classes": "3"}')
+    assert sides.number_of_classes(generator, opening) == 3
 
 
 def test_labels_as_often_as_in_the_data(run, tmp_path, monkeypatch):
