@@ -43,6 +43,8 @@ CARE = "A SavedModel can write files: see SECURITY.md."
 FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("dataset", "data_dir", "test_split", "image_size", *FEATURES, "eval_samples", "seed")
 FIELDS += ("score_samples", "sample_labels")
+# What is of the run in --run_dir, and changes nothing without.
+OF_A_RUN = ("sample_labels",)
 
 
 def define_flags():
@@ -145,6 +147,12 @@ def main():
             f"--feature_rows must come with --metrics of {' or '.join(sorted(kept))}: else no rows "
             f"are kept. Received: feature_rows={rows}, metrics={given.metrics}"
         )
+    for flag in OF_A_RUN if given.run_dir is None else ():
+        if getattr(given, flag):
+            raise UserError(
+                f"--{flag} is for --run_dir: a run that is a side is as it was trained. "
+                f"Received: {flag}={getattr(given, flag)}, and no run_dir"
+            )
     if given.out is not None:
         check_file("out", given.out)
     if save is not None:
@@ -170,6 +178,11 @@ def _override(config):
     given = absl_flags.FLAGS
     if given.features is None and not given.trust_config:
         check_trust(given.run_dir, config)
+    if given.sample_labels == "data" and config.conditional == "none":
+        raise UserError(
+            "--sample_labels is for a generator that takes labels. Received: sample_labels=data, "
+            f"and a run_dir with conditional={config.conditional}"
+        )
     return flags.override(config, FIELDS)
 
 

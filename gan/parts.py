@@ -49,7 +49,7 @@ def prepare(config, strategy):
 
 def label_shares(config, training):
     """How often each class comes in training images, where samples are to follow it; else None."""
-    if config.sample_labels is None:
+    if config.sample_labels is None or config.conditional == "none":
         return None
     return np.bincount(training.labels, minlength=training.num_classes) / len(training.labels)
 
@@ -78,7 +78,7 @@ def make_trainer(config, strategy):
 def splits(config):
     """The training split and that which samples are measured against: `Images`, or as streamed."""
     name, data_dir = config.dataset, config.data_dir
-    training = _images(config, "train")
+    training = images(config, "train")
     split = config.test_split or held_out_split(name, data_dir)
     if split == "train" or split is None:
         print(
@@ -86,10 +86,10 @@ def splits(config):
             f"{'no other split is there' if split is None else '--test_split=train'}."
         )
         return training, training
-    return training, _images(config, split)
+    return training, images(config, split)
 
 
-def _images(config, split):
+def images(config, split):
     """The `Images` of a split, or `EncodedImages` where they are streamed."""
     if not config.stream:
         return load_images(config.dataset, split, config.data_dir, config.image_size)

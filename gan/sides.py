@@ -5,6 +5,7 @@ import pathlib
 import re
 import typing
 
+from gan import parts
 from gan.latents import evaluation_samples
 from gan.metrics import sources
 from gan.metrics.statistics import Statistics
@@ -56,6 +57,15 @@ def open_side(name, spec, opening):
 def makes_images(spec):
     """Whether what a flag tells of is a generator."""
     return any(SIDES[name].is_one(spec) for name in ("a run directory", "a SavedModel"))
+
+
+def _run(path, opening):
+    """A run as it measures itself: its samples are of the classes that `sample_labels` says."""
+    config = run_config(path)
+    if config.sample_labels is not None:
+        shares = parts.label_shares(config, parts.images(config, "train"))
+        opening = opening._replace(label_shares=shares)
+    return open_run(path, opening)
 
 
 def open_run(path, opening):
@@ -149,7 +159,7 @@ def _resized(source, image_size):
 
 # What --generated and --reference may be; the first that fits.
 SIDES = {
-    "a run directory": Side(lambda spec: (pathlib.Path(spec) / "config.json").is_file(), open_run),
+    "a run directory": Side(lambda spec: (pathlib.Path(spec) / "config.json").is_file(), _run),
     "a SavedModel": Side(saved_models.is_one, _saved_model),
     "a folder of images": Side(lambda spec: pathlib.Path(spec).is_dir(), _folder),
     "an .npz file": Side(

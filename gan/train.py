@@ -27,6 +27,7 @@ says; --dry_run shows what that is.
 NEEDS = (
     Needs("coloring_rank", ("recovery",), lambda: ("factorized_coloring",)),
     Needs("gradient_penalty_weight", ("gradient_penalty",), lambda: ("wgan_gp", "dragan")),
+    Needs("sample_labels", ("conditional",), lambda: ("projection", "acgan"), neutral=(None,)),
 )
 
 

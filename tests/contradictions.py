@@ -63,6 +63,7 @@ EARLY = {
     (*GAN, "--norm=none", "--epsilon=1e-5"): "--epsilon must come with",
     (*GAN, "--coloring_rank=2"): "--coloring_rank must come with --recovery=factorized_coloring",
     (*GAN, "--gradient_penalty_weight=2"): "must come with --gradient_penalty=wgan_gp|dragan",
+    (*GAN, "--sample_labels=data"): "--sample_labels must come with --conditional=projection|acgan",
     (*CLASSIFY, "--epochs=3", "--steps=9"): "--epochs must come with --steps=none: else",
     (*CLASSIFY, "--schedule=cosine", "--decay_at=0.5"): "--decay_at must come with --schedule=ste",
     (*CLASSIFY, "--schedule=constant", "--decay_rate=0.5"): "--decay_rate must come with --schedu",
@@ -74,6 +75,7 @@ EARLY = {
     (*CLASSIFY, "--nesterov"): "`nesterov` needs a momentum",
     (*CLASSIFY, "--shift_samples=9"): "`shift_samples` needs `shift_estimators`",
     (*PAIR, "--metrics=frechet_distance", "--feature_rows=5"): "--feature_rows must come with",
+    (*PAIR, "--sample_labels=data"): "--sample_labels is for --run_dir: a run that is a side is as",
     # Of experiments.
     (*STABILITY, "--archs=dcgan"): "--archs is not a flag of stability, which takes",
     (*EXPERIMENT, "--name=vgg", "--rates=1"): "Received: name=vgg, rates=1",

@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import flags
 
 from gan import evaluate, parts, presets, sides
+from gan.config import Config
 from gan.metrics.features import _SHIPPED, load_features
 from gan.metrics.frechet import frechet_distance_of_features, moments
 from harness.datasets import load_images
@@ -213,13 +214,13 @@ def test_labels_as_often_as_in_the_data(run, tmp_path, monkeypatch):
     """Where all training images are of one class, so are all samples."""
     directory = _save_run(tmp_path / "labelled", conditional="projection")
     _save_generator(directory / "generator", classes=10)
-    split = parts.splits
+    images = parts.images
 
-    def of_one_class(config):
-        training, test = split(config)
-        return dataclasses.replace(training, labels=np.full_like(training.labels, 4)), test
+    def of_one_class(config, split):
+        there = images(config, split)
+        return dataclasses.replace(there, labels=np.full_like(there.labels, 4))
 
-    monkeypatch.setattr(parts, "splits", of_one_class)
+    monkeypatch.setattr(parts, "images", of_one_class)
     asked = [f"--run_dir={directory}", "--metrics=frechet_distance,inception_score"]
     out = directory / "evaluation.json"
     _, all_classes = run(*asked, "--score_samples=30", out=out)
@@ -227,6 +228,19 @@ def test_labels_as_often_as_in_the_data(run, tmp_path, monkeypatch):
     _, one = run(*asked, "--sample_labels=data", out=out)
     assert one["inception_score"] == pytest.approx(1, abs=1e-4)
     assert max(one["class_shares"]) == 1
+    # As a side a run has the classes that it was measured with.
+    shares = {"conditional": "projection", "sample_labels": "data"}
+    shutil.copytree(directory / "generator", _save_run(tmp_path / "so", **shares) / "generator")
+    side = ["--reference=digits:test", "--image_size=8", f"--out={out}"]
+    _, same = run(f"--generated={tmp_path}/so", *side, "--features=digits", asked[1], out=out)
+    assert same["inception_score"] == pytest.approx(1, abs=1e-4)
+
+
+def test_images_without_classes_have_no_shares(run, kinds):
+    images = dataclasses.replace(load_images("digits", "train"), num_classes=None)
+    assert parts.label_shares(Config(sample_labels="data"), images) is None
+    with pytest.raises(UserError, match="for a generator that takes labels. .*=none$"):
+        run(f"--run_dir={kinds}/run", "--sample_labels=data")
 
 
 def test_images_are_resized_on_both_sides(run, kinds, tmp_path, digits):
