@@ -57,8 +57,7 @@ def jobs(request):
 
 def report(outcomes, out):
     """Each method's distances over seeds; coloring beside scale and shift; each norm beside bn."""
-    config = outcomes[0].job.config
-    distance = trained.distance_name(config)
+    distance, score = trained.names(outcomes)
     cells, runs = {}, []
     for outcome in outcomes:
         config, result = outcome.job.config, trained.result(outcome)
@@ -68,7 +67,7 @@ def report(outcomes, out):
             {
                 "run": outcome.job.name,
                 distance: result.distance,
-                trained.score_name(config): result.score,
+                score: result.score,
                 "state": outcome.state,
             }
         )

@@ -32,8 +32,7 @@ def jobs(request):
 
 def report(outcomes, out):
     """Distance and score of each architecture and norm."""
-    config = outcomes[0].job.config
-    distance, score = trained.distance_name(config), trained.score_name(config)
+    distance, score = trained.names(outcomes)
     rows, panels = [], {}
     for outcome in outcomes:
         config, result = outcome.job.config, trained.result(outcome)

@@ -86,7 +86,8 @@ def _methods(request):
 def report(outcomes, out):
     """Table III's rows, and figures II to IV, of the runs' loss and norms."""
     config = outcomes[0].job.config
-    distance, loss = trained.distance_name(config), config.loss.replace("_", "-")
+    names, loss = trained.names(outcomes), config.loss.replace("_", "-")
+    distance, score = names
     methods = {}
     for outcome in outcomes:
         config = outcome.job.config
@@ -97,17 +98,17 @@ def report(outcomes, out):
             f"With the {loss} loss, the best {distance} of the settings and what comes with it, as "
             "Table III has it for the non-saturating loss. In the median, a diverged run is worse "
             f"than any other.{trained.warnings(outcomes)}",
-            [_best(*method, results) for method, results in methods.items()],
+            [_best(*method, results, names) for method, results in methods.items()],
         ),
         table_iii=(
-            f"As Table III: the best {distance} by recovery and method, and the "
-            f"{trained.score_name(config)} of that run, mean ± deviation"
-            f"{'; published: with the non-saturating loss' if _is_papers(config) else ''}.",
-            _in_columns(methods, config),
+            f"As Table III: the best {distance} by recovery and method, and the {score} of that "
+            "run, mean ± deviation"
+            f"{'; published: with the non-saturating loss' if _is_papers(config, names) else ''}.",
+            _in_columns(methods, config, names),
         ),
         runs=(
             "All runs.",
-            [_row(*pair) for pairs in methods.values() for pair in pairs],
+            [_row(*pair, names) for pairs in methods.values() for pair in pairs],
         ),
     )
     values = {
@@ -123,7 +124,7 @@ def report(outcomes, out):
             label, series = f"{norm}\n{name}", f"moving {estimate}"
             estimate_boxes.setdefault(label, {})[series] = distances
             medians[label, series] = _median(distances)
-    panels = _panels(config, f"{distance}, {loss} loss, {config.steps:,} steps", values)
+    panels = _panels(names, f"{distance}, {loss} loss, {config.steps:,} steps", values)
     for file, boxes in (("figure.png", norm_boxes), ("figure_estimates.png", estimate_boxes)):
         if boxes:
             charts.write_boxes(out / file, boxes, panels, distance, medians, missing="diverged")
@@ -135,10 +136,10 @@ def _median(distances):
     return median if math.isfinite(median) else None
 
 
-def _best(norm, estimate, recovery, results):
+def _best(norm, estimate, recovery, results, names):
     """A row of the table: of one method over the settings."""
     config = results[0][0].job.config
-    distance, score = trained.distance_name(config), trained.score_name(config)
+    distance, score = names
     distances = [result.distance for _, result in results]
     finite = [value for value in distances if value is not None]
     best, best_result = _of_least_distance(results)
@@ -154,7 +155,7 @@ def _best(norm, estimate, recovery, results):
         "runs": len(results),
         "diverged": len(results) - len(finite),
     }
-    if _is_papers(config):
+    if _is_papers(config, names):
         known = PUBLISHED.get(norm, {}) if estimate == "covariance" else {}
         row["FID of Table III"], row["IS of Table III"] = known.get(recovery, _UNKNOWN)
     return row
@@ -165,17 +166,17 @@ def _of_least_distance(results):
     return min(results, key=lambda pair: math.inf if pair[1].distance is None else pair[1].distance)
 
 
-def _is_papers(config):
-    return trained.distance_name(config) == "FID" and config.loss == "non_saturating"
+def _is_papers(config, names):
+    return names == trained.PUBLISHED and config.loss == "non_saturating"
 
 
-def _in_columns(methods, config):
+def _in_columns(methods, config, names):
     """Two rows for each recovery, distance and score, by method; and what is published."""
-    names = {key: key[0] + " (matrix)" * (key[1] == "matrix") for key in methods}
+    titles = {key: key[0] + " (matrix)" * (key[1] == "matrix") for key in methods}
     recoveries = dict.fromkeys(recovery for *_, recovery in methods)
-    columns = dict.fromkeys(names.values())
+    columns = dict.fromkeys(titles.values())
     values = {
-        (key[2], names[key]): _distance_and_score(_of_least_distance(results)[1])
+        (key[2], titles[key]): _distance_and_score(_of_least_distance(results)[1])
         for key, results in methods.items()
     }
     published = {
@@ -185,9 +186,9 @@ def _in_columns(methods, config):
     }
     rows = []
     for found, said in ((values, ""), (published, ", published")):
-        for recovery in recoveries if found is values or _is_papers(config) else ():
-            for i, of in enumerate((trained.distance_name(config), trained.score_name(config))):
-                row = {name: found.get((recovery, name), _UNKNOWN)[i] for name in columns}
+        for recovery in recoveries if found is values or _is_papers(config, names) else ():
+            for i, of in enumerate(names):
+                row = {title: found.get((recovery, title), _UNKNOWN)[i] for title in columns}
                 rows.append({"recovery": RECOVERIES[recovery] + said, "of": of, **row})
     return rows
 
@@ -199,25 +200,25 @@ def _distance_and_score(result):
     return result.distance, f"{result.score:.3f} ± {result.deviation:.3f}"
 
 
-def _row(outcome, result):
+def _row(outcome, result, names):
     """A row of the table of all runs."""
     config = outcome.job.config
     return {
         "run": outcome.job.name,
         "setting": setting_of(config),
-        trained.distance_name(config): result.distance,
-        trained.score_name(config): result.score,
+        names.distance: result.distance,
+        names.score: result.score,
         "state": outcome.state,
     }
 
 
-def _panels(config, title, values):
+def _panels(names, title, values):
     """The full range, and one that shows the better runs: the paper's, or as much of the best."""
     panels = {f"{title}: all": (0, None)}
     finite = [value for distances in values.values() for value in distances if value is not None]
     if finite:
         best = min(finite)
-        low, high = (20, 100) if trained.distance_name(config) == "FID" else (0.75 * best, 4 * best)
+        low, high = (20, 100) if names == trained.PUBLISHED else (0.75 * best, 4 * best)
         panels[f"{title}: {low:.3g} to {high:.3g}"] = (low, high)
     return panels
 

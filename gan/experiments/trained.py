@@ -49,6 +49,17 @@ SMALL = {
 }
 
 
+class Names(typing.NamedTuple):
+    """What a distance of features, and the score of their logits, are called."""
+
+    distance: str
+    score: str
+
+
+# No other distance than that of Inception's features is an FID.
+PUBLISHED, OWN = Names("FID", "IS"), Names("Fréchet distance", "classifier score")
+
+
 class Result(typing.NamedTuple):
     """What a run came to; None: it has diverged, or its features have no score."""
 
@@ -75,7 +86,7 @@ def result(outcome):
 
 def describe(outcome):
     """A complete run in a few words."""
-    return f"{distance_name(outcome.job.config)} {result(outcome).distance:.4g}"
+    return f"{names([outcome]).distance} {result(outcome).distance:.4g}"
 
 
 def warnings(outcomes):
@@ -88,14 +99,17 @@ def warnings(outcomes):
     )
 
 
-def distance_name(config):
-    """What the distance is called: no other than that of Inception's features is an FID."""
-    return "FID" if config.features == INCEPTION else "Fréchet distance"
+def names(outcomes):
+    """The `Names` of what was measured, by the network that the results tell of.
 
-
-def score_name(config):
-    """Likewise what the score of the features' logits is called."""
-    return "IS" if config.features == INCEPTION else "classifier score"
+    It may be another than --features of now.
+    """
+    networks = {
+        outcome.read(PRODUCT).get("features", outcome.job.config.features)
+        for outcome in outcomes
+        if outcome.state == "complete"
+    }
+    return PUBLISHED if networks == {INCEPTION} else OWN
 
 
 # What an `Experiment` has whose jobs are runs of `gan.train`.

@@ -13,6 +13,7 @@ from harness.experiments.experiment import Outcome
 from harness.experiments.interruption import Interruption
 from harness.files import write_whole
 from harness.run.directory import RunDirectory
+from harness.run.identity import kept
 
 _DIVERGED = "diverged.json"
 
@@ -68,8 +69,14 @@ class Sweep:
         self.outcomes(jobs)
 
     def outcomes(self, jobs):
-        """The `Outcome` of each job; raises `UserError` if one was of another configuration."""
-        return [self._outcome(job) for job in jobs]
+        """The `Outcome` of each job.
+
+        Raises:
+            UserError: one was of another configuration, or of other images than another.
+        """
+        outcomes = [self._outcome(job) for job in jobs]
+        _check_same_data(outcomes)
+        return outcomes
 
     def carry_out(self, jobs, do):
         """Does the jobs that are neither complete nor diverged, one after another.
@@ -89,6 +96,7 @@ class Sweep:
                     start = time.monotonic()
                     said = self._do(outcome, do, interruption)
                     print(f"{said}, {time.monotonic() - start:.0f} s", flush=True)
+                    self.outcomes(jobs)  # This one may be of other images than those before.
                 if interruption.came:
                     raise UserError("Interrupted between runs. The same command goes on.")
 
@@ -122,6 +130,31 @@ class Sweep:
         except KeyboardInterrupt:
             print("stopped")
             raise UserError(f"Run {job.name}: Interrupted. The same command goes on.") from None
+
+
+def _check_same_data(outcomes):
+    """Raises `UserError` where runs with the same settings had other images or another network."""
+    first = {}
+    for outcome in outcomes:
+        for name, value in (kept(outcome.directory) or {}).items():
+            key = (name, *_settings_of_data(outcome.job.config, name))
+            then, run = first.setdefault(key, (value, outcome.job.name))
+            if value != then:
+                raise UserError(
+                    "The runs of an experiment must be on the same images, and measured by the "
+                    "same network: --data_dir or --features was another then. Remove the runs that "
+                    f"are not to count. Received: {name}={then} in {run}, {name}={value} in "
+                    f"{outcome.job.name}"
+                )
+
+
+def _settings_of_data(config, fact):
+    """The values of a job's settings that a fact in its `data.json` follows from."""
+    fields = (field for field in dataclasses.fields(config) if not field.metadata.get("free"))
+    values = [getattr(config, f.name) for f in fields if f.metadata.get("group") == "Data"]
+    if fact.startswith("train") and getattr(config, "train_size", None) is not None:
+        values.append(config.seed)  # by which that part is chosen
+    return values
 
 
 @contextlib.contextmanager

@@ -54,11 +54,20 @@ def test_samples_that_are_not_finite_are_a_divergence(tmp_path, value):
         measure_samples(lambda count: [np.full([10, 8, 8, 1], value)], 40, reference, features)
 
 
-def test_only_inceptions_distance_is_an_fid():
-    names = trained.distance_name, trained.score_name
-    assert [name(CONFIG) for name in names] == ["Fréchet distance", "classifier score"]
+def test_only_inceptions_distance_is_an_fid(tmp_path):
+    """Whatever --features is when the table is written again."""
+    networks = {"inception": {"features": INCEPTION}, "digits": {"features": "digits"}, "old": {}}
     config = dataclasses.replace(CONFIG, features=INCEPTION)
-    assert [name(config) for name in names] == ["FID", "IS"]
+    outcomes = {}
+    for name, result in networks.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text(json.dumps(result))
+        outcomes[name] = Outcome(Job(name, config), "complete", RunDirectory(tmp_path / name))
+    assert trained.names([outcomes["digits"]]) == ("Fréchet distance", "classifier score")
+    assert trained.names([outcomes["inception"], outcomes["old"]]) == ("FID", "IS")
+    assert trained.names(outcomes.values()) == trained.OWN
+    diverged = outcomes["digits"]._replace(state="diverged")
+    assert trained.names([outcomes["inception"], diverged]) == ("FID", "IS")
 
 
 def test_a_table_of_distances_of_few_images_says_so(tmp_path):

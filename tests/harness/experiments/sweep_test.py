@@ -9,12 +9,14 @@ import time
 
 import pytest
 
+from harness.config import Data, option
 from harness.errors import Diverged, UserError
 from harness.experiments.experiment import Experiment, Job
 from harness.experiments.interruption import Interruption
 from harness.experiments.processes import in_own_process
 from harness.experiments.sweep import Sweep, share
 from harness.files import write_whole
+from harness.run.identity import keep_data
 from tests.jobs import in_this_process
 
 
@@ -239,6 +241,33 @@ def test_another_configuration_is_refused_before_the_first_run(tmp_path):
         carry_out(tmp_path, work, [*moved[:2], Job("rate_3", Config(4))])
     assert work.done == []
     assert states(carry_out(tmp_path, work, moved)) == ["complete"] * 3
+
+
+@dataclasses.dataclass(frozen=True)
+class OfImages(Data):
+    train_size: int | None = option(None, "Data", "")
+    seed: int = option(0, "Run", "")
+
+
+def see_images(config, directory):
+    """Completes on images that `data_dir` and the seed tell, measured by no other network."""
+    directory.begin(dataclasses.asdict(config), ("data_dir",))
+    facts = {"train_fingerprint": f"{config.data_dir} {config.seed}", "features": config.data_dir}
+    keep_data(directory, facts)
+    write_whole(directory / "product", '{"step": 1, "value": 0}\n')
+
+
+def test_runs_on_other_images_are_told_before_more_are_done(tmp_path):
+    part = OfImages("mnist", "here", train_size=9)
+    same = [part, dataclasses.replace(part, seed=1), OfImages("digits", "there")]
+    jobs = [Job(str(number), config) for number, config in enumerate(same)]
+    assert states(carry_out(tmp_path, see_images, jobs)) == ["complete"] * 3
+    moved = dataclasses.replace(part, data_dir="there")
+    more = [*jobs, Job("3", moved), Job("4", moved)]
+    with pytest.raises(UserError, match="Received: .*=here.* in 0, .*=there.* in 3$"):
+        carry_out(tmp_path, see_images, more)
+    assert states(Sweep(tmp_path, experiment()).outcomes(jobs)) == ["complete"] * 3
+    assert not (tmp_path / "runs/4").exists()
 
 
 def test_a_directory_of_something_else_is_refused(tmp_path):
