@@ -63,14 +63,14 @@ def compare_run(run_dir, override, asked):
         config.seed,
         label_shares=parts.label_shares(config, training),
     )
-    count = max(config.eval_samples, config.score_samples or 0)
-    test = in_memory(test, config.image_size, count, config.seed)
+    available = len(test.labels)
+    test = in_memory(test, config.image_size, config.eval_samples, config.seed)
     sides = open_run(run_dir, opening), sources.from_split(test, config.seed)
     features = parts.feature_network(config)
     result, reference = _compare(sides, features, config, asked)
     print(table(result))
     size = config.image_size
-    result["training_distance"] = None
+    result |= {"reference_available": available, "training_distance": None}
     if has_test:
         real = split_statistics(training, config.eval_samples, features, config.seed, size)
         result["training_distance"], comparison = training_distance(real, reference)

@@ -25,10 +25,7 @@ def split_statistics(images, count, features, seed=0, image_size=None):
         UserError: they cannot be measured.
     """
     name = f"{images.name} {images.split}"
-    if count < len(images.labels):
-        print(taking.line(name, count, len(images.labels), seed))
-        images = taking.some(images, count, seed)
-    images = in_memory(images, image_size)
+    images = in_memory(_some(images, count, seed), image_size)
     progress = Progress(f"images of {name}")
     try:
         return reference_statistics(images, count, features, progress=progress)
@@ -41,9 +38,18 @@ def in_memory(images, image_size, count=None, seed=0):
     """`Images` as they are; of `EncodedImages` a random subset of `count`, or all, decoded."""
     if not isinstance(images, EncodedImages):
         return images
-    if count is not None and count < len(images.labels):
-        images = taking.some(images, count, seed)
+    if count is not None:
+        images = _some(images, count, seed)
     return load_decoded(images, image_size)
+
+
+def _some(images, count, seed):
+    """A random subset of `count` images, of which a line is printed; all if they are no more."""
+    there = len(images.labels)
+    if count >= there:
+        return images
+    print(taking.line(f"{images.name} {images.split}", count, there, seed))
+    return taking.some(images, count, seed)
 
 
 def source_statistics(source, count, features, rows, score_count=None, seed=0):

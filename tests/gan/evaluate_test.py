@@ -142,6 +142,22 @@ def test_a_run_against_its_test_split(run, kinds):
     assert "precision" not in again and "generated_rows" not in cheap
 
 
+def test_a_run_that_streams_is_compared_with_the_same_images(run, kinds, tmp_path, digits):
+    for split, images in {"train": digits[:20], "test": digits[20:40]}.items():
+        (tmp_path / "data" / split).mkdir(parents=True)
+        _save_folder(tmp_path / "data" / split / "more", images)
+    told = {}
+    for stream in (False, True):
+        images = {"dataset": "folder", "data_dir": str(tmp_path / "data"), "stream": stream}
+        made = _save_run(tmp_path / str(stream), score_samples=16, **images)
+        shutil.copytree(kinds / "saved", made / "generator")
+        asked = ["--eval_samples=10", "--metrics=frechet_distance,inception_score"]
+        out, told[stream] = run(f"--run_dir={made}", *asked, out=made / "evaluation.json")
+        assert out.count("folder test: 10 of 20 images, seed 3.\n") == 1
+    assert told[True] | {"generated": "False"} == told[False]
+    assert (told[True]["reference_available"], told[True]["reference_count"]) == (20, 10)
+
+
 def test_training_images_are_not_compared_with_themselves(run, kinds):
     flags_ = [f"--run_dir={kinds}/run", "--test_split=train", "--metrics=frechet_distance"]
     out, result = run(*flags_, out=kinds / "run/evaluation.json")
