@@ -40,6 +40,10 @@ class EncodedImages:
     class_names: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
     fingerprint: str | None = dataclasses.field(default=None, repr=False)
 
+    def contents(self, indices):
+        """Yields the bytes of some files; raises `UserError` at one that cannot be read."""
+        return _read_in_order(self, self.encoded, indices, None)
+
 
 def check_images(images, indices=None, progress=None):
     """Reads and decodes images, to name the damaged one on which a training step failed.

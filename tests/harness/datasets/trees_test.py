@@ -72,3 +72,6 @@ def test_what_is_no_zip_of_images_is_one_line(tmp_path):
     content[2000] ^= 1
     file.write_bytes(content)
     assert "cannot be read: " in checked.message(load_images, "folder", "train", file, 6)
+    streamed = stream_images("folder", "train", file)
+    told = checked.message(identity, train=streamed)
+    assert told.startswith(f"{file}/a.bmp cannot be read: ") and "Bad CRC-32" in told
