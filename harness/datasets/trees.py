@@ -52,7 +52,7 @@ class Zip:
     def __init__(self, path):
         try:
             self._file = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except Exception as error:  # Damaged files surface as one of many types.
             raise UserError(f"{path} must be a whole zip file ({reason(error)})") from error
         self._members = {}
         self._folders = collections.defaultdict(set)

@@ -75,3 +75,7 @@ def test_what_is_no_zip_of_images_is_one_line(tmp_path):
     streamed = stream_images("folder", "train", file)
     told = checked.message(identity, train=streamed)
     assert told.startswith(f"{file}/a.bmp cannot be read: ") and "Bad CRC-32" in told
+    content[content.rfind(b"PK\x01\x02") + 6] = 255
+    file.write_bytes(content)
+    told = checked.message(load_images, "folder", "train", file, 6)
+    assert told == f"{file} must be a whole zip file (zip file version 25.5)"
