@@ -15,6 +15,7 @@ _NAME = "array"
 _RANGES = {"array/0:1": (0.0, 1.0), "array/-1:1": (-1.0, 1.0), "array/0:255": (0.0, 255.0)}
 _TOLERANCE = 1e-3  # of the range: of what was computed
 
+_NPY = np.lib.format.MAGIC_PREFIX
 _SPLITS = ("train", "validation", "val", "test")
 # Names of images and labels in an .npz file: Keras', MedMNIST's, and those without splits.
 _OF_A_SPLIT = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
@@ -126,9 +127,10 @@ class ArrayFile:
 
     def _arrays(self):
         """The names of images and labels by split, of which labels, None, may not be there."""
-        if self.path.suffix == ".npy":
+        # A file is what it begins as: it may have the other's name.
+        if self._open(lambda file: file.read(len(_NPY)) == _NPY):
             return {"train": (None, None)}
-        there = self._open(lambda arrays: set(arrays.files))
+        there = self._open(lambda file: set(_load(file).files))
         rows = {
             split: (images.format(split), labels.format(split))
             for images, labels in _OF_A_SPLIT
@@ -150,20 +152,23 @@ class ArrayFile:
         }
 
     def _read(self, name):
-        return self._open(lambda arrays: arrays if name is None else arrays[name])
+        return self._open(lambda file: _load(file) if name is None else _load(file)[name])
 
     def _open(self, take):
-        """Gives `take` of the file's array, or arrays."""
+        """Gives `take` of the file."""
         try:
             with self.path.open("rb") as file:
-                arrays = np.load(file, allow_pickle=False)
-                return take(arrays)
+                return take(file)
         except MemoryError:
             raise
         except Exception as error:  # Damaged files surface as one of many types.
             raise UserError(
                 f"{self.path} cannot be read as a file of arrays of numbers ({reason(error)})"
             ) from error
+
+
+def _load(file):
+    return np.load(file, allow_pickle=False)
 
 
 @dataclasses.dataclass(frozen=True)

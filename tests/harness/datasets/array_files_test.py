@@ -53,6 +53,17 @@ def test_floats_are_scaled_by_the_range_that_is_told(tmp_path, pixels, low, high
     assert "arrays of floats by --dataset=array/0:1, " in _message(tmp_path / "a.npy")
 
 
+def test_a_file_is_what_it_holds_and_not_what_it_is_called(tmp_path, pixels):
+    np.savez(tmp_path / "a.npz", images=pixels)
+    (tmp_path / "a.npz").rename(tmp_path / "many.npy")
+    np.save(tmp_path / "b.npy", pixels)
+    (tmp_path / "b.npy").rename(tmp_path / "one.npz")
+    for name in ("many.npy", "one.npz"):
+        np.testing.assert_array_equal(load_images("array", "train", tmp_path / name).images, pixels)
+    (tmp_path / "many.npy").write_text("no arrays")
+    assert "cannot be read as a file of arrays" in _message(tmp_path / "many.npy")
+
+
 def test_what_is_refused_is_told(tmp_path, pixels):
     file = tmp_path / "a.npz"
     for name, values, said in (
