@@ -79,7 +79,7 @@ class Run(abc.ABC):
         settings, free = config.settings(), config.free()
         complete = all((directory / name).exists() for name in self.products)
         others = directory.differing(settings, free)
-        longer = lengthen and complete and bool(others) and others <= set(self.lengths)
+        longer = lengthen and self._ended() and bool(others) and others <= set(self.lengths)
         may_differ = (*free, *self.lengths) if longer else free
         directory.check(settings, may_differ)
         if complete and not longer:
@@ -133,11 +133,24 @@ class Run(abc.ABC):
     def _set_aside(self):
         """Keeps the products of a complete run that goes on, by the step that they are of."""
         for name in reversed(self.products):  # The last says that a run is complete.
-            kept = self.directory / f"{name}-{self.session.first}"
+            product, kept = self.directory / name, self._aside(name, self.session.first)
+            if not product.exists():  # It is kept: a run was killed here.
+                continue
             if kept.exists():
                 shutil.rmtree(kept)
-            (self.directory / name).rename(kept)
+            product.rename(kept)
             print(f"{name}/ is kept as {kept.name}/.")
+
+    def _ended(self):
+        """Whether the run is complete, or was when it was killed while this was set aside."""
+        step = checkpoints.last_written(self.directory / "checkpoints")
+        return all(
+            (self.directory / name).exists() or self._aside(name, step).exists()
+            for name in self.products
+        )
+
+    def _aside(self, name, step):
+        return self.directory / f"{name}-{step}"
 
     def start_from(self, run_dir):
         """Gives the networks the weights of another run; raises `UserError` if they do not fit."""

@@ -156,6 +156,22 @@ def test_a_complete_run_goes_on_where_it_is_to_be_longer(tmp_path, capsys):
         Run(Config(steps=6), path).train(lengthen=True)
 
 
+def test_a_kill_where_a_run_becomes_longer_is_no_other_run(tmp_path):
+    path = tmp_path / "run"
+    Run(Config(), path).train()
+    for name, there in (("last", ["first", "last-3"]), ("first", ["first-3", "last-3"])):
+        (path / name).rename(path / f"{name}-3")
+        with pytest.raises(UserError, match="seed: 0 there, 1 now; steps: 3 there, 5 now"):
+            Run(Config(steps=5, seed=1), path).train(lengthen=True)
+        longer = Run(Config(steps=5), shutil.copytree(path, tmp_path / name))
+        longer.train(lengthen=True)
+        assert longer.session.first == 3 and int(longer.trainer.count) == 5
+        assert longer.directory.config()["steps"] == 5
+        assert {found.name for found in path.glob("*st*")} == set(there)
+        found = {found.name for found in longer.directory.path.glob("*st*")}
+        assert found == {"first", "last", "first-3", "last-3"}
+
+
 def test_a_longer_run_that_was_interrupted_is_not_complete(tmp_path):
     path = tmp_path / "run"
     Run(Config(), path).train()
