@@ -13,7 +13,8 @@ from gan.measuring import in_memory
 from gan.metrics import sources
 from gan.saved import Generator, load_generator, run_config
 from gan.sides import Opening, number_of_classes, open_side
-from harness.errors import UserError
+from harness.datasets.damage import reason
+from harness.errors import UserError, of_memory
 from harness.figures import pictures
 from harness.run.actions import Progress
 
@@ -63,7 +64,12 @@ class Sampler(typing.NamedTuple):
         for start in range(0, len(latent), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
             inputs = [latent[some]] if labels is None else [latent[some], labels[some]]
-            made.append(self.generator.generate(*inputs).numpy())
+            try:
+                made.append(self.generator.generate(*inputs).numpy())
+            except (ValueError, tf.errors.OpError) as error:
+                raise UserError(
+                    f"The generator's samples cannot be drawn: {of_memory(error) or reason(error)}"
+                ) from error
         return np.concatenate(made)
 
 
@@ -163,22 +169,15 @@ def _nearest(sampler, out, asked, training, features):
     """Draws each sample beside the training images of the least distance of features."""
     path = out / "nearest.png"
     samples = sampler(sampler.latents(asked.rows))
-    rows = features((np.clip(samples, -1, 1) + 1) * 127.5)[0].astype(np.float64)
-    best = [[] for _ in samples]  # of each sample, pairs of a squared distance and an image
-    progress, done = Progress(f"images of {training.name}"), 0
-    for images in training.batches(training.count):
-        theirs = features(images)[0].astype(np.float64)
-        done += len(images)
-        progress(done, training.count)
-        for kept, row in zip(best, rows, strict=True):
-            squared = np.sum((theirs - row) ** 2, 1)
-            near = np.argsort(squared, kind="stable")[: asked.columns - 1]
-            kept += [(squared[i], images[i]) for i in near]
-            kept.sort(key=lambda pair: pair[0])
-            del kept[asked.columns - 1 :]
+    try:
+        best = _search(samples, training, features, asked.columns - 1)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(
+            f"The images of {training.name} cannot be searched: {of_memory(error) or reason(error)}"
+        ) from error
     shown = []
     for sample, kept in zip(samples, best, strict=True):
-        found = [_like(image, sample.shape) for _, image in kept]
+        found = [_like(image, sample.shape) for image in kept]
         shown += [sample, *found, *[np.ones_like(sample)] * (asked.columns - 1 - len(found))]
     pictures.write_png(path, pictures.image_grid(np.stack(shown), asked.columns))
     return (
@@ -187,11 +186,36 @@ def _nearest(sampler, out, asked, training, features):
     )
 
 
+def _search(samples, training, features, count):
+    """Of each sample the `count` images nearest to it, the nearest first: lists of images."""
+    rows = features((np.clip(samples, -1, 1) + 1) * 127.5)[0].astype(np.float64)
+    best = [[] for _ in samples]  # pairs of a squared distance and an image
+    progress, done = Progress(f"images of {training.name}"), 0
+    for images in (training.any_size or training.batches)(training.count):
+        # Features depend on the size of the images, unless the network brings them to one.
+        seen = images if features.resizes else _at_size(images, samples.shape[1:3])
+        theirs = features(seen)[0].astype(np.float64)
+        done += len(images)
+        progress(done, training.count)
+        for kept, row in zip(best, rows, strict=True):
+            squared = np.sum((theirs - row) ** 2, 1)
+            near = np.argsort(squared, kind="stable")[:count]
+            kept += [(squared[i], images[i]) for i in near]
+            kept.sort(key=lambda pair: pair[0])
+            del kept[count:]
+    return [[image for _, image in kept] for kept in best]
+
+
+def _at_size(images, size):
+    """Images (..., h, w, channels) at another (height, width)."""
+    if images.shape[-3:-1] == size:
+        return images
+    return tf.image.resize(images, size, antialias=True).numpy()
+
+
 def _like(image, shape):
     """An image in [0, 255] as one in [-1, 1] of another shape (h, w, channels)."""
-    image = np.asarray(image, np.float32) / 127.5 - 1
-    if image.shape[:2] != shape[:2]:
-        image = tf.image.resize(image, shape[:2], antialias=True).numpy()
+    image = _at_size(np.asarray(image, np.float32), shape[:2]) / 127.5 - 1
     if image.shape[2] > shape[2]:
         return image.mean(2, keepdims=True)
     return np.broadcast_to(image, shape)

@@ -9,9 +9,13 @@ import tensorflow as tf
 from absl import flags
 
 from gan import presets, sample
+from gan.drawing import Sampler, _search
 from gan.latents import latents
+from gan.metrics.features import FeatureNetwork
+from gan.metrics.sources import Source
+from gan.saved import Generator
 from harness.errors import UserError
-from harness.figures.pictures import image_grid, read_png
+from harness.figures.pictures import image_grid, read_png, write_png
 
 SIZE, CLASSES = 8, 10
 
@@ -120,6 +124,42 @@ def test_the_nearest_training_images(run, tmp_path):
         np.testing.assert_allclose(cells[i, :, 0], cells[i, :, 1], atol=1)
     assert np.abs(cells[1, :, 0] - cells[1, :, 1]).max() > 20
     run("--run_dir=K/run", "--what=nearest", "--rows=2")  # of the run's own images
+
+
+def test_the_nearest_of_images_of_several_sizes(run, tmp_path):
+    samples = np.rint((_images(0, 2) + 1) * 127.5).astype(np.uint8)
+    (tmp_path / "training").mkdir()
+    for i, size in enumerate((2 * SIZE, 3 * SIZE)):
+        larger = tf.image.resize(samples[i], [size, size], method="nearest")
+        write_png(tmp_path / f"training/{i}.png", larger)
+    network = ["--features=digits", "--feature_size=9"]
+    told = ["--generator=K/alone", f"--training={tmp_path}/training", *network]
+    run(*told, "--what=nearest", "--rows=2", "--columns=2")
+    grid = read_png(tmp_path / "nearest.png").numpy()[:-2, :-2].astype(int)
+    cells = grid.reshape(2, SIZE + 2, 2, SIZE + 2)
+    for i in range(2):  # nearest to a sample is what it was made larger to
+        own, other = (np.abs(cells[i, :, 0] - cells[j, :, 1]).mean() for j in (i, 1 - i))
+        assert own < 0.5 * other
+    (tmp_path / "training/0.png").write_bytes(b"damaged")
+    with pytest.raises(UserError, match="training.*0.png must be a whole PNG"):
+        run(*told, "--what=nearest", "--rows=2", "--columns=2")
+
+
+def test_images_are_of_the_samples_size_where_the_network_brings_them_to_none():
+    samples = _images(0, 2)
+    larger = [tf.image.resize(samples[1:], [size, size], method="nearest") for size in (8, 24)]
+    training = [(image.numpy() + 1) * 127.5 for image in larger]
+    source = Source("training", None, 2, None, any_size=lambda count: iter(training))
+    pixels = FeatureNetwork("pixels", "0", lambda x: (tf.reshape(x, [len(x), -1]), None))
+    (_, own) = _search(samples, source, pixels, 2)
+    assert [image.shape[0] for image in own] == [8, 24]
+
+
+def test_labels_that_a_generator_has_not_are_a_line():
+    generator = Generator(lambda latent, labels: tf.gather(tf.eye(3), labels), 4, True, None)
+    sampler = Sampler(generator, 0, (0, 3))
+    with pytest.raises(UserError, match="samples cannot be drawn: .* = 3 is not in \\[0, 3\\)$"):
+        sampler(sampler.latents(2))
 
 
 MISTAKES = {
