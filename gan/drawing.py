@@ -14,11 +14,13 @@ from gan.metrics import sources
 from gan.saved import Generator, load_generator, run_config
 from gan.sides import Opening, number_of_classes, open_side
 from harness.datasets.damage import reason
-from harness.errors import UserError, of_memory
+from harness.errors import UserError, of_memory, some_of
 from harness.figures import pictures
+from harness.files import check_directory, whole_directory
 from harness.run.actions import Progress
 
 _AT_ONCE = 64
+_IMAGES = "images"  # the folder of single samples
 
 
 class Asked(typing.NamedTuple):
@@ -84,13 +86,15 @@ def draw(run_dir, saved_model, override, asked):
     Raises:
         UserError: there is no such generator, class, data or feature network.
     """
+    out = pathlib.Path(asked.out)
+    if "images" in asked.what:
+        _check_images(out / _IMAGES, asked.count)
     path = pathlib.Path(saved_model or pathlib.Path(run_dir, "generator"))
     of_run = None if run_dir is None else run_config(run_dir)
     config = override(of_run or Config())
     generator = load_generator(path)
     opening = Opening(config.data_dir, None, asked.num_classes, config.seed)
     sampler = Sampler(generator, config.seed, _classes(generator, path, opening, asked.classes))
-    out = pathlib.Path(asked.out)
     for name in asked.what:
         if name == "nearest":
             training = _training(of_run and config, opening, asked)
@@ -132,10 +136,28 @@ def _training(config, opening, asked):
 
 
 def _images(sampler, out, asked):
-    folder = out / "images"
-    for i, image in enumerate(sampler(sampler.latents(asked.count))):
-        pictures.write_png(folder / f"{i:05d}.png", pictures.image_grid(image[None], gap=0))
+    folder = out / _IMAGES
+    images = sampler(sampler.latents(asked.count))
+    with whole_directory(folder, images.size) as aside:
+        for name, image in zip(_names(asked.count), images, strict=True):
+            pictures.write_png(aside / name, pictures.image_grid(image[None], gap=0))
     return f"{folder}, {asked.count} samples"
+
+
+def _names(count):
+    return [f"{i:05d}.png" for i in range(count)]
+
+
+def _check_images(folder, count):
+    """Raises `UserError` if there is more in the folder of the images than they are to replace."""
+    check_directory("out", folder)
+    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    others = sorted(there.difference(_names(count)))
+    if others:
+        raise UserError(
+            f"{folder} must be new, or of no other files than the {count} samples that replace "
+            f"them: remove it, or give another --out. Received: {some_of(others)}"
+        )
 
 
 def _grid(sampler, out, asked):

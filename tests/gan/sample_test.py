@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
-from gan import presets, sample
+from gan import drawing, presets, sample
 from gan.drawing import Sampler, _search
 from gan.latents import latents
 from gan.metrics.features import FeatureNetwork
@@ -82,6 +82,24 @@ def test_a_grid_and_a_file_for_each_sample(run, tmp_path):
     assert [file.name for file in files] == [f"{i:05d}.png" for i in range(12)]
     for file, image in zip(files, images, strict=True):
         np.testing.assert_array_equal(read_png(file), image_grid(image[None], gap=0))
+
+
+def test_files_of_samples_are_of_one_call(run, tmp_path, monkeypatch):
+    def contents():
+        return {file.name: file.read_bytes() for file in (tmp_path / "images").iterdir()}
+
+    asked = ["--generator=K/alone", "--what=images"]
+    run(*asked, "--count=3")
+    first = contents()
+    with pytest.raises(UserError, match="images must be new, or .* Received: 00002.png$"):
+        run(*asked, "--count=2")
+    with monkeypatch.context() as patch:
+        patch.setattr(drawing.pictures, "write_png", lambda path, _: 1 / (path.stem != "00002"))
+        with pytest.raises(ZeroDivisionError):
+            run(*asked, "--count=4", "--seed=1")
+    assert contents() == first
+    run(*asked, "--count=4", "--seed=1")
+    assert len(contents()) == 4 and contents()["00002.png"] != first["00002.png"]
 
 
 def test_some_classes(run, tmp_path):
