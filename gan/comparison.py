@@ -90,11 +90,6 @@ def compare_pair(pair, config, image_size, asked):
     Raises:
         UserError: there are no such images, or no such feature network.
     """
-    if asked.num_classes is not None and not any(map(makes_images, pair.values())):
-        raise UserError(
-            "--num_classes is for a generator that takes labels. Received: num_classes="
-            f"{asked.num_classes}, and no generator"
-        )
     sides = _open_sides(pair, config, image_size, asked)
     files = all(isinstance(side, Statistics) for side in sides)
     features = None if files else parts.feature_network(config)
@@ -122,13 +117,18 @@ def measure(side, config, image_size, asked):
             f"statistics already. Received: {flag}={spec}"
         )
     features = parts.feature_network(config)
-    statistics = source_statistics(opened, config.eval_samples, features, 0)
+    statistics = _statistics(opened, features, config, rows=0)
     _save(statistics, asked.save)
     for line in few_images([(statistics.name, statistics.count)], len(statistics.mean)):
         print(line)
 
 
 def _open_sides(specs, config, image_size, asked):
+    if asked.num_classes is not None and not any(map(makes_images, specs.values())):
+        raise UserError(
+            "--num_classes is for a generator that takes labels. Received: num_classes="
+            f"{asked.num_classes}, and no generator"
+        )
     opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
     return [open_side(f"--{flag}", spec, opening) for flag, spec in specs.items()]
 

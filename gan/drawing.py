@@ -106,11 +106,11 @@ def draw(run_dir, saved_model, override, asked):
 
 def _classes(generator, path, opening, asked):
     """The labels of samples in turn; None of a generator that takes none."""
-    if not generator.takes_labels:
+    known = number_of_classes(generator, path, opening)
+    if known is None:
         if asked is not None:
             raise UserError(f"The generator in {path} takes no labels. Received: classes={asked}")
         return None
-    known = number_of_classes(path, opening)
     if asked is not None and max(asked) >= known:
         raise UserError(
             f"--classes must be below {known}, the number of the generator's classes. "

@@ -43,8 +43,10 @@ CARE = "A SavedModel can write files: see SECURITY.md."
 FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("dataset", "data_dir", "test_split", "image_size", *FEATURES, "eval_samples", "seed")
 FIELDS += ("score_samples", "sample_labels")
-# What is of the run in --run_dir, and changes nothing without.
-OF_A_RUN = ("sample_labels",)
+# What is of the run in --run_dir, of sides, and of two of these, and changes nothing without.
+OF_A_RUN = ("test_split", "sample_labels", "trust_config")
+OF_SIDES = ("npz",)
+OF_BOTH = ("metrics", "feature_rows", "score_samples", "out")
 
 
 def define_flags():
@@ -147,11 +149,14 @@ def main():
             f"--feature_rows must come with --metrics of {' or '.join(sorted(kept))}: else no rows "
             f"are kept. Received: feature_rows={rows}, metrics={given.metrics}"
         )
-    for flag in OF_A_RUN if given.run_dir is None else ():
+    idle = dict.fromkeys(OF_A_RUN, "--run_dir") if given.run_dir is None else {}
+    if not is_pair:
+        idle |= dict.fromkeys(OF_BOTH if is_side else OF_SIDES, "--generated and --reference")
+    for flag, needed in idle.items():
         if getattr(given, flag):
             raise UserError(
-                f"--{flag} is for --run_dir: a run that is a side is as it was trained. "
-                f"Received: {flag}={getattr(given, flag)}, and no run_dir"
+                f"--{flag} must come with {needed}: else it changes nothing. Received: "
+                f"{_given(**{flag: getattr(given, flag)}, run_dir=given.run_dir, **pair)}"
             )
     if given.out is not None:
         check_file("out", given.out)

@@ -31,6 +31,12 @@ Draws samples of a generator and writes them as PNGs to a folder.
 FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("data_dir", *FEATURES, "seed")
 DEFAULT = ("grid",)
+# What a flag does nothing without: one of these in --what.
+NEEDS = {
+    "count": ("images", "grid"),
+    **dict.fromkeys(("rows", "columns"), ("interpolations", "nearest")),
+    **dict.fromkeys(("training", "trust_config", "data_dir", *FEATURES), ("nearest",)),
+}
 
 # Of flags that are numbers: what they are, their rule and their default.
 NUMBERS = {
@@ -119,6 +125,12 @@ def main():
         value = getattr(given, name)
         numbers[name] = default if value is None else value
     what = DEFAULT if given.what is None else tuple(dict.fromkeys(given.what.split(",")))
+    for flag, pictures in NEEDS.items():
+        if getattr(given, flag) and not set(pictures) & set(what):
+            raise UserError(
+                f"--{flag} must come with --what of {' or '.join(pictures)}: else it changes "
+                f"nothing. Received: {flag}={getattr(given, flag)}, what={','.join(what)}"
+            )
     classes = given.classes and tuple(map(int, given.classes.split(",")))
     program.load_tensorflow()
     from gan.drawing import Asked, draw

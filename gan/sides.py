@@ -79,12 +79,7 @@ def open_run(path, opening):
 def _saved_model(path, opening):
     path = pathlib.Path(path)
     generator = load_generator(path)
-    if opening.num_classes is not None and not generator.takes_labels:
-        raise UserError(
-            f"--num_classes is for a generator that takes labels. Received: num_classes="
-            f"{opening.num_classes}, and {path}, which takes none"
-        )
-    classes = number_of_classes(path, opening) if generator.takes_labels else None
+    classes = number_of_classes(generator, path, opening)
 
     def sample(count):
         return evaluation_samples(
@@ -99,8 +94,24 @@ def _saved_model(path, opening):
     return sources.from_generator(path.resolve().name, sample, generator.size)
 
 
-def number_of_classes(path, opening):
-    """The number of classes of a generator: as the flag says, or the run that it is of."""
+def number_of_classes(generator, path, opening):
+    """The number of classes of a generator, None if it takes no labels.
+
+    Args:
+        generator: the `Generator`.
+        path: of its SavedModel; a run that it is of tells the number.
+        opening: an `Opening`, whose number comes first.
+
+    Raises:
+        UserError: neither tells it, or the flag does of one that takes no labels.
+    """
+    if not generator.takes_labels:
+        if opening.num_classes is not None:
+            raise UserError(
+                "--num_classes is for a generator that takes labels. Received: num_classes="
+                f"{opening.num_classes}, and {path}, which takes none"
+            )
+        return None
     if opening.num_classes is not None:
         return opening.num_classes
     if not (path.parent / "config.json").is_file():
@@ -120,13 +131,13 @@ def number_of_classes(path, opening):
 
 def _split(spec, opening):
     # A version of a dataset may come between, as in mnist:3.0.1:test.
-    parts = re.fullmatch(r"([^\[\]+]+):([^:\[\]+]+)", spec)
-    if parts is None:
+    found = re.fullmatch(r"([^\[\]+]+):([^:\[\]+]+)", spec)
+    if found is None:
         raise ValueError(
             "a split must be a whole one, NAME:SPLIT as cifar10:test; --eval_samples takes so many "
             f"images of it. Received: {spec!r}"
         )
-    name, split = parts.groups()
+    name, split = found.groups()
     images = load_images(name, split, opening.data_dir, opening.image_size)
     return sources.from_split(images, opening.seed)
 

@@ -33,16 +33,19 @@ def _averaged():
     return ("bn", "unitization", *norm_names.whitenings())
 
 
-# Of the fields that both programs have; `norm` stands for a program's fields that are norms.
+# Stands for a program's fields that are norms.
+NORMS = ("norms",)
+
+# Of the fields that both programs have. Only --norm's layers infer: a discriminator does not.
 SHARED = (
-    Needs("group_size", ("norm",), norm_names.grouped, neutral=(None,)),
-    Needs("iterations", ("norm",), lambda: ("itn", "gw")),
+    Needs("group_size", NORMS, norm_names.grouped, neutral=(None,)),
+    Needs("iterations", NORMS, lambda: ("itn", "gw")),
     Needs("estimate", ("norm",), norm_names.whitenings, neutral=("covariance",)),
-    Needs("alpha_constraint", ("norm",), lambda: ("unitization",), neutral=(None,)),
-    Needs("device", ("norm",), _decomposed, neutral=(None,)),
-    Needs("norm_momentum", ("norm",), _averaged),
-    Needs("synchronized", ("norm",), _averaged, neutral=(False,)),
-    Needs("epsilon", ("norm",), lambda: [name for name in norm_names.norms() if name != "none"]),
+    Needs("alpha_constraint", NORMS, lambda: ("unitization",), neutral=(None,)),
+    Needs("device", NORMS, _decomposed, neutral=(None,)),
+    Needs("norm_momentum", NORMS, _averaged),
+    Needs("synchronized", NORMS, _averaged, neutral=(False,)),
+    Needs("epsilon", NORMS, lambda: [name for name in norm_names.norms() if name != "none"]),
     Needs("worker_timeout", ("strategy",), lambda: ("multi_worker",)),
 )
 
@@ -59,7 +62,7 @@ def check(config, given, needs, norms=("norm",)):
     for flag, fields, values, neutral in needs:
         if flag not in given or getattr(config, flag) in neutral:
             continue
-        fields = norms if fields == ("norm",) else fields
+        fields = norms if fields == NORMS else fields
         needed = _rule(values())
         if not any(needed.passes(getattr(config, field)) for field in fields):
             rule = " or ".join(f"--{field}{needed.rule}" for field in fields)

@@ -6,6 +6,8 @@ R is a directory that is not there, F a folder with `text.txt` and the run `run`
 GAN = ("gan.train", "--preset=quickstart", "--run_dir=R")
 CLASSIFY = ("classify.train", "--preset=quickstart", "--run_dir=R")
 PAIR = ("gan.evaluate", "--generated=F/a.npz", "--reference=F/a.npz", "--features=digits")
+SIDE = ("gan.evaluate", "--reference=F/a.npz", "--save_statistics=R.npz")
+SAMPLE = ("gan.sample", "--run_dir=F/run", "--out=R")
 STABILITY = ("gan.experiment", "--name=stability", "--out=R")
 EXPERIMENT = ("classify.experiment", "--out=R")
 FEATURES = ("gan.train_features", "--out=R")
@@ -57,6 +59,10 @@ EARLY = {
     (*GAN, "--norm=bn", "--group_size=8"): "Received: group_size=8, norm=bn, discriminator_norm=n",
     (*GAN, "--norm=cd", "--iterations=6"): "--iterations must come with --norm=itn|gw or",
     (*GAN, "--norm=bn", "--estimate=matrix"): "--estimate must come with --norm=pca|zca|cd|itn",
+    (
+        *GAN,
+        *("--norm=bn", "--discriminator_norm=itn", "--estimate=matrix"),
+    ): "--estimate must come with --norm=pca|zca|cd|itn: else it changes nothing. Received: estima",
     (*GAN, "--norm=bn", "--alpha_constraint=unit_interval"): "must come with --norm=unitization or",
     (*GAN, "--norm=ln", "--norm_momentum=0.3"): "--norm_momentum must come with --norm=bn|unit",
     (*GAN, "--norm=gn", "--synchronized"): "--synchronized must come with",
@@ -75,7 +81,17 @@ EARLY = {
     (*CLASSIFY, "--nesterov"): "`nesterov` needs a momentum",
     (*CLASSIFY, "--shift_samples=9"): "`shift_samples` needs `shift_estimators`",
     (*PAIR, "--metrics=frechet_distance", "--feature_rows=5"): "--feature_rows must come with",
-    (*PAIR, "--sample_labels=data"): "--sample_labels is for --run_dir: a run that is a side is as",
+    (*PAIR, "--sample_labels=data"): "--sample_labels must come with --run_dir: else it changes n",
+    (*PAIR, "--test_split=nonsense"): "Received: test_split=nonsense, generated=F/a.npz, reference",
+    (*PAIR, "--trust_config"): "--trust_config must come with --run_dir: else it changes nothing",
+    ("gan.evaluate", "--run_dir=F/run", "--npz=images"): "must come with --generated and --referen",
+    (*SIDE, "--out=R"): "--out must come with --generated and --reference: else it changes nothing",
+    (*SIDE, "--metrics=inception_score"): "Received: metrics=inception_score, reference=F/a.npz",
+    (*SIDE, "--score_samples=9"): "--score_samples must come with --generated and --reference",
+    (*SAMPLE, "--training=nonsense"): "--training must come with --what of nearest: else it chan",
+    (*SAMPLE, "--features=nonsense"): "Received: features=nonsense, what=grid",
+    (*SAMPLE, "--rows=3"): "--rows must come with --what of interpolations or nearest",
+    (*SAMPLE, "--what=nearest", "--count=3"): "--count must come with --what of images or grid",
     # Of experiments.
     (*STABILITY, "--archs=dcgan"): "--archs is not a flag of stability, which takes",
     (*EXPERIMENT, "--name=vgg", "--rates=1"): "Received: name=vgg, rates=1",

@@ -15,6 +15,7 @@ from gan import evaluate, parts, presets, sides
 from gan.config import Config
 from gan.metrics.features import _SHIPPED, load_features
 from gan.metrics.frechet import frechet_distance_of_features, moments
+from gan.saved import Generator
 from harness.datasets import load_images
 from harness.errors import UserError
 
@@ -218,12 +219,16 @@ def test_a_run_tells_its_classes_wherever_the_other_images_are(tmp_path):
     images = {"dataset": "folder", "data_dir": str(tmp_path / "data/run")}
     generator = _save_run(tmp_path / "labelled", conditional="projection", **images) / "generator"
     opening = sides.Opening(str(tmp_path / "data/others"), None, None, seed=0)
-    assert sides.number_of_classes(generator, opening) == 3
+
+    def number():
+        return sides.number_of_classes(Generator(None, 128, True, None), generator, opening)
+
+    assert number() == 3
     shutil.rmtree(tmp_path / "data/run")
     with pytest.raises(UserError, match="labelled/generator takes labels, .* give --num_classes"):
-        sides.number_of_classes(generator, opening)
+        number()
     (tmp_path / "labelled/data.json").write_text('{"num_classes": "3"}')
-    assert sides.number_of_classes(generator, opening) == 3
+    assert number() == 3
 
 
 def test_labels_as_often_as_in_the_data(run, tmp_path, monkeypatch):
@@ -303,7 +308,8 @@ def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
     )
     assert "of_both.npz, statistics of 60 images of images.\n" in out
     for side, spec in pair.items():
-        out, _ = run(f"--{side}={kinds}/{spec}", f"--save_statistics={tmp_path}/{side}.npz", *asked)
+        saved = f"--save_statistics={tmp_path}/{side}.npz"
+        out, _ = run(f"--{side}={kinds}/{spec}", saved, *asked[:2])
         assert "Warning: 60 images of " in out and "are fewer than the 64 features" in out
     for made, real in (("saved", "of_both"), ("generated", "of_both"), ("generated", "reference")):
         made = kinds / made if made == "saved" else tmp_path / f"{made}.npz"
@@ -311,7 +317,7 @@ def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
         assert result["frechet_distance"] == pytest.approx(of_images["frechet_distance"], rel=1e-6)
         assert (result["reference"], result["reference_count"]) == (real, 60)
     # They know of which network they are.
-    others = ["--features=digits", "--feature_size=20", *asked[2:]]
+    others = ["--features=digits", "--feature_size=20"]
     with pytest.raises(UserError, match="statistics of_both must be of the features by digits, of"):
         run(f"--generated={kinds}/saved", f"--reference={tmp_path}/of_both.npz", *others)
     run(f"--generated={kinds}/saved", f"--save_statistics={tmp_path}/other.npz", *others)
@@ -319,6 +325,17 @@ def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
         run(f"--generated={tmp_path}/other.npz", f"--reference={tmp_path}/of_both.npz")
     with pytest.raises(UserError, match="is a file of statistics already"):
         run(f"--generated={tmp_path}/other.npz", saves)
+
+
+def test_the_seed_chooses_what_statistics_are_of(run, tmp_path, digits):
+    np.savez(tmp_path / "all.npz", images=digits)
+    (tmp_path / "out.json").write_text("{}")
+    asked = [f"--reference={tmp_path}/all.npz", "--features=digits", "--eval_samples=100"]
+    out, _ = run(*asked, f"--save_statistics={tmp_path}/saved.npz", "--seed=7")
+    assert "all: 100 of 360 images, seed 7.\n" in out
+    rows = np.random.default_rng(7).permutation(360)[:100]
+    mean, _ = moments(load_features("digits")(digits[rows])[0])
+    np.testing.assert_allclose(np.load(tmp_path / "saved.npz")["mean"], mean, rtol=1e-5)
 
 
 def test_a_feature_network_outside_the_run_needs_a_word(run, kinds, tmp_path):

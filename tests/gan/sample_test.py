@@ -188,6 +188,7 @@ MISTAKES = {
         "--classes=1,10",
     ],
     "takes no labels. Received: classes=": ["--generator=K/alone", "--classes=1"],
+    "--num_classes is for .*alone, which takes none": ["--generator=K/alone", "--num_classes=3"],
     "nearest needs the images to search: give --training": [
         "--generator=K/alone",
         "--what=nearest",
