@@ -9,7 +9,7 @@ import tensorflow as tf
 from gan.metrics.evaluation import few_images
 from gan.metrics.features import load_features
 from gan.metrics.frechet import frechet_distance_of_features
-from harness.datasets import load_images
+from harness.datasets import held_out_split, load_images
 from harness.datasets.batches import input_fn
 from harness.errors import UserError
 from harness.files import whole_directory
@@ -30,9 +30,10 @@ def train_features(config, out):
         UserError: there is no such data.
     """
     out = pathlib.Path(out)
-    training, test = (
+    held_out = held_out_split(config.dataset, config.data_dir)
+    training, *others = (
         load_images(config.dataset, split, config.data_dir, IMAGE_SIZE)
-        for split in ("train", "test")
+        for split in ("train", *([held_out] if held_out else []))
     )
     if training.num_classes is None:
         raise UserError(
@@ -49,7 +50,7 @@ def train_features(config, out):
     with whole_directory(out, size_in_bytes(network)) as aside:
         export(network, aside)
     print(f"Wrote {out}, {sum(f.stat().st_size for f in out.rglob('*') if f.is_file())} bytes.")
-    report(load_features(out), training, test)
+    report(load_features(out), training, *others)
 
 
 def build(num_classes):
@@ -100,16 +101,19 @@ def export(network, path):
     tf.saved_model.save(module, str(path), {"serving_default": module.serve})
 
 
-def report(network, training, test):
-    """Prints the accuracies and the distance between the two splits, of what was exported."""
-    features, splits = [], (training, test)
+def report(network, *splits):
+    """Prints the accuracies and, of two splits, the distance between them, of what was exported."""
+    features = []
     for images in splits:
         rows, logits = network(images.images)
         accuracy = np.mean(logits.argmax(1) == images.labels)
         print(f"{images.split} accuracy: {accuracy:.2%} of {len(rows)}")
         features.append(rows)
+    if len(splits) == 1:
+        return
     distance = frechet_distance_of_features(*features)
-    print(f"Fréchet distance of {network.name} features, train to test: {distance:.4g}")
+    names = " to ".join(images.split for images in splits)
+    print(f"Fréchet distance of {network.name} features, {names}: {distance:.4g}")
     counts = [(images.split, len(rows)) for images, rows in zip(splits, features, strict=True)]
     for line in few_images(counts, features[0].shape[1]):
         print(line)

@@ -7,6 +7,7 @@ from absl import flags
 from gan import feature_network, train_features
 from gan.metrics.features import load_features
 from harness.errors import UserError
+from harness.figures.pictures import write_png
 
 
 def test_export_resizes_and_averages_the_channels(tmp_path):
@@ -33,6 +34,19 @@ def test_program(call, tmp_path):
     assert "test accuracy: " in out and "of 360" in out
     assert "Fréchet distance of net features, train to test: " in out
     assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+def test_images_without_a_test_split(tmp_path, monkeypatch, capsys):
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        pixels = tf.fill([8, 8, 3], tf.constant(9, tf.uint8))
+        write_png(tmp_path / "images" / name / "a.png", pixels)
+    monkeypatch.setattr(feature_network, "fit", lambda *arguments: None)
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+    config = train_features.Config(dataset="folder", data_dir=str(tmp_path / "images"))
+    feature_network.train_features(config, tmp_path / "net")
+    out = capsys.readouterr().out
+    assert "\ntrain accuracy: 50.00% of 2\n" in out and "Fréchet" not in out
 
 
 def test_mistakes(tmp_path, monkeypatch):
