@@ -47,7 +47,8 @@ class Config(Run, Normalization, Data):
         Data,
         "image_size",
         32,
-        "Height and width, in pixels, that images are resized to and generated at.",
+        "Height and width, in pixels, that images are resized to and generated at. There are "
+        "networks of 28, 32, 48, 64, 96, 128 and 256.",
     )
 
     arch: str = option(

@@ -2,8 +2,10 @@
 
 import pytest
 
+from gan.config import Config
 from gan.networks import IMAGE_SIZES
 from tests.gan.networks.built import discriminator, generator
+from tests.sources import ROOT
 
 # Image size: of the generator, each stage's width, the first its filters; of the discriminators,
 # the number of convolutions or blocks, and the size of the last feature map.
@@ -74,3 +76,11 @@ def test_the_first_and_last_of_the_added_rows():
     model = discriminator("resnet", image_size=128, filters=16, spectral=False)
     sides = [model.get_layer(f"block_{i}").output.shape[1] for i in range(1, 7)]
     assert sides == [64, 32, 16, 8, 8, 8]
+
+
+def test_help_and_page_name_all_sizes():
+    (field,) = (field for field in Config.options() if field.name == "image_size")
+    *first, last = map(str, IMAGE_SIZES)
+    assert f"networks of {', '.join(first)} and {last}." in field.metadata["help"]
+    page = (ROOT / "docs/train_gans.md").read_text()
+    assert f"`--image_size={'|'.join(map(str, IMAGE_SIZES))}`" in page
