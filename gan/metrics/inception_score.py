@@ -21,8 +21,8 @@ SPLITS = 10
 class InceptionScore:
     """The score of logits that come in parts; memory O(splits * classes), whatever their number.
 
-    Sample i of n is in the split floor(i * splits / n), as in Salimans et al.'s code, so that the
-    order counts.
+    Split k of the n samples is those from floor(k n / splits) to before floor((k + 1) n / splits),
+    k from 0 on, as in Salimans et al.'s code, so that the order counts.
 
     Args:
         count: number of samples n that there will be, at least `splits`.
