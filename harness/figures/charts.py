@@ -1,6 +1,7 @@
 """Numbers in groups, as boxes, bars and tables of colours."""
 
 import statistics
+import textwrap
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from harness.figures.style import colours, new_figure, write_figure
 
 # Quartiles of fewer values are between one and the next.
 _BOX = 3
+# Characters of a label along the height of a panel.
+_LABEL = 40
 
 
 def write_boxes(path, boxes, panels, y_label, medians=None, missing="missing"):
@@ -183,7 +186,12 @@ def write_heat_maps(path, panels, x_label, y_label, value_label, columns=2):
         xs, ys = (sorted({key[i] for key in cells}) for i in range(2))
         values = [[cells.get((x, y)) for x in xs] for y in ys]
         drawn = axes.imshow(
-            np.array(values, np.float64), cmap="RdBu", vmin=-limit, vmax=limit, origin="lower"
+            np.array(values, np.float64),
+            cmap="RdBu",
+            vmin=-limit,
+            vmax=limit,
+            origin="lower",
+            aspect="auto",
         )
         for i, j in np.ndindex(len(ys), len(xs)):
             value = values[i][j]
@@ -196,7 +204,8 @@ def write_heat_maps(path, panels, x_label, y_label, value_label, columns=2):
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.set_title(title)
-    figure.colorbar(drawn, ax=places[: len(panels)], label=value_label)
+    label = textwrap.fill(value_label, _LABEL)
+    figure.colorbar(drawn, ax=places[: len(panels)], label=label)
     write_figure(path, figure)
 
 

@@ -189,6 +189,18 @@ def test_heat_maps_share_a_scale(figure_of):
     assert image.get_clim() == (-1, 1)
 
 
+def test_a_heat_map_of_one_column_fills_its_panel_and_a_long_label_is_whole(figure_of):
+    cells = {(128, width): 1.0 for width in (32, 64, 128, 256)}
+    label = "accuracy by covariance minus by matrix, percentage points"
+    figure = figure_of(charts.write_heat_maps, {"ZCA": cells, "CD": cells}, "batch", "width", label)
+    figure.draw_without_rendering()
+    first, _, bar = figure.axes
+    assert first.get_position().width > 0.3
+    bounds = bar.yaxis.label.get_window_extent()
+    assert figure.bbox.y0 < bounds.y0 and bounds.y1 < figure.bbox.y1
+    assert bar.get_ylabel().replace("\n", " ") == label
+
+
 def test_heat_maps_are_in_columns(figure_of):
     one, two, three = (
         figure_of(charts.write_heat_maps, {name: {(1, 8): 1.0} for name in names}, "x", "y", "%")
