@@ -206,7 +206,7 @@ class Whitening(keras.layers.Layer):
         """
         if steps is not None:
             steps = check_positive("steps", steps)
-        elif isinstance(data, keras.utils.PyDataset) and data.num_batches is None:
+        elif isinstance(data, keras.utils.PyDataset) and _count_batches(data) is None:
             raise ValueError(
                 "`steps` must be given for a dataset without a number of batches. Received: "
                 f"steps=None, data={data!r}"
@@ -362,6 +362,11 @@ def _several(axis: typing.Any) -> Sequence[int]:
     return axis
 
 
+def _count_batches(data: keras.utils.PyDataset) -> int | None:
+    """How many batches a dataset has; None, which Keras' type leaves out, if it has no end."""
+    return data.num_batches
+
+
 def _is_of_batches(data: list[typing.Any]) -> bool:
     """Tells whether a list is of batches (n, ...), and not of samples."""
     return bool(data) and len(getattr(data[0], "shape", ())) > 1
@@ -370,7 +375,7 @@ def _is_of_batches(data: list[typing.Any]) -> bool:
 def _batches(data: typing.Any, batch_size: int | None) -> Iterable[typing.Any]:
     """Batches of what `adapt` takes."""
     if isinstance(data, keras.utils.PyDataset):
-        count = data.num_batches
+        count = _count_batches(data)
         indices = itertools.count() if count is None else range(count)
         parts: Iterable[typing.Any] = (data[index] for index in indices)
     elif hasattr(data, "shape") or (isinstance(data, list) and not _is_of_batches(data)):
