@@ -56,8 +56,16 @@ def test_of_one_domain_and_layer_by_layer(as_dict):
         np.testing.assert_array_equal(value, truth)
 
 
+class Unmasked(keras.layers.BatchNormalization):
+    """Somebody's own, whose call takes no mask."""
+
+    def call(self, inputs, training=None):
+        return super().call(inputs, training=training)
+
+
 @pytest.mark.parametrize(
-    "make", [keras.layers.BatchNormalization, lambda: tfnorm.BatchWhitening(group_size=2)]
+    "make",
+    [keras.layers.BatchNormalization, Unmasked, lambda: tfnorm.BatchWhitening(group_size=2)],
 )
 def test_a_layer_that_is_called_several_times(make):
     x, layer = [keras.Input((4,)), keras.Input((4,))], make()

@@ -85,13 +85,13 @@ def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
     call, momentum, count = layer.call, layer.momentum, 0
     values = [weight.numpy() for weight in layer.non_trainable_weights]
 
-    def averaging(inputs, *args, mask=None, **kwargs):
+    def averaging(inputs, *args, **kwargs):
         nonlocal count
         if tf.executing_eagerly():
-            _check_finite(layer, inputs, mask)
+            _check_finite(layer, inputs, kwargs.get("mask"))
         layer.momentum = count / (count + 1)  # the mean of all so far
         count += 1
-        return call(inputs, *args, mask=mask, **kwargs)
+        return call(inputs, *args, **kwargs)
 
     layer.call = averaging
     try:

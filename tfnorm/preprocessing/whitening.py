@@ -3,7 +3,7 @@
 import itertools
 import math
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -11,12 +11,10 @@ import tensorflow as tf
 
 from tfnorm.layers.arguments import check_axis, check_boolean, check_epsilon, check_positive
 from tfnorm.layers.base import Shape, statistics_dtype
+from tfnorm.preprocessing.batches import batches_of, count_batches
 from tfnorm.preprocessing.kernels import KERNELS, ORDERED
 from tfnorm.preprocessing.moments import Moments
 from tfnorm.preprocessing.vectors import Layout, restore, whiten
-
-# Rows of an array that are read at a time.
-_ROWS = 1024
 
 
 @keras.saving.register_keras_serializable(package="tfnorm")
@@ -206,13 +204,13 @@ class Whitening(keras.layers.Layer):
         """
         if steps is not None:
             steps = check_positive("steps", steps)
-        elif isinstance(data, keras.utils.PyDataset) and _count_batches(data) is None:
+        elif isinstance(data, keras.utils.PyDataset) and count_batches(data) is None:
             raise ValueError(
                 "`steps` must be given for a dataset without a number of batches. Received: "
                 f"steps=None, data={data!r}"
             )
         self.reset_state()
-        for batch in itertools.islice(_batches(data, batch_size), steps):
+        for batch in itertools.islice(batches_of(data, batch_size), steps):
             self.update_state(batch)
         self.finalize_state()
 
@@ -360,38 +358,3 @@ def _several(axis: typing.Any) -> Sequence[int]:
     if not isinstance(axis, tuple | list) or not axis:
         raise ValueError(f"`axis` must be an integer or several. Received: axis={axis!r}")
     return axis
-
-
-def _count_batches(data: keras.utils.PyDataset) -> int | None:
-    """How many batches a dataset has; None, which Keras' type leaves out, if it has no end."""
-    return data.num_batches
-
-
-def _is_of_batches(data: list[typing.Any]) -> bool:
-    """Tells whether a list is of batches (n, ...), and not of samples."""
-    return bool(data) and len(getattr(data[0], "shape", ())) > 1
-
-
-def _batches(data: typing.Any, batch_size: int | None) -> Iterable[typing.Any]:
-    """Batches of what `adapt` takes."""
-    if isinstance(data, keras.utils.PyDataset):
-        count = _count_batches(data)
-        indices = itertools.count() if count is None else range(count)
-        parts: Iterable[typing.Any] = (data[index] for index in indices)
-    elif hasattr(data, "shape") or (isinstance(data, list) and not _is_of_batches(data)):
-        rows = np.asarray(data)
-        size = _ROWS if batch_size is None else check_positive("batch_size", batch_size)
-        parts = (rows[start : start + size] for start in range(0, len(rows), size))
-    elif isinstance(data, Iterable):
-        if batch_size is not None:
-            raise ValueError(
-                "`batch_size` is for arrays: others come in batches. Received: "
-                f"batch_size={batch_size}, data of {type(data).__name__}"
-            )
-        parts = data
-    else:
-        raise TypeError(
-            "Data must be an array, a dataset or an iterable of batches. Received: "
-            f"data of {type(data).__name__}"
-        )
-    return (part[0] if isinstance(part, tuple) else part for part in parts)
