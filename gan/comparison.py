@@ -51,7 +51,8 @@ def compare_run(run_dir, override, asked):
         UserError: there is no such run, data or feature network.
     """
     run_dir = pathlib.Path(run_dir)
-    config = override(run_config(run_dir))
+    own = run_config(run_dir)
+    config = override(own)
     out = asked.out or run_dir / "evaluation.json"
     check_file("out", out)
     training, test = parts.splits(config)
@@ -61,7 +62,7 @@ def compare_run(run_dir, override, asked):
         config.image_size,
         asked.num_classes,
         config.seed,
-        label_shares=parts.label_shares(config, training),
+        label_shares=parts.label_shares(config, _trained_on(own, config, training)),
     )
     available = len(test.labels)
     test = in_memory(test, config.image_size, config.eval_samples, config.seed)
@@ -76,6 +77,19 @@ def compare_run(run_dir, override, asked):
         result["training_distance"], comparison = training_distance(real, reference)
         print(comparison)
     _write(out, result)
+
+
+def _trained_on(own, config, training):
+    """The images that a run was trained on, whose classes are its generator's.
+
+    Args:
+        own: the run's `Config`.
+        config: the one that holds here, maybe of another dataset.
+        training: the images of that to train on.
+    """
+    if config.sample_labels is None or config.dataset == own.dataset:
+        return training
+    return parts.images(own, "train")
 
 
 def compare_pair(pair, config, image_size, asked):

@@ -257,6 +257,24 @@ def test_labels_as_often_as_in_the_data(run, tmp_path, monkeypatch):
     assert same["inception_score"] == pytest.approx(1, abs=1e-4)
 
 
+def test_classes_are_those_of_the_images_trained_on(run, tmp_path):
+    """Beside other images, of two classes, as well."""
+    for split in ("train", "test"):
+        for name in "ab":
+            folder = tmp_path / "others" / split / name
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _save_folder(folder, np.zeros([40, 8, 8, 1], np.uint8))
+    shares = {"conditional": "projection", "sample_labels": "data"}
+    directory = _save_run(tmp_path / "labelled", **shares)
+    _save_generator(directory / "generator", classes=10)
+    out = directory / "evaluation.json"
+    asked = [f"--run_dir={directory}", "--metrics=inception_score", "--features=digits"]
+    _, there = run(*asked, out=out)
+    other = ["--dataset=folder", f"--data_dir={tmp_path}/others"]
+    _, beside = run(*asked, *other, out=out)
+    assert beside["class_shares"] == there["class_shares"]
+
+
 def test_images_without_classes_have_no_shares(run, kinds):
     images = dataclasses.replace(load_images("digits", "train"), num_classes=None)
     assert parts.label_shares(Config(sample_labels="data"), images) is None
