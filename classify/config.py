@@ -14,6 +14,7 @@ from harness.config import (
     SHARE_BELOW_1,
     Check,
     Data,
+    Needs,
     Normalization,
     Run,
     again,
@@ -72,6 +73,15 @@ def _variants():
 @dataclasses.dataclass(frozen=True)
 class Config(Run, Normalization, Data):
     """What determines a run. The defaults are unitization's experiments on CIFAR-10."""
+
+    # What a flag does nothing without.
+    NEEDS = (
+        Needs("decay_at", ("schedule",), lambda: ("steps",)),
+        Needs("decay_rate", ("schedule",), lambda: ("steps",)),
+        Needs("decayed", ("weight_decay",), lambda: POSITIVE, neutral=("kernels",)),
+        Needs("epochs", ("steps",), lambda: (None,)),
+        Needs("groups", ("norm",), lambda: ("gn", "gw"), neutral=(None,)),
+    )
 
     train_size: int | None = option(
         None,

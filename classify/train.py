@@ -10,8 +10,6 @@ from absl import flags
 from classify.config import Config
 from classify.presets import PRESETS
 from harness import training
-from harness.config import POSITIVE
-from harness.contradictions import Needs
 
 USAGE = """
 Trains a classifier, measures it and writes everything to a directory.
@@ -25,15 +23,6 @@ classes, and --freeze keeps a part of it as it is. A flag that is left out is as
 --dry_run shows what that is.
 """
 
-# What a flag does nothing without.
-NEEDS = (
-    Needs("decay_at", ("schedule",), lambda: ("steps",)),
-    Needs("decay_rate", ("schedule",), lambda: ("steps",)),
-    Needs("decayed", ("weight_decay",), lambda: POSITIVE, neutral=("kernels",)),
-    Needs("epochs", ("steps",), lambda: (None,)),
-    Needs("groups", ("norm",), lambda: ("gn", "gw"), neutral=(None,)),
-)
-
 
 def define_flags():
     """The flags of this program."""
@@ -42,7 +31,7 @@ def define_flags():
 
 def main():
     """Reads the flags and trains."""
-    config = training.chosen_config(PRESETS, NEEDS, near="cifar10_resnet")
+    config = training.chosen_config(PRESETS, near="cifar10_resnet")
     program.load_tensorflow()
     from classify.run import Run
 

@@ -10,6 +10,7 @@ from harness.config import (
     SHARE_BELOW_1,
     TIMES,
     Data,
+    Needs,
     Normalization,
     Run,
     again,
@@ -29,6 +30,14 @@ _SAMPLES = between(2, 100_000_000)
 @dataclasses.dataclass(frozen=True)
 class Config(Run, Normalization, Data):
     """What determines a run. The defaults are the supplement's stability experiments."""
+
+    # What a flag does nothing without.
+    NEEDS = (
+        Needs("coloring_rank", ("recovery",), lambda: ("factorized_coloring",)),
+        Needs("gradient_penalty_weight", ("gradient_penalty",), lambda: ("wgan_gp", "dragan")),
+        Needs("sample_labels", ("conditional",), lambda: ("projection", "acgan"), neutral=(None,)),
+    )
+    NORMS = ("norm", "discriminator_norm")
 
     stream: bool = option(
         False,

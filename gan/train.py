@@ -10,7 +10,6 @@ from absl import flags
 from gan.config import Config
 from gan.presets import PRESETS
 from harness import training
-from harness.contradictions import Needs
 
 USAGE = """
 Trains a GAN, measures its samples and writes everything to a directory.
@@ -23,13 +22,6 @@ The same command again goes on from the last checkpoint; with more --steps a com
 says; --dry_run shows what that is.
 """
 
-# What a flag does nothing without.
-NEEDS = (
-    Needs("coloring_rank", ("recovery",), lambda: ("factorized_coloring",)),
-    Needs("gradient_penalty_weight", ("gradient_penalty",), lambda: ("wgan_gp", "dragan")),
-    Needs("sample_labels", ("conditional",), lambda: ("projection", "acgan"), neutral=(None,)),
-)
-
 
 def define_flags():
     """The flags of this program."""
@@ -38,7 +30,7 @@ def define_flags():
 
 def main():
     """Reads the flags and trains."""
-    config = training.chosen_config(PRESETS, NEEDS, ("norm", "discriminator_norm"))
+    config = training.chosen_config(PRESETS)
     program.load_tensorflow()
     from gan.run import Run
 

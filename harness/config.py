@@ -32,6 +32,26 @@ class Check(typing.NamedTuple):
     passes: typing.Callable[[typing.Any], bool]
 
 
+class Needs(typing.NamedTuple):
+    """What a flag needs to do anything.
+
+    Attributes:
+        flag: its name.
+        fields: fields of a configuration, one of which must have one of the values.
+        values: function to these values, or to the `Check` that one of the fields must pass.
+        neutral: what the flag may be given as without them.
+    """
+
+    flag: str
+    fields: tuple[str, ...]
+    values: typing.Callable[[], typing.Sequence]
+    neutral: tuple = ()
+
+
+# Stands for a program's fields that are norms, in `Needs.fields`.
+NORMS = ("norms",)
+
+
 def at_least(least):
     """The rule for a number that is `least` or more."""
     return Check(f"at least {least}", lambda value: value >= least)
@@ -120,6 +140,10 @@ class Configuration:
     Raises:
         ValueError: a value is of another type, none of the choices, or breaks its rule.
     """
+
+    # `Needs` of a program's own fields, and which of its fields are norms.
+    NEEDS = ()
+    NORMS = ("norm",)
 
     def __post_init__(self):
         annotations = typing.get_type_hints(type(self))

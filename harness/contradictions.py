@@ -1,26 +1,8 @@
 """Flags that cannot be meant together: one of them does nothing with what another says."""
 
-import typing
-
 from harness import norm_names
-from harness.config import Check
+from harness.config import NORMS, Check, Needs
 from harness.errors import UserError
-
-
-class Needs(typing.NamedTuple):
-    """What a flag needs to do anything.
-
-    Attributes:
-        flag: its name.
-        fields: fields of a configuration, one of which must have one of the values.
-        values: function to these values, or to the `Check` that one of the fields must pass.
-        neutral: what the flag may be given as without them.
-    """
-
-    flag: str
-    fields: tuple[str, ...]
-    values: typing.Callable[[], typing.Sequence]
-    neutral: tuple = ()
 
 
 def _decomposed():
@@ -32,9 +14,6 @@ def _averaged():
     """Norms of which a moving average is kept, of statistics of batches."""
     return ("bn", "unitization", *norm_names.whitenings())
 
-
-# Stands for a program's fields that are norms.
-NORMS = ("norms",)
 
 # Of the fields that both programs have. Only --norm's layers infer: a discriminator does not.
 SHARED = (
@@ -50,26 +29,56 @@ SHARED = (
 )
 
 
-def check(config, given, needs, norms=("norm",)):
+def check(config, given):
     """Raises `UserError` at a flag that was given and does nothing.
 
     Args:
-        config: a configuration, with the flags in it.
+        config: a `Configuration`, with the flags in it.
         given: names of the flags that were given.
-        needs: a list of `Needs`.
-        norms: the fields that are norms.
     """
-    for flag, fields, values, neutral in needs:
-        if flag not in given or getattr(config, flag) in neutral:
-            continue
-        fields = norms if fields == NORMS else fields
-        needed = _rule(values())
-        if not any(needed.passes(getattr(config, field)) for field in fields):
-            rule = " or ".join(f"--{field}{needed.rule}" for field in fields)
-            there = ", ".join(f"{name}={getattr(config, name)}" for name in (flag, *fields))
+    for flag in given:
+        needed = unmet(config, flag)
+        if needed:
+            rule = " or ".join(f"--{field}{check.rule}" for field, check in needed.items())
+            there = ", ".join(f"{name}={getattr(config, name)}" for name in (flag, *needed))
             raise UserError(
                 f"--{flag} must come with {rule}: else it changes nothing. Received: {there}"
             )
+
+
+def check_all(configs, given):
+    """Raises `UserError` at a flag that was given and does nothing in any of several runs.
+
+    Args:
+        configs: their configurations.
+        given: names of the flags that were given.
+    """
+    for flag in given:
+        having = [config for config in configs if hasattr(config, flag)]
+        needs = [unmet(config, flag) for config in having]
+        if not all(needs):
+            continue
+        needed = {field: check for need in needs for field, check in need.items()}
+        if needed:
+            rule = " or ".join(f"{field}{check.rule}" for field, check in needed.items())
+            there = dict.fromkeys(
+                f"{field}={getattr(config, field)}" for field in needed for config in having
+            )
+            raise UserError(
+                f"--{flag} must come with a run of {rule}: else it changes nothing. Received: "
+                f"{flag}={getattr(having[0], flag)}, and runs of {', '.join(there)}"
+            )
+
+
+def unmet(config, flag):
+    """What a flag needs that is not so: a dict of `Check`s by fields, one of which must pass."""
+    for name, fields, values, neutral in (*SHARED, *config.NEEDS):
+        if name != flag or getattr(config, flag) in neutral:
+            continue
+        needed = dict.fromkeys(config.NORMS if fields == NORMS else fields, _rule(values()))
+        if not any(check.passes(getattr(config, field)) for field, check in needed.items()):
+            return needed
+    return {}
 
 
 def _rule(values):

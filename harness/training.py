@@ -83,13 +83,11 @@ def _check_source(run_dir):
         )
 
 
-def chosen_config(presets, needs=(), norms=("norm",), near=""):
+def chosen_config(presets, near=""):
     """The configuration that the flags come to.
 
     Args:
         presets: as in `define_flags`.
-        needs: `contradictions.Needs` of the program's own fields.
-        norms: its fields that are norms.
         near: the beginning of presets to name where none is given.
 
     Raises:
@@ -101,8 +99,8 @@ def chosen_config(presets, needs=(), norms=("norm",), near=""):
     if given.run_dir is None and not given.dry_run:
         raise UserError("--run_dir is required: the directory that the run writes to.")
     config = flags.override(presets[given.preset])
-    names = {field.name for field in config.options() if getattr(given, field.name) is not None}
-    contradictions.check(config, names, (*contradictions.SHARED, *needs), norms)
+    names = [field.name for field in config.options() if getattr(given, field.name) is not None]
+    contradictions.check(config, names)
     # Of several machines one writes, and this may be another.
     if not given.dry_run and config.strategy != "multi_worker":
         check_directory("run_dir", given.run_dir)

@@ -143,6 +143,20 @@ LATE = {
         "--sweeps=layers",
     ): "The sweep layers measures the network of a run",
     (*EXPERIMENT, "--name=disturbance", "--samples=1000000"): "Received: samples=1000000",
+    # What changes none of an experiment's runs.
+    (
+        *EXPERIMENT,
+        *("--name=vgg", "--norms=bn,zca-16", "--iterations=7"),
+    ): "--iterations must come with a run of norm=itn|gw: else it changes nothing. Received: "
+    "iterations=7, and runs of norm=bn, norm=zca",
+    (*EXPERIMENT, "--name=time", "--archs=mlp", "--norms=cd-16", "--device=cpu"): "norm=pca|zca",
+    (*EXPERIMENT, "--name=gain", "--norms=gn-8", "--norm_momentum=0.3"): "norm=bn|unitization|pca",
+    (
+        *EXPERIMENT,
+        *("--name=disturbance", "--sweeps=dimension", "--norms=bn", "--iterations=7"),
+    ): "Received: iterations=7, and runs of norm=bn",
+    (*STABILITY, "--norms=bn,cd", "--iterations=7"): "a run of norm=itn|gw or discriminator_norm",
+    ("gan.experiment", "--name=cost", "--out=R", "--norms=cd", "--iterations=7"): "norm=cd, discri",
 }
 # These are also called as processes: some that are told early, and of each kind one that is not.
 PROCESSES = [

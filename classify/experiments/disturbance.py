@@ -133,6 +133,7 @@ EXPERIMENT = Experiment(
         "seed",
     ),
     jobs=jobs,
+    networks=lambda config: config.networks() if isinstance(config, Methods) else [],
     carry_out=carry_out,
     product=PRODUCT,
     free=FREE,

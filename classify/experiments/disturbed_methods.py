@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from classify.config import Config
 from harness.experiments.experiment import chosen
 from harness.figures.lines import write_lines
 from harness.norm_names import whitenings
@@ -66,6 +67,13 @@ class Methods:
         fixed = {name: getattr(self, name) for name in X_LABELS}
         values = map(int, self.values.split(","))
         return {value: fixed | {self.over: value} for value in values}
+
+    def networks(self):
+        """A `Config` of each norm, with the sizes that are not swept."""
+        sizes = {"group_size": self.group_size}
+        if self.iterations is not None:
+            sizes["iterations"] = self.iterations
+        return [Config(norm=norm, **sizes) for norm in self.norms.split(",")]
 
     def normalize(self, norm, sizes):
         """A method's function from a mini-batch to the normalised one."""

@@ -192,6 +192,7 @@ EXPERIMENT = Experiment(
     summary="how far the estimates of covariate_shift are from distances that are known",
     fields=("shift_estimators", "shift_steps", "seed"),
     jobs=jobs,
+    networks=lambda config: [],
     carry_out=carry_out,
     product=PRODUCT,
     describe=describe,

@@ -169,6 +169,7 @@ EXPERIMENT = Experiment(
     ),
     fields=("batch_size", "image_size", "width", "iterations", "device", "seed"),
     jobs=jobs,
+    networks=lambda timing: timing.configs().values(),
     carry_out=carry_out,
     product=PRODUCT,
     describe=describe,

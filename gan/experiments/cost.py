@@ -116,6 +116,7 @@ EXPERIMENT = Experiment(
         "seed",
     ),
     jobs=jobs,
+    networks=lambda timing: timing.configs(),
     carry_out=carry_out,
     product=PRODUCT,
     describe=describe,

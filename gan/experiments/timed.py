@@ -35,6 +35,10 @@ class Timing:
     image_size: int = 32
     seed: int = 0
 
+    def configs(self):
+        """The `Config` of each norm."""
+        return [self.trainer_config(norm, device=None) for norm in self.norms.split(",")]
+
     def trainer_config(self, norm, device):
         """The `Config` with a norm, whose decomposition is on a device."""
         fields = dataclasses.asdict(self)

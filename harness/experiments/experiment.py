@@ -108,6 +108,7 @@ class Experiment:
         fields: names of configurations' fields that flags override, or `Flag`s of fields that no
             configuration of the program has.
         jobs: `f(request)`, the list of its `Job`s.
+        networks: `f(config)`, the program's `Configuration`s of the networks that a job is of.
         carry_out: `f(config, directory)`, does one in its `RunDirectory`. It goes on where it was
             interrupted, and raises `Diverged` if it has diverged. It is pickled by its name.
         product: the file that a job writes last.
@@ -128,6 +129,7 @@ class Experiment:
     describe: collections.abc.Callable
     report: collections.abc.Callable
     flags: tuple[Flag, ...] = ()
+    networks: collections.abc.Callable = lambda config: [config]
     free: tuple[str, ...] = ()
     is_papers: collections.abc.Callable = lambda request: True
     paper_takes: tuple[str, ...] = ()

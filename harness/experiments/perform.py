@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 import sys
 
+from harness import contradictions
 from harness.errors import UserError
 from harness.experiments import processes, report, sweep
 
@@ -46,7 +47,7 @@ def perform(request, given, unseen=(), do=processes.in_own_process):
 
 
 def _check_overrides(request, jobs):
-    """Raises `UserError` at a field that was given and that no job has as it was given."""
+    """Raises `UserError` at a field that was given and that changes no job, or is not of one."""
     configs = [dataclasses.asdict(job.config).items() for job in jobs]
     for name, value in request.overrides.items():
         if not any((name, value) in items for items in configs):
@@ -54,6 +55,10 @@ def _check_overrides(request, jobs):
                 f"--{name} must be of one of the runs: these have none, or vary it. "
                 f"Received: {name}={value}"
             )
+    networks = request.experiment.networks
+    contradictions.check_all(
+        [config for job in jobs for config in networks(job.config)], request.overrides
+    )
 
 
 def _report(request, given, outcomes, unseen):
