@@ -13,7 +13,7 @@ from gan.experiments.flags import RECOVERIES
 from gan.experiments.settings import SETTINGS, chosen_settings, setting_of
 from harness.config import TIMES
 from harness.errors import UserError
-from harness.experiments.compared import mean_and_deviation, ratio, shown
+from harness.experiments.compared import mean_and_deviation, mean_ratio, shown
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
 from harness.figures import charts
 from harness.norm_names import norm_text, parse_norm
@@ -28,6 +28,9 @@ TASKS = {
 NORMS = ("bn", "cd", "zca-16", "itn")
 SETTINGS_HERE = ("1e-3:A", "1e-3:D")
 SEEDS = 3
+# What a row of a table is called that is of all of the others, and what is said of it.
+_ALL = "all"
+_OF_ALL = " The last row, of all, is the geometric mean of those of its table or norm."
 
 
 def jobs(request):
@@ -78,34 +81,41 @@ def report(outcomes, out):
         ),
         coloring=(
             "How many times the distance with scale and shift that with coloring is: geometric "
-            "means over seeds and a 95 % interval by Welch's t-test of logarithms.",
-            [
-                _compared(setting, norm, cells.get((setting, norm, "coloring"), []), values)
-                for (setting, norm, recovery), values in cells.items()
-                if recovery == "scale_shift"
-            ],
+            f"means over seeds and a 95 % interval by Welch's t-test of logarithms.{_OF_ALL}",
+            _compared(
+                {
+                    (setting, norm): (cells.get((setting, norm, "coloring"), []), values)
+                    for (setting, norm, recovery), values in cells.items()
+                    if recovery == "scale_shift"
+                }
+            ),
         ),
         norms=(
             "Likewise how many times BatchNormalization's distance that of another is, with the "
-            "same recovery.",
+            f"same recovery.{_OF_ALL}",
             [
-                _compared(
-                    setting,
-                    f"{norm}, {RECOVERIES[recovery]}",
-                    values,
-                    cells.get((setting, "bn", recovery), []),
+                row
+                for name in dict.fromkeys(norm for _, norm, _ in cells if norm != "bn")
+                for row in _compared(
+                    {
+                        (setting, f"{norm}, {RECOVERIES[recovery]}"): (
+                            values,
+                            cells.get((setting, "bn", recovery), []),
+                        )
+                        for (setting, norm, recovery), values in cells.items()
+                        if norm == name
+                    },
+                    name,
                 )
-                for (setting, norm, recovery), values in cells.items()
-                if norm != "bn"
             ]
-            or [_compared("-", "-", [], [])],
+            or _compared({}),
         ),
         runs=("All runs.", runs),
     )
     boxes = {}
     for (setting, norm, recovery), values in cells.items():
         boxes.setdefault(f"{norm}\n{setting}", {})[RECOVERIES[recovery]] = values
-    title = f"{distance}, {config.dataset}, {config.steps:,} steps, {len(values)} seeds"
+    title = f"{distance}, {config.dataset}, {config.steps:,} steps, seeds: {len(values)}"
     charts.write_boxes(out / "figure.png", boxes, {title: (0, None)}, distance, missing="diverged")
 
 
@@ -125,9 +135,22 @@ def _row(key, values):
     }
 
 
-def _compared(setting, name, values, base):
-    text, tells = shown(ratio(_there(values), _there(base)), 1.0)
-    return {"setting": setting, "norm": name, "ratio (95 %)": text, "differs": tells}
+def _compared(pairs, name=_ALL):
+    """A row for each pair of distances and of what they are compared with, and one of all of them.
+
+    Args:
+        pairs: dict of the pairs by setting and norm.
+        name: of the norm in the row of all.
+    """
+    pairs = {key: tuple(map(_there, pair)) for key, pair in pairs.items()}
+    rows = {key: [pair] for key, pair in pairs.items()}
+    if len(pairs) != 1:
+        rows[_ALL, name] = list(pairs.values())
+    return [
+        {"setting": setting, "norm": norm, "ratio (95 %)": text, "differs": tells}
+        for (setting, norm), pairs in rows.items()
+        for text, tells in [shown(mean_ratio(pairs), 1.0)]
+    ]
 
 
 def _there(values):

@@ -23,20 +23,46 @@ def difference(values, base):
         (difference, low, high): its 95 % confidence interval by Welch's t-test, which does not take
         the two to spread alike. None if there are less than two values on a side.
     """
+    return mean_difference([(values, base)])
+
+
+def mean_difference(pairs):
+    """The mean of several differences: what a change makes, whatever else is chosen.
+
+    Each is of seeds of its own, so that variances add up; degrees of freedom are Satterthwaite's.
+
+    Args:
+        pairs: list of (values, base), each as `difference` takes them.
+
+    Returns:
+        As `difference`: None if a side of a pair has less than two values, or there is no pair.
+    """
     from scipy import stats
 
-    if len(values) < 2 or len(base) < 2:
+    sides = [side for pair in pairs for side in pair]
+    if not sides or min(map(len, sides)) < 2:
         return None
-    mean = statistics.mean(values) - statistics.mean(base)
-    if not statistics.variance(values) + statistics.variance(base):
-        return mean, mean, mean  # no spread: SciPy has no interval
-    interval = stats.ttest_ind(values, base, equal_var=False).confidence_interval(0.95)
-    return mean, float(interval.low), float(interval.high)
+    mean = statistics.mean(statistics.mean(a) - statistics.mean(b) for a, b in pairs)
+    parts = [statistics.variance(side) / len(side) for side in sides]
+    if not any(parts):
+        return mean, mean, mean  # no spread, and no degrees of freedom
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True)
+    )
+    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(sum(parts)) / len(pairs)
+    return mean, mean - half, mean + half
 
 
 def ratio(values, base):
-    """Likewise the ratio of geometric means, of positive numbers: (ratio, low, high)."""
-    logarithms = difference([math.log(v) for v in values], [math.log(v) for v in base])
+    """As `difference` the ratio of geometric means, of positive numbers: (ratio, low, high)."""
+    return mean_ratio([(values, base)])
+
+
+def mean_ratio(pairs):
+    """As `mean_difference` the geometric mean of several ratios of geometric means."""
+    logarithms = mean_difference(
+        [tuple([math.log(value) for value in side] for side in pair) for pair in pairs]
+    )
     return logarithms and tuple(map(math.exp, logarithms))
 
 

@@ -23,6 +23,36 @@ def test_a_difference_has_welchs_interval():
     assert compared.difference(a, b) == pytest.approx((mean, mean - half, mean + half))
 
 
+def test_a_difference_is_scipys():
+    a, b = [3.0, 4.0, 5.5], [1.0, 1.2, 0.7, 1.9]
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert compared.difference(a, b)[1:] == pytest.approx((interval.low, interval.high))
+
+
+def test_the_mean_of_differences_covers_what_it_says():
+    """Of 2,000 draws with another level and spread in each pair, 95 % have the true difference."""
+    rng = np.random.default_rng(0)
+    levels, spreads = np.array([1.0, 5.0, 9.0]), np.array([0.2, 1.0, 0.5])
+    inside = 0
+    for _ in range(2_000):
+        values, base = rng.standard_normal([2, 4, 3]) * spreads + levels
+        pairs = list(zip((values + 0.7).T.tolist(), base.T.tolist(), strict=True))
+        mean, low, high = compared.mean_difference(pairs)
+        assert mean == pytest.approx(np.mean(values + 0.7 - base))
+        inside += low < 0.7 < high
+    assert inside / 2_000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_mean_of_ratios_is_the_geometric_one():
+    one, two = ([4.0, 5.0], [2.0, 2.5]), ([9.0, 10.0, 11.0], [3.0, 3.1])
+    singles = [compared.ratio(*pair)[0] for pair in (one, two)]
+    middle, low, high = compared.mean_ratio([one, two])
+    assert middle == pytest.approx(math.sqrt(singles[0] * singles[1]))
+    assert low < middle < high
+    assert compared.mean_ratio([]) is None
+    assert compared.mean_ratio([one, ([1.0], [2.0, 3.0])]) is None
+
+
 def test_a_ratio_is_the_difference_of_logarithms():
     a, b = [30.0, 41.0, 52.0], [10.0, 11.0, 12.0]
     expected = np.exp(compared.difference(np.log(a).tolist(), np.log(b).tolist()))
