@@ -92,6 +92,21 @@ def test_singular_matrices():
 def test_the_root_of_zeros_is_zeros(method):
     matrices = np.array([np.zeros((3, 3)), np.eye(3)])
     np.testing.assert_allclose(sqrt(matrices, method), matrices, atol=1e-12)
+    dy, v = RNG.normal(size=(2, 2, 3, 3))
+
+    def first(a):
+        with tf.GradientTape() as tape:
+            tape.watch(a)
+            y = sqrt(a, method)
+        return tape.gradient(y, a, output_gradients=tf.constant(dy))
+
+    found, (second,) = gradients.by_tape(first, [matrices], v)
+    assert not np.any([found[0], second[0]])
+    alone, (second_alone,) = gradients.by_tape(
+        lambda a: first(tf.concat([a, a], 0))[1:], [matrices[1:]], v[1:]
+    )
+    np.testing.assert_allclose(found[1:], alone)
+    np.testing.assert_allclose(second[1:], second_alone)
 
 
 def test_a_second_derivative_that_was_not_asked_for_is_refused():

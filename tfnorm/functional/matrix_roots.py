@@ -1,5 +1,6 @@
 """Roots of symmetric matrices, differentiable in closed form, at equal eigenvalues too."""
 
+import math
 import typing
 
 import tensorflow as tf
@@ -49,7 +50,8 @@ def sqrt(
 
     Returns:
         (..., c, c), not finite where the matrix is not. Negative eigenvalues count as 0. Next to an
-        eigenvalue of 0 the gradient is that next to the smallest that the dtype resolves.
+        eigenvalue of 0 the gradient is that next to the smallest that the dtype resolves, and of a
+        matrix of zeros 0.
 
     Raises:
         ValueError: the matrices are not square, or there is no such method.
@@ -57,18 +59,18 @@ def sqrt(
     matrix = _checked(matrix, method)
     if method == "newton":
         shifted = _shifted(matrix, epsilon)
-        # The inverse root of zeros is not finite; of ones in their place it is, and 0 times it 0.
-        is_zero = tf.cast(tf.linalg.trace(shifted) == 0.0, matrix.dtype)
-        invertible = _shifted(matrix, is_zero[..., tf.newaxis])
-        return tf.matmul(
-            shifted,
-            whitening_matrix(invertible, "itn", epsilon, iterations, scaling=scaling),
-        )
+        # The inverse root of zeros is not finite; of ones in their place it is.
+        is_zero = tf.linalg.trace(shifted)[..., tf.newaxis] == 0.0
+        invertible = _shifted(matrix, tf.cast(is_zero, matrix.dtype))
+        inverse = whitening_matrix(invertible, "itn", epsilon, iterations, scaling=scaling)
+        root = tf.matmul(shifted, inverse)
+        return tf.where(is_zero[..., tf.newaxis], tf.zeros_like(root), root)
     finite, eigenvalues, u = map(tf.stop_gradient, decomposed(matrix, device))
     eigenvalues = tf.maximum(eigenvalues, 0.0) + epsilon
     value = tf.matmul(u * as_row(tf.sqrt(eigenvalues)), u, transpose_b=True)
     value = where_finite(finite, value)
     roots = tf.sqrt(tf.maximum(eigenvalues, tf.stop_gradient(resolved(matrix))))
+    roots = tf.where(roots > 0.0, roots, math.inf)
 
     def pullback(root: tf.Tensor, gradient: tf.Tensor, u: tf.Tensor, roots: tf.Tensor):
         symmetric = 0.5 * (gradient + tf.linalg.matrix_transpose(gradient))
