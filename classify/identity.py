@@ -11,7 +11,7 @@ from harness.datasets.identity import identity
 from harness.datasets.taking import first, some
 from harness.errors import UserError, some_of
 from harness.files import read_object
-from harness.run.identity import kept
+from harness.run.identity import NAME, kept
 
 # Of a SavedModel, what is the user's own.
 NAMES = pathlib.Path("assets.extra", "classes.json")
@@ -37,7 +37,8 @@ def subset_of(directory):
     known = kept(directory) if directory is not None else None
     if known is None:
         return "random"
-    return known.get(_SUBSET, "first")  # Earlier versions did not say.
+    subset = known.get(_SUBSET, "first")  # Earlier versions did not say.
+    return subset if subset in SUBSETS else "random"
 
 
 def keep_scaling(directory, parts):
@@ -64,8 +65,18 @@ def known_classes(path, directory=None):
         return read_object(pathlib.Path(path) / NAMES)["classes"]
     except (OSError, ValueError, KeyError):
         pass
-    known = kept(directory) if directory is not None else None
-    return json.loads(known["classes"]) if known and "classes" in known else None
+    if directory is None:
+        return None
+    known = kept(directory)
+    try:
+        if known is None and (directory / NAME).exists():
+            raise ValueError("it is not what was written")
+        return json.loads(known["classes"]) if known and "classes" in known else None
+    except ValueError as error:
+        raise UserError(
+            f"{directory / NAME} is damaged, and does not tell the names of the classes: {error}. "
+            "Put it back from a copy; without it classes are taken as they are numbered."
+        ) from error
 
 
 def by_names(images, known):

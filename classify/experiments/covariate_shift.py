@@ -6,13 +6,12 @@ trained, or afterwards, from the checkpoints of a run that has kept them.
 """
 
 import dataclasses
-import json
 
 from classify.config import Config
 from classify.experiments import flags, shift_report, trained
+from harness import sealed
 from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
-from harness.files import write_whole
 
 SHIFT = (
     "shift_estimators",
@@ -97,7 +96,7 @@ def carry_out(config, directory):
         trained.carry_out(config, directory)
         source = directory.path
     course = shift_report.course_of(config, directory, source)
-    write_whole(directory / PRODUCT, json.dumps(course, indent=1) + "\n")
+    sealed.write(directory / PRODUCT, course, indent=1)
 
 
 def describe(outcome):

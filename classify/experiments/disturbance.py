@@ -7,15 +7,14 @@ trained.
 """
 
 import dataclasses
-import json
 
 from classify.experiments import disturbed_layers, disturbed_methods, flags
 from classify.experiments.disturbed_layers import Layers
 from classify.experiments.disturbed_methods import Methods
+from harness import sealed
 from harness.config import ROUNDS
 from harness.errors import UserError
 from harness.experiments.experiment import Experiment, Flag, Job, chosen
-from harness.files import write_whole
 
 PRODUCT = "disturbance.json"
 # Which network it is, is told by the network itself.
@@ -64,7 +63,7 @@ def carry_out(config, directory):
     except ValueError as error:
         raise UserError(str(error)) from error
     directory.begin(dataclasses.asdict(config), FREE)
-    write_whole(directory / PRODUCT, json.dumps(rows, indent=2, allow_nan=False) + "\n")
+    sealed.write(directory / PRODUCT, {"rows": rows}, indent=2)
 
 
 def describe(outcome):
@@ -85,7 +84,7 @@ def report(outcomes, out):
 
 
 def _read(outcome):
-    return outcome.read(PRODUCT)
+    return outcome.read(PRODUCT, "rows")["rows"]
 
 
 EXPERIMENT = Experiment(

@@ -71,12 +71,16 @@ def carry_out(config, directory):
     write_result(directory)
 
 
+# By the covariance and by the matrix.
+_ACCURACIES = ("test_accuracy", "matrix_test_accuracy")
+
+
 def _accuracies(outcome):
     """In percent by the covariance and by the matrix; None if the run has diverged."""
     if outcome.state != "complete":
         return None
-    row = outcome.read(PRODUCT)
-    return 100 * row["test_accuracy"], 100 * row["matrix_test_accuracy"]
+    row = outcome.read(PRODUCT, *_ACCURACIES)
+    return tuple(100 * row[name] for name in _ACCURACIES)
 
 
 def describe(outcome):

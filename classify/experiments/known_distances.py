@@ -5,14 +5,13 @@ Of the estimators that measure covariate shift, after Huang and Yu, CVPR 2020, s
 """
 
 import dataclasses
-import json
 import math
 
 import numpy as np
 
+from harness import sealed
 from harness.experiments.experiment import Experiment, Job
 from harness.figures.lines import write_lines
-from harness.files import write_whole
 from harness.tables import names_in
 
 PRODUCT = "estimates.json"
@@ -113,7 +112,7 @@ def carry_out(config, directory):
             estimate = estimator(*pairs)
             print(f"W {distance:.4g}: {name} {estimate:.4g}", flush=True)
             rows.append({"distance": distance, "estimator": name, "estimate": estimate})
-    write_whole(directory / PRODUCT, json.dumps(rows, indent=1) + "\n")
+    sealed.write(directory / PRODUCT, {"rows": rows}, indent=1)
 
 
 def _estimators(config):
@@ -133,7 +132,7 @@ def _estimators(config):
 
 def describe(outcome):
     """A complete run in a few words."""
-    rows = outcome.read(PRODUCT)
+    rows = outcome.read(PRODUCT, "rows")["rows"]
     last = [row for row in rows if row["distance"] == rows[-1]["distance"]]
     said = ", ".join(f"{row['estimator']} {row['estimate']:.3g}" for row in last)
     return f"of {rows[-1]['distance']:.3g}: {said}"
@@ -146,7 +145,7 @@ def report(outcomes, out):
         config = outcome.job.config
         names = config.shift_estimators.split(",")
         estimates = {}
-        for row in outcome.read(PRODUCT):
+        for row in outcome.read(PRODUCT, "rows")["rows"]:
             estimates.setdefault(row["distance"], {})[row["estimator"]] = row["estimate"]
         run_rows = [
             {"samples": config.shape, "case": config.case, "W": distance}

@@ -1,11 +1,11 @@
 """What became of the covariate shift in the course of a run: as numbers, tables and figures."""
 
-import json
 import statistics
 
 from harness.errors import UserError
 from harness.figures.lines import write_lines
 from harness.run.directory import History, RunDirectory
+from harness.run.identity import kept
 
 # What is between the name of a kind of run and its seed, where there are several.
 SEED = "_seed_"
@@ -25,8 +25,7 @@ def course_of(config, directory, source):
         whether it does; and `rows`, dicts of `epoch`, `step`, `test_accuracy` and the distances,
         one for each period.
     """
-    data = json.loads((RunDirectory(source) / "data.json").read_text())
-    epoch = int(data["train_images"]) / config.batch_size
+    epoch = _training_images(source) / config.batch_size
     steps = config.steps or max(1, round(config.epochs * epoch))
     estimators = config.shift_estimators.split(",")
     rows = [
@@ -45,11 +44,21 @@ def course_of(config, directory, source):
     }
 
 
+def _training_images(source):
+    known = kept(RunDirectory(source)) or {}
+    if not str(known.get("train_images")).isdecimal():
+        raise UserError(
+            f"{source}/data.json must tell how many training images there are: it is damaged, or "
+            "not there. The command that trained the run writes it again."
+        )
+    return int(known["train_images"])
+
+
 def read(outcome, product):
     """The course of a complete run; of one that has diverged, None."""
     if outcome.state != "complete":
         return None
-    course = outcome.read(product)
+    course = outcome.read(product, "dataset", "estimators", "period", "falls", "rows")
     if not course["rows"]:
         raise UserError(
             f"The run {outcome.job.name} ended before anything was measured: train it longer, or "

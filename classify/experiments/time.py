@@ -150,7 +150,7 @@ def _lines(rows):
 
 
 def _read(outcome):
-    return outcome.read(PRODUCT)
+    return outcome.read(PRODUCT, "machine", "rows")
 
 
 EXPERIMENT = Experiment(

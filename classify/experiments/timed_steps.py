@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import statistics
 
 import keras
@@ -10,9 +9,9 @@ import tensorflow as tf
 
 from classify.experiments.timed import ALIKE, ARCHS, BASELINES
 from classify.trainer import Trainer
+from harness import sealed
 from harness.errors import UserError
 from harness.experiments.report import machine
-from harness.files import write_whole
 from tfnorm.benchmark import timing
 
 
@@ -53,7 +52,7 @@ def time_steps(config, directory, product):
         }
         for (norm, variant), own in seconds.items()
     ]
-    write_whole(product, json.dumps({"machine": machine(), "rows": rows}, indent=2))
+    sealed.write(product, {"machine": machine(), "rows": rows}, indent=2)
 
 
 def _step(trainer, batch):

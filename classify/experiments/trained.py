@@ -42,7 +42,9 @@ def carry_out(config, directory):
 
 def accuracy(outcome):
     """Accuracy on the test split at the end, in percent; None if the run has diverged."""
-    return 100 * outcome.read(PRODUCT)["test_accuracy"] if outcome.state == "complete" else None
+    if outcome.state != "complete":
+        return None
+    return 100 * outcome.read(PRODUCT, "test_accuracy")["test_accuracy"]
 
 
 def length(config):

@@ -109,7 +109,7 @@ def _training_loss(outcome):
     """The mean of what was logged in the last tenth of a run; None if it has diverged."""
     if outcome.state != "complete":
         return None
-    last = outcome.read(trained.PRODUCT)["step"]
+    last = outcome.read(trained.PRODUCT, "step")["step"]
     rows = [row for row in History(outcome.directory).rows() if row["step"] > 0.9 * last]
     return statistics.mean(row["loss"] for row in rows if "loss" in row)
 

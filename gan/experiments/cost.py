@@ -96,7 +96,7 @@ def _label(row):
 
 
 def _read(outcome):
-    return outcome.read(PRODUCT)
+    return outcome.read(PRODUCT, "machine", "rows")
 
 
 EXPERIMENT = Experiment(

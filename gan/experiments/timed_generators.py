@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import statistics
 
 import keras
@@ -11,10 +10,10 @@ import tensorflow as tf
 from gan import networks
 from gan.experiments.timed import BASELINE, KINDS
 from gan.trainer import Trainer
+from harness import sealed
 from harness.datasets import ImageKind
 from harness.errors import UserError
 from harness.experiments.report import machine
-from harness.files import write_whole
 from harness.norm_names import parse_norm
 from tfnorm.benchmark import timing
 from tfnorm.functional import WHITENERS
@@ -46,7 +45,7 @@ def time_generators(config, directory, product):
             row[f"{kind}, s"] = statistics.median(own)
             row[f"{kind}, {BASELINE}'s = 1"] = timing.ratio(own, base).median
         rows.append(row)
-    write_whole(product, json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+    sealed.write(product, {"machine": machine(), "rows": rows}, indent=2)
 
 
 def _decomposes(name):

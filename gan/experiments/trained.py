@@ -60,6 +60,10 @@ class Names(typing.NamedTuple):
 PUBLISHED, OWN = Names("FID", "IS"), Names("Fréchet distance", "classifier score")
 
 
+# What a result has, in the order of a `Result`.
+_RESULT = ("frechet_distance", "inception_score", "inception_score_deviation")
+
+
 class Result(typing.NamedTuple):
     """What a run came to; None: it has diverged, or its features have no score."""
 
@@ -80,8 +84,8 @@ def result(outcome):
     """The `Result` of a finished run, from its last evaluation."""
     if outcome.state != "complete":
         return Result(None, None, None)
-    row = outcome.read(PRODUCT)
-    return Result(row["frechet_distance"], row["inception_score"], row["inception_score_deviation"])
+    row = outcome.read(PRODUCT, *_RESULT)
+    return Result(*(row[name] for name in _RESULT))
 
 
 def describe(outcome):

@@ -4,10 +4,8 @@ It is what a report is of, so that one can be written from it, the configuration
 alone, without any network.
 """
 
-import json
-
+from harness import sealed
 from harness.errors import UserError
-from harness.files import write_whole
 from harness.run.directory import History
 
 PRODUCT = "result.json"
@@ -19,4 +17,4 @@ def write_result(directory):
     rows = history.rows()
     if not rows:
         raise UserError(f"The run is complete, but {history.path} is empty.")
-    write_whole(directory / PRODUCT, json.dumps(rows[-1]) + "\n")
+    sealed.write(directory / PRODUCT, rows[-1])

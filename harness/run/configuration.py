@@ -5,9 +5,9 @@ differ: a bit that flipped in a number is seen by that alone.
 """
 
 import functools
-import hashlib
 import json
 
+from harness import sealed
 from harness.files import read_object, write_whole
 
 NAME = "config.json"
@@ -16,7 +16,8 @@ COPY = ".config.json"
 
 def write(folder, config):
     """Writes both; the copy first, so that one that is older than `config.json` is never there."""
-    write_whole(folder / COPY, json.dumps({"config": config, "sha256": _sum(config)}) + "\n")
+    copy = {"config": config, sealed.KEY: sealed.checksum(config)}
+    write_whole(folder / COPY, json.dumps(copy) + "\n")
     write_whole(folder / NAME, json.dumps(config, indent=2) + "\n")
 
 
@@ -50,10 +51,7 @@ def _say(text):
 def _copy(path):
     try:
         copy = read_object(path)
-        return copy["config"] if copy["sha256"] == _sum(copy["config"]) else None
+        is_whole = copy[sealed.KEY] == sealed.checksum(copy["config"])
+        return copy["config"] if is_whole else None
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
-
-
-def _sum(config):
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

@@ -1,9 +1,7 @@
 """Holds a run to the images that it began with, by `data.json` in its directory."""
 
-import json
-
+from harness import sealed
 from harness.errors import UserError
-from harness.files import read_object, write_whole
 
 NAME = "data.json"
 
@@ -43,13 +41,13 @@ def keep_data(directory, facts):
             "began with is not known."
         )
     if then is None or not facts.keys() <= then.keys():
-        write_whole(file, json.dumps(facts | (then or {}), indent=2, ensure_ascii=False) + "\n")
+        sealed.write(file, facts | (then or {}), indent=2)
 
 
 def kept(directory):
     """What the images of the run are, a dict; None: that is not there, or damaged."""
     try:
-        return read_object(directory / NAME)
+        return sealed.read(directory / NAME)
     except (FileNotFoundError, ValueError):
         return None
 

@@ -9,10 +9,11 @@ import pytest
 
 from classify.identity import SUBSETS, by_names, facts, keep_scaling, known_classes, subset_of
 from classify.scalings import Scaling, make_scaling
+from harness import sealed
 from harness.datasets import Images
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
-from harness.run.identity import check_data, keep_data
+from harness.run.identity import check_data, keep_data, kept
 
 
 def images(split, labels, num_classes=3):
@@ -57,7 +58,7 @@ def test_the_first_start_keeps_them_and_the_next_compares(tmp_path):
     check_data(directory, identity(PARTS))
     assert list(tmp_path.iterdir()) == []
     keep_data(directory, identity(PARTS))
-    assert json.loads((tmp_path / "data.json").read_text()) == identity(PARTS)
+    assert sealed.read(tmp_path / "data.json") == identity(PARTS)
     before = (tmp_path / "data.json").read_bytes()
     others = {
         "train_labels_crc32": {"training": images("train", [1, 0, 2, 1])},
@@ -100,7 +101,7 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path):
     now = facts(PARTS, "first")
     check_data(directory, now)
     keep_data(directory, now)
-    assert json.loads((tmp_path / "data.json").read_text()).keys() == now.keys()
+    assert sealed.read(tmp_path / "data.json").keys() == now.keys()
     assert subset_of(directory) == "first"
     with pytest.raises(UserError, match="train_images: 4 then, 3 now"):
         check_data(directory, facts(with_parts(training=images("train", [0, 1, 2])), "first"))
@@ -124,6 +125,29 @@ def test_one_of_several_processes_writes(tmp_path):
     keep_data(directory, identity(PARTS))
     keep_scaling(directory, PARTS)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_damaged_is_not_taken_for_what_was_kept(tmp_path):
+    """Whichever bit flips; of an earlier version, without a checksum, what cannot be so."""
+    directory, file = RunDirectory(tmp_path), tmp_path / "data.json"
+    pair = {"training": named("train", [0, 1], "ab"), "test": named("test", [1], "ab")}
+    keep_data(directory, facts(with_parts(**pair), "random"))
+    known, content = kept(directory), file.read_bytes()
+    for position in range(len(content)):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << position % 8
+        file.write_bytes(flipped)
+        # What flips in the checksum's own name hides it, and nothing else.
+        found = kept(directory)
+        assert found is None or known.items() <= found.items(), bytes(flipped)
+    file.write_bytes(content.replace(b"random", b"randol"))
+    assert subset_of(directory) == "random"
+    with pytest.raises(UserError, match="data.json is damaged, and does not tell the names"):
+        known_classes(tmp_path / "model", directory)
+    file.write_text(json.dumps({"classes": '["a", "b"', "train_subset": "randol"}))
+    assert subset_of(directory) == "random"
+    with pytest.raises(UserError, match="data.json is damaged, and does not tell the names"):
+        known_classes(tmp_path / "model", directory)
 
 
 @pytest.mark.parametrize("content", [b"{", b"3", b"", b"\xff"])

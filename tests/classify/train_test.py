@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
+from harness import sealed
 from tests.calls import ROOT, environment
 
 FLAGS = [
@@ -95,8 +96,7 @@ def test_a_run_does_not_go_on_with_other_images(folder, call, whole):
     run = folder / "other"
     shutil.copytree(whole[0], run)
     shutil.rmtree(run / "model")
-    data = json.loads((run / "data.json").read_text())
-    (run / "data.json").write_text(json.dumps(data | {"train_images": 5}))
+    sealed.write(run / "data.json", sealed.read(run / "data.json") | {"train_images": 5})
     code, _, error = call("classify.train", *FLAGS, f"--run_dir={run}")
     assert code == 1
     (line,) = error.splitlines()

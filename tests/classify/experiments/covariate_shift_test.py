@@ -11,6 +11,7 @@ import pytest
 
 from classify import presets
 from classify.experiments import covariate_shift, shift_report
+from harness import sealed
 from harness.errors import UserError
 from harness.experiments.experiment import Job, Outcome
 from harness.experiments.report import Report
@@ -152,11 +153,11 @@ def test_mistakes(trained, tmp_path):
     ):
         covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "damaged"))
     assert not (tmp_path / "damaged" / "shift.json").exists()
-    data = json.loads((copy / "data.json").read_text())
-    (copy / "data.json").write_text(json.dumps(data | {"train_labels_crc32": 7}))
+    data = sealed.read(copy / "data.json")
+    sealed.write(copy / "data.json", data | {"train_labels_crc32": 7})
     with pytest.raises(UserError, match="a run on other images .train_labels_crc32: 7 then"):
         covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "other"))
-    (copy / "data.json").write_text(json.dumps(data))
+    sealed.write(copy / "data.json", data)
     shutil.rmtree(copy / "checkpoints")
     with pytest.raises(UserError, match="no checkpoints in"):
         covariate_shift.carry_out(job.config, RunDirectory(tmp_path / "none"))

@@ -103,7 +103,7 @@ def outcomes(tmp_path_factory):
 
 def rows(outcome):
     text = (outcome.directory / disturbance.PRODUCT).read_text()
-    return json.loads(text, parse_constant=pytest.fail)
+    return json.loads(text, parse_constant=pytest.fail)["rows"]
 
 
 @pytest.mark.parametrize("over", VALUES)

@@ -14,6 +14,7 @@ from classify import presets
 from classify.experiments import disturbance, measured_layers
 from classify.parts import prepare
 from classify.saved import best_network
+from harness import sealed
 from harness.errors import UserError
 from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
@@ -79,7 +80,7 @@ def outcome(run_dir):
 
 
 def rows(outcome):
-    return json.loads((outcome.directory / disturbance.PRODUCT).read_text())
+    return sealed.read(outcome.directory / disturbance.PRODUCT)["rows"]
 
 
 def test_it_is_the_first_of_all(run_dir):
@@ -166,7 +167,7 @@ def test_images_that_are_read_one_by_one(tmp_path):
     for size in (3, 6):
         small = config(tmp_path / "run", batch_size=3, train_size=size)
         disturbance.carry_out(small, RunDirectory(tmp_path / str(size)))
-        found[size] = json.loads((tmp_path / str(size) / disturbance.PRODUCT).read_text())
+        found[size] = sealed.read(tmp_path / str(size) / disturbance.PRODUCT)["rows"]
     assert {row["disturbance"] for row in found[3]} == {0.0}
     assert min(row["disturbance"] for row in found[6]) > 0
 

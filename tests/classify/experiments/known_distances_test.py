@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from classify.experiments import known_distances
+from harness import sealed
 from harness.errors import UserError
 from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
@@ -59,7 +60,7 @@ def outcomes(tmp_path_factory):
 def test_estimates(outcomes):
     """Sliced and exact distances of copies, and of a line's width, need no more than samples."""
     for outcome in outcomes:
-        rows = json.loads((outcome.directory / "estimates.json").read_text())
+        rows = sealed.read(outcome.directory / "estimates.json")["rows"]
         dimension = 2 if "vectors" in outcome.job.name else 2048
         shares = sorted({row["distance"] / np.sqrt(dimension) for row in rows})
         np.testing.assert_allclose(shares, known_distances.DISTANCES)
@@ -81,9 +82,9 @@ def test_the_figure_has_estimates_below_zero_too(outcomes, tmp_path, monkeypatch
     )
     path = outcomes[0].directory / known_distances.PRODUCT
     whole = path.read_text()
-    rows = [row | {"estimate": -0.5} for row in json.loads(whole)]
+    rows = [row | {"estimate": -0.5} for row in json.loads(whole)["rows"]]
     try:
-        path.write_text(json.dumps(rows))
+        sealed.write(path, {"rows": rows})
         known_distances.report(outcomes[:1], Report(tmp_path, "known_distances", []))
     finally:
         path.write_text(whole)

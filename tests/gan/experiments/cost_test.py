@@ -1,12 +1,11 @@
 """The cost experiment, at a size of which the numbers mean nothing."""
 
-import json
-
 import pytest
 import tensorflow as tf
 
 from gan import presets
 from gan.experiments import cost
+from harness import sealed
 from harness.errors import UserError
 from harness.experiments.experiment import Outcome
 from harness.experiments.report import Report
@@ -38,13 +37,13 @@ def test_generators_are_timed_and_reported(tmp_path):
     (job,) = cost.jobs(request)
     directory = RunDirectory(tmp_path / "runs" / job.name)
     cost.carry_out(job.config, directory)
-    found = json.loads((directory / cost.PRODUCT).read_text())
+    found = sealed.read(directory / cost.PRODUCT)
     assert [row["norm"] for row in found["rows"]] == ["bn", "zca-4"]
     assert found["rows"][0]["training step, bn's = 1"] == 1.0
     assert all(row["generator pass, s"] > 0 for row in found["rows"])
     found["rows"][1] |= {"generator pass, s": 0.25, "norm": "zca-64"}
     found["rows"].append(found["rows"][1] | {"architecture": "large_dcgan"})
-    (directory / cost.PRODUCT).write_text(json.dumps(found))
+    sealed.write(directory / cost.PRODUCT, found)
 
     outcome = Outcome(job, "complete", directory)
     assert cost.describe(outcome) == "3 generators timed, 2 rounds"
