@@ -8,6 +8,7 @@ from classify.augmentations import AUGMENTATIONS, CHANNELS
 from classify.scalings import Scaling, make_scaling
 from classify.trainer import Trainer
 from harness.datasets import EncodedImages, Images, image_kind, load_images, stream_images
+from harness.datasets.labelled import check_alike
 from harness.datasets.taking import line, some
 from harness.errors import UserError
 from harness.networks import check_memory, making_networks
@@ -49,6 +50,7 @@ def prepare(config, strategy, trainer_class=Trainer, take=some, check_data=None)
             f"The splits of {config.dataset} must have the same classes. Received: "
             f"{training.num_classes} in train, {test.num_classes} in {config.test_split}"
         )
+    check_alike(training, test)
     there = len(training.labels)
     training = take(training, config.train_size, config.seed)
     if len(training.labels) < there:

@@ -6,6 +6,7 @@ from classify.covariate_shift import CovariateShift
 from classify.export import export, export_folded
 from classify.identity import SUBSETS, facts, keep_scaling, subset_of
 from classify.trainer import Trainer, describe, take_weights
+from harness.datasets.labelled import line_of_missing
 from harness.errors import UserError
 from harness.figures.lines import write_curves
 from harness.files import whole_directory
@@ -27,13 +28,17 @@ class Run(run.Run):
     # What trains: an experiment may have another.
     trainer_class = Trainer
     lengths = ("steps", "epochs")
+    products = ("model_folded", "model")
 
     def __init__(self, config, path=None, strategy=None):
         super().__init__(config, path, strategy)
-        self.products = ("model_folded", "model") if config.fold else ("model",)
         self.keep = config.keep_checkpoints
         self.shift = None
         self.subset = subset_of(self.directory)
+
+    def asked_products(self):
+        """All of them, or all but the folded model."""
+        return self.products if self.config.fold else self.products[-1:]
 
     @property
     def steps(self):
@@ -72,6 +77,9 @@ class Run(run.Run):
                 f"\n{len(training.labels):,} training and {len(test.labels):,} test images, "
                 f"{training.num_classes} classes; an epoch is {epoch:,} steps."
             )
+            missing = line_of_missing(training)
+            if missing:
+                print(missing)
 
     def start_from(self, run_dir):
         """Takes the weights of another run's best network, layer by layer, where they fit."""

@@ -11,6 +11,7 @@ from gan.metrics.statistics import Statistics
 from gan.trainer import Trainer
 from harness.datasets import Images, held_out_split, image_kind, load_images, stream_images
 from harness.datasets.identity import identity
+from harness.datasets.labelled import check_alike
 from harness.errors import UserError
 from harness.networks import check_memory, making_networks
 from harness.run.actions import Progress
@@ -86,7 +87,9 @@ def splits(config):
             f"{'no other split is there' if split is None else '--test_split=train'}."
         )
         return training, training
-    return training, images(config, split)
+    test = images(config, split)
+    check_alike(training, test)
+    return training, test
 
 
 def images(config, split):

@@ -7,6 +7,7 @@ from gan.metrics.evaluation import describe, few_images, training_distance
 from gan.saved import run_config
 from harness.datasets import image_kind
 from harness.datasets.batches import attributed, input_fn
+from harness.datasets.labelled import line_of_missing
 from harness.errors import UserError
 from harness.figures import pictures
 from harness.figures.lines import write_curves
@@ -52,6 +53,9 @@ class Run(run.Run):
                 print(f"{features.name} features: {features.takes}")
             counts = [("samples", self.config.eval_samples), (reference.name, reference.count)]
             print("\n".join([*few_images(counts, len(reference.mean)), ""]))
+            missing = line_of_missing(self.parts.training)
+            if missing and self.config.conditional != "none":
+                print(missing)
 
     def start_from(self, run_dir):
         """Takes the weights of another run of this program."""

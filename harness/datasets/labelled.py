@@ -2,7 +2,9 @@
 
 import typing
 
-from harness.errors import UserError
+import numpy as np
+
+from harness.errors import UserError, some_of
 
 # Names of the classes that are digits.
 DIGITS = tuple("0123456789")
@@ -71,3 +73,36 @@ def check_labels(what, count, labels, num_classes):
         raise UserError(f"{rule} Received: {count} images, {len(labels)} labels")
     if labels.min() < 0 or labels.max() >= num_classes:
         raise UserError(f"{rule} Received: labels from {labels.min()} to {labels.max()}")
+
+
+def check_alike(training, test):
+    """Raises UserError if splits in memory have images of two sizes, or of two kinds of channels.
+
+    Args:
+        training, test: `Images`; of `EncodedImages` all are decoded alike.
+    """
+    shapes = [getattr(split, "images", np.zeros(0)).shape[1:] for split in (training, test)]
+    if all(shapes) and shapes[0] != shapes[1]:
+        there = ", ".join(
+            f"{'x'.join(map(str, shape))} in {split.split}"
+            for shape, split in zip(shapes, (training, test), strict=True)
+        )
+        raise UserError(
+            f"The splits of {training.name} must have images of one size, which --image_size gives "
+            f"them, and of as many channels. Received: {there}"
+        )
+
+
+def line_of_missing(images):
+    """Says which classes have none of some images to train on; None if each has one."""
+    if images.num_classes is None:
+        return None
+    counts = np.bincount(images.labels, minlength=images.num_classes)
+    names = images.class_names or range(images.num_classes)
+    missing = [str(name) for name, count in zip(names, counts, strict=True) if not count]
+    if not missing:
+        return None
+    return (
+        f"{images.name} {images.split} has no image of {len(missing)} of its {len(counts)} classes "
+        f"({some_of(missing)}): what is made or told of these is not learnt."
+    )

@@ -36,7 +36,7 @@ class Run(abc.ABC):
         session: as it goes on, a `Session`, from the first step of this process on.
     """
 
-    # What a complete run has in its directory, the last to be written last.
+    # What a complete run may have in its directory; the last is of all runs, and written last.
     products = ()
     # Checkpoints that are kept; None: all.
     keep = 2
@@ -77,7 +77,7 @@ class Run(abc.ABC):
         config, directory = self.config, self.directory
         self.workers.advice = self._advice
         settings, free = config.settings(), config.free()
-        complete = all((directory / name).exists() for name in self.products)
+        complete = all((directory / name).exists() for name in self.asked_products())
         others = directory.differing(settings, free)
         longer = lengthen and self._ended() and bool(others) and others <= set(self.lengths)
         may_differ = (*free, *self.lengths) if longer else free
@@ -115,6 +115,10 @@ class Run(abc.ABC):
             if directory.writes:
                 self.finish()
 
+    def asked_products(self):
+        """Those of `products` that the configuration asks for."""
+        return self.products
+
     def _check_device(self):
         """Refuses a device that is not there: TensorFlow would take another without a word.
 
@@ -143,11 +147,8 @@ class Run(abc.ABC):
 
     def _ended(self):
         """Whether the run is complete, or was when it was killed while this was set aside."""
-        step = checkpoints.last_written(self.directory / "checkpoints")
-        return all(
-            (self.directory / name).exists() or self._aside(name, step).exists()
-            for name in self.products
-        )
+        step, name = checkpoints.last_written(self.directory / "checkpoints"), self.products[-1]
+        return (self.directory / name).exists() or self._aside(name, step).exists()
 
     def _aside(self, name, step):
         return self.directory / f"{name}-{step}"

@@ -87,3 +87,9 @@ def test_a_complete_run_goes_on(source, capsys):
     assert "complete at step 40, and goes on to step 50" in capsys.readouterr().out
     assert _rows(source)[-1]["step"] == 50
     assert {path.name for path in source.iterdir()} >= {"model", "model-40"}
+    # The folded model may be asked for now, and is of no other network than the model.
+    Run(dataclasses.replace(CONFIG, steps=60, fold=True), source).train(lengthen=True)
+    assert {path.name for path in source.iterdir()} >= {"model", "model_folded", "model-50"}
+    Run(dataclasses.replace(CONFIG, steps=70), source).train(lengthen=True)
+    names = {path.name for path in source.iterdir()}
+    assert {"model", "model-60", "model_folded-60"} <= names and "model_folded" not in names

@@ -1,9 +1,12 @@
 """Images in .npy and .npz files: as they are, of floats, with splits, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from harness.datasets import held_out_split, image_kind, load_images
+from harness.datasets import Images, held_out_split, image_kind, load_images
+from harness.datasets.labelled import check_alike, line_of_missing
 from tests.harness.datasets import checked
 
 
@@ -98,3 +101,24 @@ def test_what_is_refused_is_told(tmp_path, pixels):
     assert "cannot be read as a file of arrays" in _message(file)
     assert "give it as --data_dir=FILE.npz, or .npy. Received: data_dir=" in _message(tmp_path)
     assert "Received: data_dir=None" in _message(None)
+
+
+def test_splits_are_of_one_size_and_as_many_channels(pixels):
+    training = Images("array", "train", pixels, np.zeros(12, np.int64), None)
+    check_alike(training, dataclasses.replace(training, images=pixels[:3]))
+    for other, said in ((pixels[..., :1], "6x5x1 in test"), (pixels[:, :4], "4x5x3 in test")):
+        message = checked.message(
+            check_alike, training, dataclasses.replace(training, split="test", images=other)
+        )
+        assert "must have images of one size" in message
+        assert f"Received: 6x5x3 in train, {said}" in message
+
+
+def test_classes_without_images_are_told(pixels):
+    labels = np.array([1, 2, 3] * 4)
+    images = Images("array", "train", pixels, labels, 4)
+    assert "no image of 1 of its 4 classes (0): " in line_of_missing(images)
+    named = dataclasses.replace(images, class_names=("ant", "bee", "cat", "dog"))
+    assert "(ant)" in line_of_missing(named)
+    assert line_of_missing(dataclasses.replace(images, labels=labels % 3, num_classes=3)) is None
+    assert line_of_missing(dataclasses.replace(images, num_classes=None)) is None
