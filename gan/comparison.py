@@ -10,10 +10,13 @@ from gan.metrics import sources
 from gan.metrics.evaluation import METRICS, compare, few_images, table, training_distance
 from gan.metrics.statistics import Statistics, save
 from gan.saved import run_config
-from gan.sides import Opening, makes_images, open_run, open_side
+from gan.sides import Opening, has_both, is_split, makes_images, open_run, open_side
 from harness.errors import UserError
 from harness.files import check_file, whole_file, write_whole
 from harness.versions import versions
+
+# Flags that say what the network of features takes.
+OF_FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 
 
 class Asked(typing.NamedTuple):
@@ -26,6 +29,7 @@ class Asked(typing.NamedTuple):
         out: the JSON file to write, or None.
         save: the file to write the statistics of the reference to, or None.
         npz: which is taken from an .npz file that has both, of `sources.TAKES`.
+        given: names of the flags of images and features that were given.
     """
 
     metrics: typing.Sequence[str]
@@ -34,6 +38,7 @@ class Asked(typing.NamedTuple):
     out: str | None
     save: str | None = None
     npz: str = sources.STATISTICS
+    given: typing.Sequence[str] = ()
 
 
 def compare_run(run_dir, override, asked):
@@ -106,6 +111,7 @@ def compare_pair(pair, config, image_size, asked):
     """
     sides = _open_sides(pair, config, image_size, asked)
     files = all(isinstance(side, Statistics) for side in sides)
+    _check_used(pair, files, asked.given)
     features = None if files else parts.feature_network(config)
     result, _ = _compare(sides, features, config, asked)
     print(table(result))
@@ -145,6 +151,29 @@ def _open_sides(specs, config, image_size, asked):
         )
     opening = Opening(config.data_dir, image_size, asked.num_classes, config.seed, asked.npz)
     return [open_side(f"--{flag}", spec, opening) for flag, spec in specs.items()]
+
+
+def _check_used(pair, are_statistics, given):
+    """Raises `UserError` at a flag that changes nothing of what the sides are.
+
+    Args:
+        pair: dict of what a user names them.
+        are_statistics: whether both are statistics already.
+        given: names of the flags that were given.
+    """
+    of_images = (*OF_FEATURES, "image_size", "eval_samples", "score_samples")
+    idle = dict.fromkeys(of_images, "images on a side") if are_statistics else {}
+    if not any(map(is_split, pair.values())):
+        idle["data_dir"] = "a split of a dataset on a side, NAME:SPLIT"
+    if not any(has_both(spec) for spec in pair.values()):
+        idle["npz"] = "an .npz file that has images and statistics"
+    for flag in given:
+        if flag in idle:
+            received = ", ".join(f"{name}={spec}" for name, spec in pair.items())
+            raise UserError(
+                f"--{flag} must come with {idle[flag]}: else it changes nothing. "
+                f"Received: {received}"
+            )
 
 
 def _save(statistics, path):

@@ -149,6 +149,11 @@ def main():
             f"--feature_rows must come with --metrics of {' or '.join(sorted(kept))}: else no rows "
             f"are kept. Received: feature_rows={rows}, metrics={given.metrics}"
         )
+    if given.score_samples and "inception_score" not in metrics:
+        raise UserError(
+            "--score_samples must come with --metrics of inception_score: else nothing is of them. "
+            f"Received: score_samples={given.score_samples}, metrics={given.metrics}"
+        )
     idle = dict.fromkeys(OF_A_RUN, "--run_dir") if given.run_dir is None else {}
     if not is_pair:
         idle |= dict.fromkeys(OF_BOTH if is_side else OF_SIDES, "--generated and --reference")
@@ -167,7 +172,8 @@ def main():
     from gan.metrics import sources
 
     npz = given.npz or sources.STATISTICS
-    asked = Asked(metrics, rows, given.num_classes, given.out, save, npz)
+    flags_given = [name for name in (*FIELDS, "npz") if getattr(given, name) is not None]
+    asked = Asked(metrics, rows, given.num_classes, given.out, save, npz, flags_given)
     if is_side:
         measure(side, flags.override(Config(), FIELDS), given.image_size, asked)
     elif is_pair:

@@ -4,6 +4,9 @@ import dataclasses
 import pathlib
 import typing
 
+import numpy as np
+import tensorflow as tf
+
 from gan.config import INCEPTION, Config
 from gan.metrics.features import DIGITS
 from harness import saved_models
@@ -86,7 +89,15 @@ def load_generator(path):
     def generate(*values):
         names = ("latent", "labels")[: len(values)]
         serve = holder.signatures["serving_default"]
-        return serve(**dict(zip(names, values, strict=True)))["images"]
+        try:
+            return serve(**dict(zip(names, values, strict=True)))["images"]
+        except tf.errors.InvalidArgumentError as error:
+            if len(values) == 1:
+                raise
+            raise UserError(
+                f"--num_classes must be as many as the generator in {path} has: it does not take "
+                f"labels up to {np.max(values[1])}."
+            ) from error
 
     size = tuple(size) if size.is_fully_defined() else None
     return Generator(generate, latent_size, "labels" in inputs, size)

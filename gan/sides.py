@@ -59,6 +59,20 @@ def makes_images(spec):
     return any(SIDES[name].is_one(spec) for name in ("a run directory", "a SavedModel"))
 
 
+def is_split(spec):
+    """Whether what a flag tells of is a split of a dataset."""
+    return _kind(spec) == "a dataset's split as NAME:SPLIT"
+
+
+def has_both(spec):
+    """Whether what a flag tells of is an .npz file of images and of statistics."""
+    return _kind(spec) == "an .npz file" and sources.has_both(spec)
+
+
+def _kind(spec):
+    return next((name for name, side in SIDES.items() if side.is_one(spec)), None)
+
+
 def _run(path, opening):
     """A run as it measures itself: its samples are of the classes that `sample_labels` says."""
     config = run_config(path)
@@ -100,10 +114,11 @@ def number_of_classes(generator, path, opening):
     Args:
         generator: the `Generator`.
         path: of its SavedModel; a run that it is of tells the number.
-        opening: an `Opening`, whose number comes first.
+        opening: an `Opening`, which may have the number.
 
     Raises:
-        UserError: neither tells it, or the flag does of one that takes no labels.
+        UserError: neither tells it, the flag tells another than the run, or of a generator that
+            takes no labels.
     """
     if not generator.takes_labels:
         if opening.num_classes is not None:
@@ -112,21 +127,36 @@ def number_of_classes(generator, path, opening):
                 f"{opening.num_classes}, and {path}, which takes none"
             )
         return None
-    if opening.num_classes is not None:
-        return opening.num_classes
     if not (path.parent / "config.json").is_file():
-        raise UserError(f"The generator in {path} takes labels: give --num_classes.")
-    known = kept(RunDirectory(path.parent)) or {}
-    if "num_classes" in known:
-        return int(known["num_classes"])
-    config = run_config(path.parent)
+        if opening.num_classes is None:
+            raise UserError(f"The generator in {path} takes labels: give --num_classes.")
+        return opening.num_classes
+    known = _runs_classes(path.parent)
+    if isinstance(known, UserError):
+        if opening.num_classes is None:
+            raise UserError(
+                f"The generator in {path} takes labels, and its run has no data.json that tells of "
+                f"how many classes: give --num_classes. {known}"
+            ) from known
+        return opening.num_classes
+    if opening.num_classes not in (None, known):
+        raise UserError(
+            f"--num_classes must be that of the run, or left out. Received: num_classes="
+            f"{opening.num_classes}, and {path.parent} of {known} classes"
+        )
+    return known
+
+
+def _runs_classes(run_dir):
+    """The number of classes of a run that takes labels, or the `UserError` why it is not known."""
+    number = (kept(RunDirectory(run_dir)) or {}).get("num_classes")
+    if str(number).isdecimal():
+        return int(number)
+    config = run_config(run_dir)
     try:  # Not in the --data_dir of here, which may be that of other images.
         return image_kind(config.dataset, config.data_dir).num_classes
     except UserError as error:
-        raise UserError(
-            f"The generator in {path} takes labels, and its run has no data.json that tells of how "
-            f"many classes: give --num_classes. {error}"
-        ) from error
+        return error
 
 
 def _split(spec, opening):

@@ -92,7 +92,10 @@ EARLY = {
     (*SAMPLE, "--features=nonsense"): "Received: features=nonsense, what=grid",
     (*SAMPLE, "--rows=3"): "--rows must come with --what of interpolations or nearest",
     (*SAMPLE, "--what=nearest", "--count=3"): "--count must come with --what of images or grid",
+    (*PAIR, "--metrics=frechet_distance", "--score_samples=5"): "--score_samples must come with -",
     # Of experiments.
+    (*EXPERIMENT, "--name=gain", "--scale=small"): "--scale is not for gain, whose runs are of one",
+    ("gan.experiment", "--name=gain", "--out=R", "--scale=paper"): "name=gain, scale=paper",
     (*STABILITY, "--archs=dcgan"): "--archs is not a flag of stability, which takes",
     (*EXPERIMENT, "--name=vgg", "--rates=1"): "Received: name=vgg, rates=1",
 }

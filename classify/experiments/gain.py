@@ -175,6 +175,7 @@ EXPERIMENT = Experiment(
     ),
     jobs=jobs,
     report=report,
+    has_scales=False,
     is_papers=lambda request: False,
     **trained.TRAINS,
 )

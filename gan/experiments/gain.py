@@ -86,7 +86,7 @@ def report(outcomes, out):
                 {
                     (setting, norm): (cells.get((setting, norm, "coloring"), []), values)
                     for (setting, norm, recovery), values in cells.items()
-                    if recovery == "scale_shift"
+                    if recovery == "scale_shift" and flags.can_recover(norm, "coloring")
                 }
             ),
         ),
@@ -181,6 +181,7 @@ EXPERIMENT = Experiment(
     fields=trained.FIELDS,
     jobs=jobs,
     report=report,
+    has_scales=False,
     is_papers=lambda request: False,
     **trained.TRAINS,
 )

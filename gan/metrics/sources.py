@@ -143,9 +143,15 @@ def from_npz(path, take=STATISTICS, seed=0):
         said = str(error).partition(" If you trust the file")[0]
         raise ValueError(f"{path} is damaged, or no .npz file of numbers: {said}") from error
     side = _CONTENTS[names](path, *values, known, seed)
-    if len({_kind(found) for found in _found(arrays.files)}) > 1:
+    if len(set(map(_kind, _found(arrays.files)))) > 1:
         side = dataclasses.replace(side, name=f"{side.name} (its {_kind(names)})")
     return side
+
+
+def has_both(path):
+    """Whether an .npz file has images and statistics."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return len(set(map(_kind, _found(arrays.files)))) > 1
 
 
 class _Nothing(ValueError):

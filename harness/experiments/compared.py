@@ -59,7 +59,9 @@ def ratio(values, base):
 
 
 def mean_ratio(pairs):
-    """As `mean_difference` the geometric mean of several ratios of geometric means."""
+    """As `mean_difference` the geometric mean of several ratios; None with a value that is 0."""
+    if any(value <= 0 for pair in pairs for side in pair for value in side):
+        return None
     logarithms = mean_difference(
         [tuple([math.log(value) for value in side] for side in pair) for pair in pairs]
     )

@@ -2,9 +2,9 @@
 
 import collections.abc
 import dataclasses
-import json
 import typing
 
+from harness import sealed
 from harness.config import Check
 from harness.errors import UserError
 from harness.run.directory import RunDirectory
@@ -26,11 +26,19 @@ class Outcome(typing.NamedTuple):
     state: str
     directory: RunDirectory
 
-    def read(self, name):
-        """What is in a file of JSON that the job has written; `UserError` if it cannot be read."""
+    def read(self, name, *keys):
+        """What is in a file that the job has written, a dict that has at least some keys.
+
+        Raises:
+            UserError: the file is damaged, or not there.
+        """
         path = self.directory / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            content = sealed.read(path)
+            missing = [key for key in keys if key not in content]
+            if missing:
+                raise ValueError(f"it has no {', '.join(missing)}")
+            return content
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{path} is damaged: {error}. Remove it, and the same command writes it again."
@@ -112,6 +120,7 @@ class Experiment:
         carry_out: `f(config, directory)`, does one in its `RunDirectory`. It goes on where it was
             interrupted, and raises `Diverged` if it has diverged. It is pickled by its name.
         product: the file that a job writes last.
+        has_scales: whether its runs at the small scale are others than at the paper's.
         free: fields that may differ from one start of a job to the next.
         describe: `f(outcome)`, a complete job in a few words.
         report: `f(outcomes, out)`, writes tables and figures of all to a `report.Report`.
@@ -130,6 +139,7 @@ class Experiment:
     report: collections.abc.Callable
     flags: tuple[Flag, ...] = ()
     networks: collections.abc.Callable = lambda config: [config]
+    has_scales: bool = True
     free: tuple[str, ...] = ()
     is_papers: collections.abc.Callable = lambda request: True
     paper_takes: tuple[str, ...] = ()

@@ -52,7 +52,7 @@ def define(experiments, config_class, choices=None):
         str,
         _GROUP,
         "How large the runs are: paper, as the paper has them; small, reduced to what two cores "
-        "can do.",
+        f"can do.{_without_scales(experiments)}",
         SCALES,
         default=SCALES[0],
     )
@@ -101,6 +101,12 @@ def _takers(flag, experiments):
         return ""
     *first, last = takers
     return f" For --name={', '.join(first)} or {last}." if first else f" For --name={last}."
+
+
+def _without_scales(experiments):
+    """Which experiments have runs of one size, if some do."""
+    names = [experiment.name for experiment in experiments if not experiment.has_scales]
+    return f" Not for --name={' or '.join(names)}, whose runs are of one size." if names else ""
 
 
 def _own_flags(experiments):
@@ -154,6 +160,11 @@ def chosen_request(experiments):
             f"--{name} is not a flag of {experiment.name}, which takes "
             f"{', '.join(experiment.flag_names)}. Received: name={experiment.name}, {name}="
             f"{given[name]}"
+        )
+    if values.scale is not None and not experiment.has_scales:
+        raise UserError(
+            f"--scale is not for {experiment.name}, whose runs are of one size. Received: "
+            f"name={experiment.name}, scale={values.scale}"
         )
     own = {}
     for flag in experiment.flags:

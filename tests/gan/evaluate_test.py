@@ -25,22 +25,25 @@ SIZE = 8
 class _Generator(tf.Module):
     """Images of noise; of the label where there are classes."""
 
-    def __init__(self, classes=None, size=SIZE):
+    def __init__(self, classes=None, size=SIZE, checked=False):
         super().__init__()
         self._classes = classes
+        self._checked = checked
         self._size = size
         self.scale = tf.Variable(0.5)  # lost unless something keeps it alive
 
     def __call__(self, latent, labels=None):
         images = tf.tanh(self.scale * latent[:, : self._size**2])
         if labels is not None:
+            if self._checked:
+                tf.debugging.assert_less(labels, self._classes)
             value = 2 * tf.cast(labels, tf.float32) / (self._classes - 1) - 1
             images = value[:, tf.newaxis] * tf.ones_like(images)
         return {"images": tf.reshape(images, [-1, self._size, self._size, 1])}
 
 
-def _save_generator(path, classes=None, size=SIZE):
-    generator = _Generator(classes, size)
+def _save_generator(path, classes=None, size=SIZE, checked=False):
+    generator = _Generator(classes, size, checked)
     signature = [tf.TensorSpec([None, 128], name="latent")]
     if classes is not None:
         signature.append(tf.TensorSpec([None], tf.int32, name="labels"))
@@ -210,6 +213,18 @@ def test_a_class_of_each_image(run, kinds, tmp_path):
     assert two["frechet_distance"] != of_run["frechet_distance"]
     with pytest.raises(UserError, match="alone takes labels: give --num_classes"):
         run(f"--generated={tmp_path}/alone", *shared)
+    # A run knows it.
+    run(f"--run_dir={directory}", "--num_classes=10", shared[-1], out=directory / "evaluation.json")
+    for given in ([f"--run_dir={directory}"], [f"--generated={directory}", shared[0]]):
+        with pytest.raises(UserError, match="that of the run, .* num_classes=2, and .* 10 classes"):
+            run(*given, "--num_classes=2", "--metrics=frechet_distance")
+
+
+def test_labels_that_a_generator_does_not_take(run, kinds, tmp_path):
+    _save_generator(tmp_path / "alone", classes=10, checked=True)
+    shared = [f"--reference={kinds}/images.npz", "--features=digits", "--eval_samples=300"]
+    with pytest.raises(UserError, match="as many as the generator in .*alone has: .* up to 1[0-9]"):
+        run(f"--generated={tmp_path}/alone", "--num_classes=20", *shared)
 
 
 def test_a_run_tells_its_classes_wherever_the_other_images_are(tmp_path):
@@ -330,8 +345,9 @@ def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
         out, _ = run(f"--{side}={kinds}/{spec}", saved, *asked[:2])
         assert "Warning: 60 images of " in out and "are fewer than the 64 features" in out
     for made, real in (("saved", "of_both"), ("generated", "of_both"), ("generated", "reference")):
+        how = asked if made == "saved" else shared[1:]  # of two statistics nothing else is asked
         made = kinds / made if made == "saved" else tmp_path / f"{made}.npz"
-        out, result = run(f"--generated={made}", f"--reference={tmp_path}/{real}.npz", *asked)
+        out, result = run(f"--generated={made}", f"--reference={tmp_path}/{real}.npz", *how)
         assert result["frechet_distance"] == pytest.approx(of_images["frechet_distance"], rel=1e-6)
         assert (result["reference"], result["reference_count"]) == (real, 60)
     # They know of which network they are.
@@ -339,6 +355,19 @@ def test_statistics_are_written_and_are_a_side(run, kinds, tmp_path):
     with pytest.raises(UserError, match="statistics of_both must be of the features by digits, of"):
         run(f"--generated={kinds}/saved", f"--reference={tmp_path}/of_both.npz", *others)
     run(f"--generated={kinds}/saved", f"--save_statistics={tmp_path}/other.npz", *others)
+    files = [f"--generated={tmp_path}/generated.npz", f"--reference={tmp_path}/of_both.npz"]
+    idle = {
+        "--features=digits": "images on a side",
+        "--feature_size=9": "images on a side",
+        "--eval_samples=9": "images on a side",
+        f"--data_dir={tmp_path}": "a split of a dataset on a side",
+        "--npz=images": "an .npz file that has images and statistics",
+    }
+    for flag, needed in idle.items():
+        with pytest.raises(UserError, match=f"{flag.partition('=')[0]} must come with {needed}"):
+            run(*files, flag)
+    with pytest.raises(UserError, match="--data_dir must come with a split"):
+        run(f"--generated={kinds}/saved", files[1], f"--data_dir={tmp_path}")
     with pytest.raises(UserError, match="must be statistics of the features by one network"):
         run(f"--generated={tmp_path}/other.npz", f"--reference={tmp_path}/of_both.npz")
     with pytest.raises(UserError, match="is a file of statistics already"):

@@ -59,6 +59,18 @@ def test_without_a_norm_there_is_nothing_to_color():
         jobs(norms=["none"], recoveries=["coloring"])
 
 
+def test_what_cannot_be_colored_is_left_out_of_what_coloring_makes(tmp_path):
+    outcomes = []
+    for job in jobs(norms=["none", "bn", "itn"], settings=["1e-3:D"]):
+        value = 1 + 0.01 * job.config.seed - 0.2 * (job.config.recovery == "coloring")
+        row = {"step": 5_000, "frechet_distance": value}
+        row |= {"inception_score": 2.0, "inception_score_deviation": 0.1}
+        outcomes.append(trained(tmp_path, job, [row]))
+    gain.report(outcomes, Report(tmp_path, "gain", []))
+    told = {row["norm"]: row["differs"] for row in rows(tmp_path, "coloring")}
+    assert told == {"bn": "less", "itn": "less", "all": "less"}
+
+
 DISTANCES = {
     ("bn", "scale_shift"): [8.0, 8.1, 8.2],
     ("bn", "coloring"): [4.0, 4.1, 4.2],

@@ -50,6 +50,7 @@ def test_the_mean_of_ratios_is_the_geometric_one():
     assert middle == pytest.approx(math.sqrt(singles[0] * singles[1]))
     assert low < middle < high
     assert compared.mean_ratio([]) is None
+    assert compared.ratio([1.0, 0.0], [1.0, 2.0]) is None
     assert compared.mean_ratio([one, ([1.0], [2.0, 3.0])]) is None
 
 
