@@ -145,3 +145,17 @@ def test_by_xla_it_is_the_same(weighed, monkeypatch):
     np.testing.assert_allclose(y, truth, atol=1e-6)
     for value, gradient in zip(all_gradients, true_gradients, strict=True):
         np.testing.assert_allclose(value, gradient, atol=1e-5 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("method", WHITENERS)
+def test_a_sample_without_a_pixel_that_counts(method):
+    weights = np.ones((3, 24))
+    weights[1] = 0
+    x = tf.constant(X)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = group_whitening(
+            x, None, None, groups=3, method=method, epsilon=0.0, weights=tf.constant(weights)
+        )
+        loss = tf.reduce_sum(y**3)
+    assert np.isfinite(y).all() and np.isfinite(tape.gradient(loss, x)).all()

@@ -98,3 +98,29 @@ def test_a_scaling_that_there_is_not(function):
     message = r"one of \['frobenius', 'spectral', 'trace'\]\. Received: scaling='norm'"
     with pytest.raises(ValueError, match=message):
         function(tf.constant(SIGMA))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e25])
+@pytest.mark.parametrize("method", ["pca", "zca", "cd", *SCALINGS])
+def test_covariances_of_any_size_in_float32(method, size):
+    """Squares of their entries are no float32."""
+    options = {"method": method, "epsilon": 0.0}
+    if method in SCALINGS:
+        options = {"method": "itn", "epsilon": 0.0, "iterations": 12, "scaling": method}
+    w = whitening_matrix(tf.constant(SIGMA * size, tf.float32), **options)
+    w = w.numpy().astype(np.float64)
+    np.testing.assert_allclose(w @ (SIGMA * size) @ w.T, np.eye(5), atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e20])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_gradients_of_small_and_large_covariances(scaling, size):
+    dw = np.random.default_rng(1).normal(size=(5, 5))
+
+    def gradient(sigma, dtype):
+        return gradients.by_tape(
+            lambda sigma: whitening_matrix(sigma, "itn", 0.0, scaling=scaling), [sigma], dw, dtype
+        )[1][0]
+
+    truth = gradient(SIGMA * size, "float64")
+    assert gradients.relative_error(gradient(SIGMA * size, "float32"), truth) < 1e-4

@@ -128,3 +128,11 @@ def test_a_vector_that_was_lost_is_the_last_one():
     after = np.array([[0.0, 1.0], [0.0, 0.0], [np.nan, 1.0], [-1.0, 0.0]])
     kept = spectral.next_vector(tf.constant(before), tf.constant(after))
     np.testing.assert_array_equal(kept, [after[0], before[1], before[2], after[3]])
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e30])
+def test_matrices_of_any_size_in_float32(size):
+    """Squares of their entries are no float32."""
+    sigma, u = spectral_norm(tf.constant(W * size, tf.float32), tf.constant(U, tf.float32), 50)
+    assert np.isclose(sigma.numpy() / size, 3.0, rtol=1e-5)
+    assert np.isclose(np.linalg.norm(u), 1.0, rtol=1e-5)

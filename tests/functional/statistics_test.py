@@ -27,6 +27,12 @@ def test_momentum_weighs_the_old_value(momentum):
         np.testing.assert_allclose(value, momentum * before + (1 - momentum) * after, rtol=1e-14)
 
 
+@pytest.mark.parametrize("old", [1e12, -3e30, np.nan, np.inf])
+def test_without_momentum_the_old_value_does_not_count(old):
+    (value,) = statistics.moving_average([tf.constant([old])], [tf.constant([0.1])], 0.0)
+    assert value.numpy() == np.float32([0.1])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_one_bad_number_leaves_all_as_they_were(bad):
     old, new = [tf.zeros([2]), tf.zeros([2, 2])], [tf.ones([2]), tf.constant([[1.0, 1], [1, bad]])]

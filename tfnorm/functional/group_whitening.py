@@ -73,7 +73,8 @@ def group_whitening(
     settings = Settings(epsilon, iterations, scaling, device, derivatives)
     width = channels // groups
     pixels = tf.ones(tf.shape(x)[:2], x.dtype) if weights is None else weights
-    n = tf.maximum(width * tf.reduce_sum(pixels, 1), 1.0)[:, tf.newaxis, tf.newaxis]
+    counted = width * tf.reduce_sum(pixels, 1)[:, tf.newaxis, tf.newaxis]
+    n = tf.maximum(counted, 1.0)
     columns = None if weights is None else tf.repeat(weights, width, axis=1)[:, tf.newaxis]
     # In one pass over the pixels what are several operations without XLA.
     fused = _compiled if is_worth_compiling(x) else _as_it_is
@@ -88,6 +89,9 @@ def group_whitening(
         mean = tf.repeat(sums / n, width, axis=2)
         held = fused(_split_centred)(x, mean, groups)
         covariance = tf.matmul(weighed(held), held, transpose_b=True) / n
+        if weights is not None:
+            # Of no pixel it is zero, which without epsilon has no inverse and a gradient of NaN.
+            covariance = tf.where(counted > 0.0, covariance, tf.eye(groups, dtype=x.dtype))
         w, pullback = whitener.function(covariance, settings)
         white = tf.matmul(w, held)
 

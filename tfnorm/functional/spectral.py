@@ -85,5 +85,6 @@ def next_vector(before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
 
 
 def _unit(x: tf.Tensor) -> tf.Tensor:
-    """x / ||x||, and 0 for 0; the default epsilon would leave vectors below 1e-6 short."""
+    """x / ||x||, and 0 for 0, also where squares of entries are no float32."""
+    x = tf.math.divide_no_nan(x, tf.reduce_max(tf.abs(x), -1, keepdims=True))
     return tf.math.l2_normalize(x, axis=-1, epsilon=1e-30)

@@ -61,10 +61,13 @@ def moving_average(
     """Averages `momentum * old + (1 - momentum) * new` (Keras' sense), over lists of tensors.
 
     Where any of the new statistics is not finite the old ones are kept, all of them, so that one
-    bad batch does not spoil inference for good.
+    bad batch does not spoil inference for good. With a momentum of 0 it is the new ones to the last
+    digit, whatever the old ones are.
     """
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in new])
     return [
-        tf.where(finite, before + (after - before) * (1.0 - momentum), before)
+        tf.where(
+            finite, before + (after - before) * (1.0 - momentum) if momentum else after, before
+        )
         for before, after in zip(old, new, strict=True)
     ]

@@ -246,7 +246,7 @@ def itn(covariance: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, Pullback]
             dq = 2.25 * dq + half + _transpose(half)
             dp = tf.matmul(dp, t) + tf.matmul(p, -0.5 * dq)
         dp = dp + _transpose(dp)
-        of_q = tf.reduce_sum(dp * covariance, [-2, -1], keepdims=True) / tf.square(scale)
+        of_q = tf.reduce_sum(dp * qs[0], [-2, -1], keepdims=True) / scale
         of_root = tf.reduce_sum(gradient * ps[-1], [-2, -1], keepdims=True) * inverse_root / scale
         return dp / scale - (of_q + of_root) * d_scale
 
@@ -258,7 +258,7 @@ def _by_trace(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _by_frobenius(s: tf.Tensor, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
-    norm = tf.norm(s, axis=[-2, -1], keepdims=True)
+    norm = _frobenius(s)
     return norm, s / norm
 
 
@@ -317,8 +317,14 @@ def resolved(covariance: tf.Tensor) -> tf.Tensor:
 
     An eigenvalue below the rounding of the covariance is noise, which an inverse root amplifies.
     """
-    norm = tf.norm(tf.stop_gradient(covariance), axis=[-2, -1])
-    return _ROUNDINGS * _resolution(covariance) * _as_column(norm)
+    norm = _frobenius(tf.stop_gradient(covariance))
+    return _ROUNDINGS * _resolution(covariance) * tf.squeeze(norm, -1)
+
+
+def _frobenius(matrix: tf.Tensor) -> tf.Tensor:
+    """The norm ||S||_F, (..., 1, 1), in float64, which has the squares of all float32."""
+    norm = tf.norm(tf.cast(matrix, tf.float64), axis=[-2, -1], keepdims=True)
+    return tf.cast(norm, matrix.dtype)
 
 
 def _signed(w: tf.Tensor) -> tf.Tensor:

@@ -61,7 +61,7 @@ ESTIMATES = ("covariance", "matrix")
 
 def find_whitener(method: str) -> Whitener:
     """Finds a method's row of `WHITENERS`."""
-    if method not in WHITENERS:
+    if method not in list(WHITENERS):
         raise ValueError(
             f"`method` must be one of {sorted(WHITENERS)}. Received: method={method!r}"
         )
@@ -70,7 +70,7 @@ def find_whitener(method: str) -> Whitener:
 
 def find_scaling(scaling: str) -> Scaling:
     """Finds a scaling's row of `SCALINGS`."""
-    if scaling not in SCALINGS:
+    if scaling not in list(SCALINGS):
         raise ValueError(
             f"`scaling` must be one of {sorted(SCALINGS)}. Received: scaling={scaling!r}"
         )
