@@ -101,6 +101,43 @@ def test_batches_that_are_not_finite():
     np.testing.assert_allclose(layer.moving_mean, sequences[:, :3].mean((0, 1)), rtol=1e-4)
 
 
+@pytest.mark.parametrize("before", [3e9, np.nan])
+def test_what_was_there_before_does_not_count(before):
+    norms = [
+        keras.layers.BatchNormalization(),
+        tfnorm.BatchWhitening(group_size=2),
+        tfnorm.Unitization(),
+    ]
+    x = keras.Input((4,))
+    model = keras.Model(x, [norm(x) for norm in norms])
+    for norm in norms:
+        for weight in norm.non_trainable_weights:
+            weight.assign(np.full(weight.shape, before))
+    tfnorm.adapt_statistics(model, BATCHES.astype(np.float32))
+    for norm in norms:
+        np.testing.assert_allclose(norm.moving_mean, BATCHES.mean((0, 1)), rtol=1e-5)
+    for norm in norms[::2]:
+        np.testing.assert_allclose(norm.moving_variance, BATCHES.var(1).mean(0), rtol=1e-5)
+
+
+def test_what_all_domains_share_stays():
+    x, domain = keras.Input((4,)), keras.Input((), dtype="int32")
+    shared, own = keras.layers.BatchNormalization(), tfnorm.BatchWhitening(group_size=2, domains=2)
+    model = keras.Model([x, domain], own(shared(x), domain))
+    batches = BATCHES.astype(np.float32)
+    tfnorm.adapt_statistics(model, batches, domain=0)
+    first = model([batches[0], np.zeros(8)]).numpy()
+    tfnorm.adapt_statistics(model, 5 * batches + 9, domain=1)
+    np.testing.assert_array_equal(model([batches[0], np.zeros(8)]), first)
+    assert not shared.moving_mean.numpy().any()
+    for wrong in (2, -1, 1.0, True):
+        with pytest.raises(ValueError, match=f"in \\[0, 2\\). Received: domain={wrong}"):
+            tfnorm.adapt_statistics(model, batches, domain=wrong)
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
+    with pytest.raises(ValueError, match="a layer with `domains` .* Received: domain=0"):
+        tfnorm.adapt_statistics(plain, batches, domain=0)
+
+
 def test_what_is_refused():
     model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(momentum=0.9)])
     with pytest.raises(ValueError, match="Received: batches="):

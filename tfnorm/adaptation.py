@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from tfnorm import keras_internals
 from tfnorm.domains import with_domain
+from tfnorm.layers.arguments import check_domain
 from tfnorm.layers.base import BatchStatistics
+from tfnorm.layers.domains import has_domains
 
 _WITH_STATISTICS = (BatchStatistics, keras.layers.BatchNormalization)
 
@@ -44,12 +46,13 @@ def adapt_statistics(
             as in training, eagerly: layers that differ there, as Dropout, do. Of a layer that it
             calls several times all calls count.
         domain: the domain that the batches are of, where they are without the last input (in a dict
-            "domain"), as a model by `replace_batch_normalization` has it; None for batches that are
-            all the model takes.
+            "domain"), as a model by `replace_batch_normalization` has it: of layers without
+            `domains`, whose statistics are all domains', they stay. None for batches that are all
+            the model takes.
 
     Raises:
-        ValueError: there is no batch, or no layer to adapt; or what such a layer is given is not
-            finite. The statistics are as before then.
+        ValueError: there is no batch, no layer to adapt or no such domain; or what such a layer is
+            given is not finite. The statistics are as before then.
 
     Reference:
         Li et al., "Revisiting Batch Normalization For Practical Domain Adaptation", 2016,
@@ -65,8 +68,20 @@ def adapt_statistics(
             "`model` must be built, and have a layer with moving statistics that is not frozen. "
             f"Received: model={model!r}"
         )
+    others: list[typing.Any] = []
+    if domain is not None:
+        others = [layer for layer in layers if not has_domains(layer)]
+        layers = list(filter(has_domains, layers))
+        if not layers:
+            raise ValueError(
+                "`domain` is for a model that has a layer with `domains` which is not frozen. "
+                f"Received: domain={domain!r}, model={model!r}"
+            )
+        domain = check_domain(domain, min(layer.domains for layer in layers))
     count = 0
     with contextlib.ExitStack() as stack:
+        for layer in others:
+            stack.enter_context(_kept(layer))
         for layer in layers:
             stack.enter_context(_averaging(layer))
         for batch in batches:
@@ -80,6 +95,17 @@ def adapt_statistics(
 
 
 @contextlib.contextmanager
+def _kept(layer: typing.Any) -> collections.abc.Iterator[None]:
+    """A context after which a layer's statistics are what they were."""
+    values = [weight.numpy() for weight in layer.non_trainable_weights]
+    try:
+        yield
+    finally:
+        for weight, value in zip(layer.non_trainable_weights, values, strict=True):
+            weight.assign(value)
+
+
+@contextlib.contextmanager
 def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
     """A context in which a layer's statistics are the means over all of its calls in training."""
     call, momentum, count = layer.call, layer.momentum, 0
@@ -90,6 +116,9 @@ def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
         if tf.executing_eagerly():
             _check_finite(layer, inputs, kwargs.get("mask"))
         layer.momentum = count / (count + 1)  # the mean of all so far
+        if not count and not isinstance(layer, BatchStatistics):
+            for weight in (layer.moving_mean, layer.moving_variance):
+                weight.assign(keras.ops.zeros_like(weight))  # NaN times 0 would stay
         count += 1
         return call(inputs, *args, **kwargs)
 
