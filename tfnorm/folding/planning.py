@@ -120,7 +120,9 @@ def _norm(layer, x):
 def _whitening(layer, x):
     # A map of one axis to as many components, as an `AffineMap` is.
     is_map = isinstance(layer.axis, int) and layer.n_components is None
-    return _norm(layer, x) if is_map else (layer, {})
+    # It centres data before a low precision takes their digits; the layer that takes it would not.
+    is_precise = layer.compute_dtype not in ("float16", "bfloat16")
+    return _norm(layer, x) if is_map and is_precise else (layer, {})
 
 
 def _unitization(layer, x):
