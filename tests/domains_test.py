@@ -165,6 +165,18 @@ def test_an_input_that_something_else_takes_stays():
     )
 
 
+def test_a_model_within_that_is_called_by_name():
+    inner = keras.Sequential([keras.Input((4,)), layers.BatchNormalization()])
+    x = keras.Input((4,))
+    model = keras.Model(x, inner(inputs=x))
+    new = tfnorm.replace_batch_normalization(model, in_fours)
+    rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    np.testing.assert_allclose(new([rows, np.zeros(5)]), model(rows), atol=1e-5)
+    domain = keras.Input((), dtype="int32")
+    pair = keras.Model([x, domain], new.layers[-1](inputs=[x, domain]))
+    np.testing.assert_allclose(tfnorm.select_domain(pair, 1)(rows), model(rows), atol=1e-5)
+
+
 def test_what_is_refused():
     model = functional()
     new = tfnorm.replace_batch_normalization(model, in_fours)

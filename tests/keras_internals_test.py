@@ -259,3 +259,26 @@ def test_weights_may_change():
     assert [weight.name for weight in layer.weights] == ["kernel", "within"]
     with pytest.raises(ValueError):
         add("after")
+
+
+def test_builds_model():
+    seen = []
+
+    class Layer(L.Layer):
+        def call(self, x):
+            seen.append(keras_internals.builds_model())
+            return x
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = Layer()
+
+        def call(self, x):
+            return self.layer(x)
+
+    Model().build_from_config({"input_shape": (2, 3)})  # as in loading
+    assert seen == [True]
+    for call in (Model(), tf.function(Model())):
+        call(tf.zeros((2, 3)))  # builds the model, and then calls it
+        assert seen[-1] is False

@@ -97,6 +97,15 @@ def recorded_arguments(call: RecordedCall) -> Arguments:
     return arguments(call.operation, call.args, call.kwargs)
 
 
+def of_model(
+    args: tuple[typing.Any, ...], kwargs: dict[str, typing.Any]
+) -> tuple[typing.Any, tuple[typing.Any, ...], dict[str, typing.Any]]:
+    """Takes the inputs, by position or by name, out of what a functional model is called with."""
+    if args:
+        return args[0], args[1:], kwargs
+    return kwargs["inputs"], (), {k: v for k, v in kwargs.items() if k != "inputs"}
+
+
 def takes(layer: keras.Layer, name: str) -> bool:
     """Tells whether a layer's `call` has an argument of a name, or takes any."""
     parameters = inspect.signature(layer.call).parameters

@@ -175,7 +175,8 @@ class _Conversion(copying.ModelCopier):
 
     def call(self, new: typing.Any, *args, **kwargs):
         if new in self._of_domains:
-            return super().call(new, with_domain(args[0], self._domain), *args[1:], **kwargs)
+            inputs, args, kwargs = calls.of_model(args, kwargs)
+            return super().call(new, with_domain(inputs, self._domain), *args, **kwargs)
         if new not in self._replaced:
             return super().call(new, *args, **kwargs)
         given = calls.arguments(self._replaced[new], args, kwargs)

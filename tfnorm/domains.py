@@ -4,7 +4,7 @@ import typing
 
 import keras
 
-from tfnorm import copying, keras_internals
+from tfnorm import calls, copying, keras_internals
 from tfnorm.layers.arguments import check_domain
 from tfnorm.layers.domains import has_domains
 
@@ -76,7 +76,8 @@ class _Selection(copying.ModelCopier):
         if new in self._of_domain:
             del kwargs["domain"]
         if new in self._keys:
-            args = (_taken(args[0], self._keys[new]), *args[1:])
+            inputs, args, kwargs = calls.of_model(args, kwargs)
+            args = (_taken(inputs, self._keys[new]), *args)
         return super().call(new, *args, **kwargs)
 
     def _copy_functional(self, model):

@@ -11,7 +11,13 @@ import inspect
 import typing
 
 import keras
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.saving import serialization_lib
+
+
+def builds_model() -> bool:
+    """Whether Keras calls layers to build a model that it loads, with tensors of a float dtype."""
+    return in_symbolic_scope()
 
 
 class RecordedCall(typing.NamedTuple):

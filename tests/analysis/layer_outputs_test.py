@@ -154,3 +154,9 @@ def test_errors(model):
 class Whole(keras.Model):
     def call(self, x):
         return x
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_is_of_samples(model, size):
+    with pytest.raises(ValueError, match=f"`batch_size` must be an integer .* batch_size={size}"):
+        layer_outputs(model, ["norm"], IMAGES, batch_size=size)

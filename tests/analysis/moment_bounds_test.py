@@ -153,6 +153,8 @@ ONES, MAPS = np.ones((3, 2)), np.ones((3, 5, 2))
         ("unbounded_example", (3, 2, -1.0), r"c=-1\.0"),
         ("unbounded_example_bound", (2, 2.0, 1.0), r"n=2\.0"),
         ("unbounded_example_bound", (2, 2, np.nan), r"c=nan"),
+        ("unbounded_example_bound", (-3, 2, 1.0), r"d=-3"),
+        ("polynomial_witness", (ONES, 2, "a"), "c='a'"),
     ],
 )
 def test_errors(name, arguments, received):

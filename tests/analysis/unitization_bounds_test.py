@@ -179,6 +179,7 @@ ONES, MAPS = np.ones((3, 2)), np.ones((3, 5, 2))
         ("scalar_bound", (ONES, ONES, -0.1), r"alpha=-0\.1"),
         ("scalar_bound", (ONES, ONES, np.nan), r"alpha=nan"),
         ("scalar_bound", (ONES, ONES, [0.1, 0.2]), r"alpha=\[0\.1, 0\.2\]"),
+        ("scalar_bound", (ONES, ONES, "a"), "alpha='a'"),
         ("vector_bound", (MAPS, MAPS, [0.5, 0.5]), r"x\.shape=\(3, 5, 2\)"),
         ("vector_bound", (ONES, ONES, 0.5), r"alpha=array\(0\.5\)"),
         ("vector_bound", (ONES, ONES, [0.1, 1.2]), r"alpha=array\(\[0\.1, 1\.2\]\)"),

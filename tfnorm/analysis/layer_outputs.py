@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnorm import keras_internals
+from tfnorm.analysis import checks
 
 
 class NotFiniteError(ValueError):
@@ -72,10 +73,11 @@ def layer_outputs(
         half-precision layers float32.
 
     Raises:
-        ValueError: there is no such layer.
+        ValueError: there is no such layer, or the batch size is none.
         NotFiniteError: an output is not finite.
         OSError: the outputs do not fit on the disk either.
     """
+    checks.positive_integer("batch_size", batch_size)
     extract = _function(model, tuple(layers))
     arrays, dtypes = keras.tree.flatten(samples), [tensor.dtype for tensor in model.inputs]
     count = len(arrays[0])

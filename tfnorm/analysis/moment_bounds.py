@@ -135,7 +135,7 @@ def unbounded_example(count: int, d: int, c: float, seed: int = 0) -> tuple[np.n
         Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
         https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
-    _check_scale(c)
+    checks.positive("c", c)
     x, y = np.random.default_rng(seed).uniform(size=(2, count, d))
     return c * (1.0 + x) / 2.0, c * y / 4.0
 
@@ -167,14 +167,15 @@ def unbounded_example_bound(d: int, n: int, c: float) -> float:
         Networks by Unitizing Layers' Outputs", CVPR 2020, supplement, section 1.3.
         https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
+    checks.positive_integer("d", d)
     _check_power(n)
-    _check_scale(c)
+    checks.positive("c", c)
     return float((2.0**-n - 4.0**-n) * np.sqrt(d) * c / n)
 
 
 def _witness(x, n, c):
     _check_power(n)
-    _check_scale(c)
+    checks.positive("c", c)
     # As (x / C)^n: x^n and C^(n-1) overflow long before their quotient.
     powers = (np.clip(x, -c, c) / c) ** n
     return c / (n * np.sqrt(x.shape[1])) * powers.sum(1)
@@ -183,8 +184,3 @@ def _witness(x, n, c):
 def _check_power(n):
     if not isinstance(n, numbers.Integral) or int(n) < 1:
         raise ValueError(f"`n` must be an integer of 1 or more. Received: {n=}")
-
-
-def _check_scale(c):
-    if not 0 < c < np.inf:
-        raise ValueError(f"`c` must be finite and above 0. Received: {c=}")

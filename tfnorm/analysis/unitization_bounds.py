@@ -78,7 +78,8 @@ def scalar_bound(x: npt.ArrayLike, y: npt.ArrayLike, alpha: float) -> float:
         https://openaccess.thecvf.com/content_CVPR_2020/html/Huang_An_Internal_Covariate_Shift_Bounding_Algorithm_for_Deep_Neural_Networks_CVPR_2020_paper.html
     """
     x, y = checks.pair(x, y)
-    if np.ndim(alpha) or not 0 <= alpha <= 1:
+    is_number = not np.ndim(alpha) and np.asarray(alpha).dtype.kind in "iuf"
+    if not is_number or not 0 <= alpha <= 1:
         raise ValueError(f"`alpha` must be a number in [0, 1]. Received: {alpha=}")
     return float(2.0 / alpha if alpha else _sum_of_norms(x, y))
 

@@ -5,6 +5,7 @@ import typing
 import keras
 import tensorflow as tf
 
+from tfnorm import keras_internals
 from tfnorm.functional import coloring, groups
 from tfnorm.functional.labels import rows_of_labels, rows_of_labels_or_nan
 from tfnorm.layers import base
@@ -57,7 +58,7 @@ def _check_labels(
     batch, shape = inputs.shape[0], tf.TensorShape(labels.shape)
     fits = shape.is_compatible_with([batch]) or shape.is_compatible_with([batch, 1])
     dtype = tf.as_dtype(labels.dtype)
-    if not (fits and dtype.is_integer):
+    if not (fits and (dtype.is_integer or keras_internals.builds_model())):
         raise ValueError(
             "`labels` must be integers (batch,) or (batch, 1), one for each sample. Received: "
             f"labels.dtype={dtype.name}, labels.shape={shape}, "

@@ -59,7 +59,7 @@ class StatisticsByDomain(base.BatchStatistics):
         batch, shape = inputs.shape[0], tf.TensorShape(given.shape)
         fits = any(shape.is_compatible_with(one) for one in ([], [batch], [batch, 1]))
         dtype = tf.as_dtype(given.dtype)
-        if not (fits and dtype.is_integer):
+        if not (fits and (dtype.is_integer or keras_internals.builds_model())):
             raise ValueError(
                 "`domain` must be an integer, or integers (batch,) or (batch, 1), one for each "
                 f"sample. Received: domain.dtype={dtype.name}, domain.shape={shape}, "

@@ -26,6 +26,10 @@ def batches_of(data: typing.Any, batch_size: int | None) -> Iterable[typing.Any]
         parts: Iterable[typing.Any] = (data[index] for index in indices)
     elif hasattr(data, "shape") or (isinstance(data, list) and not _is_of_batches(data)):
         rows = np.asarray(data)
+        if not rows.ndim:
+            raise ValueError(
+                f"Data must be (n, ...), dense, n samples. Received: {type(data).__name__}"
+            )
         size = _ROWS if batch_size is None else check_positive("batch_size", batch_size)
         parts = (rows[start : start + size] for start in range(0, len(rows), size))
     elif isinstance(data, Iterable):

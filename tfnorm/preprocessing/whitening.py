@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import numbers
 import typing
 from collections.abc import Sequence
 
@@ -89,7 +90,7 @@ class Whitening(keras.layers.Layer):
         invert: bool = False,
         **kwargs: typing.Any,
     ) -> None:
-        if method not in KERNELS:
+        if method not in list(KERNELS):
             raise ValueError(
                 f"`method` must be one of {list(KERNELS)}. Received: method={method!r}"
             )
@@ -100,7 +101,7 @@ class Whitening(keras.layers.Layer):
                     f"`n_components` is for {' and '.join(ORDERED)}, whose components have an "
                     f"order. Received: n_components={n_components}, method={method!r}"
                 )
-        if ddof not in (0, 1):
+        if not isinstance(ddof, numbers.Integral) or ddof not in (0, 1):
             raise ValueError(f"`ddof` must be 0 or 1. Received: ddof={ddof!r}")
         # Data keep the digits that a low precision would take from them before they are centred.
         super().__init__(**({"trainable": False, "autocast": False} | kwargs))
@@ -221,6 +222,10 @@ class Whitening(keras.layers.Layer):
     def update_state(self, data: typing.Any) -> None:
         """Adds a batch (n, ...) to the mean and covariance that `finalize_state` takes."""
         batch = np.asarray(data)
+        if batch.dtype.kind in "cOSUMm":
+            raise ValueError(
+                f"Data must be real numbers, dense and of one shape. Received: dtype={batch.dtype}"
+            )
         if batch.ndim < 2:
             raise ValueError(f"Data must be (n, ...), n samples. Received: shape={batch.shape}")
         shape = batch.shape[1:]
