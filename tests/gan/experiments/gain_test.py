@@ -133,3 +133,15 @@ def test_settings_together_tell_more_than_each(tmp_path):
 def test_the_figure_is_a_picture(report):
     shape = tf.io.decode_png((report / "figure.png").read_bytes()).shape
     assert shape[0] > 300 and shape[1] > 600
+
+
+@pytest.mark.parametrize("options", [{"recoveries": ["coloring"]}, {"norms": ["none"]}])
+def test_where_there_is_nothing_to_compare_it_is_told_all_the_same(tmp_path, options):
+    outcomes = []
+    for job in jobs(**{"norms": ["bn"], "settings": ["1e-3:D"], **options}):
+        row = {"step": 5_000, "frechet_distance": 2.0 + job.config.seed}
+        row |= {"inception_score": 2.0, "inception_score_deviation": 0.1}
+        outcomes.append(trained(tmp_path, job, [row]))
+    gain.report(outcomes, Report(tmp_path, "gain", []))
+    assert [row["differs"] for row in rows(tmp_path, "coloring")] == [""]
+    assert [row["differs"] for row in rows(tmp_path, "norms")] == [""]
