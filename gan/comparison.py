@@ -5,6 +5,7 @@ import pathlib
 import typing
 
 from gan import parts
+from gan.config import FEATURES
 from gan.measuring import in_memory, source_statistics, split_statistics
 from gan.metrics import sources
 from gan.metrics.evaluation import METRICS, compare, few_images, table, training_distance
@@ -14,9 +15,6 @@ from gan.sides import Opening, has_both, is_split, makes_images, open_run, open_
 from harness.errors import UserError
 from harness.files import check_file, whole_file, write_whole
 from harness.versions import versions
-
-# Flags that say what the network of features takes.
-OF_FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 
 
 class Asked(typing.NamedTuple):
@@ -161,7 +159,7 @@ def _check_used(pair, are_statistics, given):
         are_statistics: whether both are statistics already.
         given: names of the flags that were given.
     """
-    of_images = (*OF_FEATURES, "image_size", "eval_samples", "score_samples")
+    of_images = (*FEATURES, "image_size", "eval_samples", "score_samples")
     idle = dict.fromkeys(of_images, "images on a side") if are_statistics else {}
     if not any(map(is_split, pair.values())):
         idle["data_dir"] = "a split of a dataset on a side, NAME:SPLIT"

@@ -22,6 +22,8 @@ from harness.tables import Table
 
 # What the network is called whose Fréchet distance is the FID.
 INCEPTION = "tfgan_inception"
+# Fields that say which network of features it is, and what that takes.
+FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 
 # A covariance is of 2 samples or more.
 _SAMPLES = between(2, 100_000_000)

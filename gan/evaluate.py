@@ -7,7 +7,7 @@ if __name__ == "__main__":
 
 from absl import flags as absl_flags
 
-from gan.config import Config
+from gan.config import FEATURES, Config
 from harness import flags
 from harness.config import Check, between
 from harness.errors import UserError
@@ -40,7 +40,6 @@ Each side is one of: a run directory, or a SavedModel serving_default(latent[, l
 
 ROWS = 10_000
 CARE = "A SavedModel can write files: see SECURITY.md."
-FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("dataset", "data_dir", "test_split", "image_size", *FEATURES, "eval_samples", "seed")
 FIELDS += ("score_samples", "sample_labels")
 # What is of the run in --run_dir, of sides, and of two of these, and changes nothing without.

@@ -7,7 +7,7 @@ if __name__ == "__main__":
 
 from absl import flags as absl_flags
 
-from gan.config import Config
+from gan.config import FEATURES, Config
 from harness import flags
 from harness.config import Check, between
 from harness.errors import UserError
@@ -28,7 +28,6 @@ Draws samples of a generator and writes them as PNGs to a folder.
                   each, nearest.png
 """
 
-FEATURES = ("features", "feature_size", "feature_range", "feature_layout")
 FIELDS = ("data_dir", *FEATURES, "seed")
 DEFAULT = ("grid",)
 # What a flag does nothing without: one of these in --what.
