@@ -12,7 +12,9 @@ left over.
 """
 
 import argparse
+import concurrent.futures
 import json
+import os
 import pathlib
 import re
 import shlex
@@ -99,10 +101,14 @@ def main():
         )
     if given.add:
         add(given.add, FOLDER / given.name)
-    for folder in sorted(FOLDER.iterdir()):
-        with tempfile.TemporaryDirectory() as scratch:
-            out = pathlib.Path(scratch) / "out"
-            draw(folder, out)
+    folders = sorted(FOLDER.iterdir())
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        outs = [pathlib.Path(scratch, folder.name) for folder in folders]
+        # A command is a process, most of whose time is one core's.
+        for folder, out, _ in zip(folders, outs, pool.map(draw, folders, outs), strict=True):
             there, made = _drawn(folder), _drawn(out)
             print(folder.name, *sorted(made))
             if given.check:
