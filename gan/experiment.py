@@ -42,7 +42,6 @@ def define_flags():
 def main():
     """Reads the flags, and does what is left to do of the experiment."""
     request = flags.chosen_request(EXPERIMENTS)
-    program.load_tensorflow()
     perform(request, flags.given("python -m gan.experiment"), UNSEEN)
 
 
