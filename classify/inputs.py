@@ -8,6 +8,7 @@ import tensorflow as tf
 from classify.augmentations import AUGMENTATIONS, central_crop
 from harness.datasets import Images, check_images
 from harness.datasets.batches import deal, shuffled_indices
+from harness.datasets.flow import ahead, mapped
 
 # Separates the augmentation from whatever else a program draws from (seed, step).
 _AUGMENTATION = 0x61756772
@@ -94,9 +95,9 @@ def _from_files(images, augment, scaling, drawn, batch_size, first_step, image_s
     shares = deal(drawn, batch_size, first_step)
 
     def dataset(context):
-        samples = _mapped(shares(context).unbatch(), sample)
+        samples = mapped(shares(context).unbatch(), sample)
         share = batch_size // context.num_replicas_in_sync
-        return samples.batch(share, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        return ahead(samples.batch(share, drop_remainder=True))
 
     return dataset
 
@@ -120,9 +121,9 @@ def evaluation_batches(images, scaling, batch_size=200, image_size=None):
     if in_memory:
         pixels = _captured(images.images)
         batches = indices.batch(batch_size)
-        batches = _mapped(batches, lambda batch: (tf.gather(pixels, batch), batch))
+        batches = mapped(batches, lambda batch: (tf.gather(pixels, batch), batch))
     else:
-        samples = _mapped(
+        samples = mapped(
             indices, lambda index: (central_crop(images.encoded(index), image_size), index)
         )
         batches = samples.batch(batch_size)
@@ -130,7 +131,7 @@ def evaluation_batches(images, scaling, batch_size=200, image_size=None):
     def scaled(x, batch):
         return {"images": scaling(x), "labels": tf.cast(tf.gather(labels, batch), tf.int32)}
 
-    return _mapped(batches, scaled).prefetch(tf.data.AUTOTUNE)
+    return ahead(mapped(batches, scaled))
 
 
 def named_evaluation_batches(images, scaling, image_size=None, batch_size=200):
@@ -212,7 +213,3 @@ def _indices(images, batch_size, seed, step, rows):
 def _captured(array):
     with tf.device("CPU:0"):  # Captured once, not a constant in the graph.
         return tf.convert_to_tensor(array)
-
-
-def _mapped(dataset, function):
-    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from harness.datasets.encoded import EncodedImages, at_size, check_images
+from harness.datasets.flow import ahead, mapped
 from harness.errors import UserError
 
 # Separates the noise from whatever else a program draws from (seed, step).
@@ -79,8 +80,7 @@ def deal(share, batch_size, first_step=0):
             )
 
         numbers = tf.data.Dataset.counter(dtype=tf.int64)
-        shares = numbers.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return shares.prefetch(tf.data.AUTOTUNE)
+        return ahead(mapped(numbers, element))
 
     return dataset
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from harness.datasets.damage import reason
 from harness.datasets.decoding import RULE, decode
+from harness.datasets.flow import ahead, mapped
 from harness.datasets.identity import fingerprint
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.errors import UserError
@@ -109,8 +110,7 @@ def _read_in_order(images, read, indices, progress):
     indices = np.arange(len(images.labels)) if indices is None else np.asarray(indices)
     indices = indices.astype(np.int64)
     dataset = tf.data.Dataset.from_tensor_slices(indices)
-    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    elements = dataset.as_numpy_iterator()
+    elements = ahead(mapped(dataset, read)).as_numpy_iterator()
     for done, index in enumerate(indices, 1):
         try:
             element = next(elements)

@@ -12,6 +12,7 @@ from harness.datasets import records
 from harness.datasets.damage import reason
 from harness.datasets.decoding import decode
 from harness.datasets.encoded import EncodedImages
+from harness.datasets.flow import ahead, mapped
 from harness.datasets.identity import of_digests, pixel_digests
 from harness.datasets.in_memory import Images, empty_pixels, resize
 from harness.datasets.labelled import ImageKind, check_labels, check_split
@@ -277,8 +278,7 @@ def _batches(builder, split, image_size):
             taken["image"] = resize(taken["image"], image_size)
         return taken
 
-    examples = examples.map(wanted, num_parallel_calls=tf.data.AUTOTUNE)
-    return tfds.as_numpy(examples.batch(_READ_BATCH).prefetch(2))
+    return tfds.as_numpy(ahead(mapped(examples, wanted).batch(_READ_BATCH)))
 
 
 def _of_array_records(builder, split, decoders, kept, encoded):
