@@ -66,39 +66,45 @@ def jobs(request):
 
 
 def report(outcomes, out):
-    """Each normalization at its best rate; at all rates; accuracy over epochs at the best."""
+    """Each normalization at its best rate; at all rates; accuracy over epochs, and over sizes."""
     task = "mnist" if outcomes[0].job.config.model == "mlp" else "cifar10"
     kinds = {}
     for outcome in outcomes:
         config = outcome.job.config
         kind = (config.batch_size, norm_text(config.norm, config.group_size))
         kinds.setdefault(kind, {}).setdefault(config.learning_rate, []).append(outcome)
+    # Of runs that were measured at their end alone no epoch can be told.
+    over_epochs = any(len(_course(outcome)) > 1 for outcome in outcomes)
+    told = "", lambda outcomes: {}
+    if over_epochs:
+        told = (
+            "; and the first epoch at whose end it has reached so much, in the median of the seeds",
+            lambda outcomes: {
+                f"epochs to {mark} %": _epochs_to(outcomes, mark) for mark in MARKS[task]
+            },
+        )
     out.write(
         table=(
             "At the learning rate whose mean accuracy on the test split is best: that accuracy at "
             "the end, over seeds; how many points more than BatchNormalization's at its best rate, "
-            "with a 95 % interval by Welch's t-test; and the first epoch at whose end it has "
-            "reached so much, in the median of the seeds.",
-            by_rate.at_best(
-                kinds,
-                _cells,
-                base=lambda kind: (kind[0], "bn"),
-                more=lambda outcomes: {
-                    f"epochs to {mark} %": _epochs_to(outcomes, mark) for mark in MARKS[task]
-                },
-            ),
+            f"with a 95 % interval by Welch's t-test{told[0]}.",
+            by_rate.at_best(kinds, _cells, base=lambda kind: (kind[0], "bn"), more=told[1]),
         ),
         rates=("All learning rates.", by_rate.at_all(kinds, _cells)),
     )
+    if over_epochs:
+        _draw_over_epochs(kinds, out / "figure.png")
+    if len({size for size, _ in kinds}) > 1:
+        _draw_over_sizes(kinds, out / "figure_batches.png")
+
+
+def _draw_over_epochs(kinds, path):
     panels, ranges = {}, {}
     for (size, name), runs in kinds.items():
         title = f"batches of {size}: mean over seeds at the best rate, and from least to greatest"
         rate = by_rate.best(runs)
-        label = f"{name}, {rate:g}"
         points = _errors(runs[rate])
-        panels.setdefault(title, {})[label] = [(x, statistics.mean(ys)) for x, ys in points]
-        ranges.setdefault(title, {})[label] = [(x, min(ys), max(ys)) for x, ys in points]
-    path = out / "figure.png"
+        _add(panels, ranges, title, f"{name}, {rate:g}", points)
     write_lines(
         path,
         panels,
@@ -108,6 +114,33 @@ def report(outcomes, out):
         whole_x=True,
         ranges=ranges,
     )
+
+
+def _draw_over_sizes(kinds, path):
+    title = "at the end: mean over seeds at the best rate, and from least to greatest"
+    ends = {}
+    for (size, name), runs in sorted(kinds.items(), key=lambda item: item[0][0]):
+        errors = _errors(runs[by_rate.best(runs)])
+        if errors:
+            ends.setdefault(name, []).append((size, errors[-1][1]))
+    panels, ranges = {}, {}
+    for name in dict.fromkeys(name for _, name in kinds):
+        _add(panels, ranges, title, name, ends.get(name, []))
+    write_lines(
+        path,
+        panels,
+        "images in a batch",
+        "test error, %",
+        logarithmic=panels,
+        powers_of_2=True,
+        ranges=ranges,
+    )
+
+
+def _add(panels, ranges, title, label, points):
+    """Adds a line: points (x, values of the seeds)."""
+    panels.setdefault(title, {})[label] = [(x, statistics.mean(ys)) for x, ys in points]
+    ranges.setdefault(title, {})[label] = [(x, min(ys), max(ys)) for x, ys in points]
 
 
 def _with_norm(config, name):

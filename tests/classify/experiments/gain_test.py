@@ -68,3 +68,16 @@ def test_the_best_rate_is_that_of_the_mean_and_a_diverged_run_counts(tmp_path):
     rates = list(csv.DictReader((tmp_path / "rates.csv").open()))
     assert [(row["runs"], row["diverged"]) for row in rates] == [("2", "0"), ("2", "1")]
     assert tf.io.decode_png((tmp_path / "figure.png").read_bytes()).shape[1] == 800
+
+
+def test_of_several_batch_sizes_the_ends_are_drawn_and_no_epoch_is_told(tmp_path):
+    """Runs that were measured at their end alone reached nothing at an epoch that is known."""
+    outcomes = [
+        trained(tmp_path, job, [{"step": 10, "test_accuracy": 0.6}])
+        for job in jobs(norms=["bn", "gn-2"], rates=["0.1"], batch_sizes=["2", "8"], seeds=2)
+    ]
+    gain.report(outcomes, Report(tmp_path, "gain", []))
+    for row in csv.DictReader((tmp_path / "table.csv").open()):
+        assert row["mean accuracy, %"] == "60.0"
+        assert not [name for name in row if name.startswith("epochs to")]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["figure_batches.png"]
