@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from classify.augmentations import AUGMENTATIONS, crop_flip
-from classify.inputs import training_input_fn
+from classify.inputs import evaluation_batches, training_input_fn
 from classify.scalings import make_scaling
 from harness.datasets import Images, decode
 from harness.datasets.batches import shuffled_indices
@@ -202,3 +202,13 @@ def test_a_strategy_deals_the_shares(call):
     """
     _, out, error = call("-c", textwrap.dedent(code))
     assert out == "agreed\n", error
+
+
+@pytest.mark.parametrize("augmentation", ["crop_flip", "resized_crop_flip"])
+def test_nothing_that_is_read_is_tuned(augmentation):
+    """See `harness.datasets.flow.ahead`."""
+    given = _of(augmentation)
+    training = training_input_fn(batch_size=4, scaling=SYMMETRIC, **given)
+    evaluation = evaluation_batches(given["images"], SYMMETRIC, image_size=given.get("image_size"))
+    for dataset in (training(tf.distribute.InputContext(1, 0, 1)), evaluation):
+        assert dataset.options().autotune.enabled is False
