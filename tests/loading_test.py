@@ -36,6 +36,20 @@ for name in {SLOW}:
         print("tells", name)
 """
 
+LISTED = f"""
+import runpy, sys
+
+program, *flags = sys.argv[1:]
+sys.argv = [program, *flags]
+try:
+    runpy.run_module(program, run_name="__main__")
+except SystemExit as left:
+    print("tells", left.code)
+for name in {SLOW}:
+    if name in sys.modules:
+        print("tells", name)
+"""
+
 CHANGED = """
 import importlib, os, signal, sys, warnings
 
@@ -109,6 +123,14 @@ def test_import_tfnorm_loads_nothing_heavy():
 @pytest.mark.parametrize("module", light_modules())
 def test_import_loads_no_tensorflow(module):
     assert told(LOADED, module) == []
+
+
+@pytest.mark.parametrize("program", ["gan.experiment", "classify.experiment"])
+@pytest.mark.parametrize(("flag", "code"), [("--dry_run", "None"), ("--norms=nonesuch", "1")])
+def test_runs_are_listed_and_mistakes_told_without_tensorflow(tmp_path, program, flag, code):
+    flags = ["--name=gain", f"--data_dir={tmp_path}", f"--out={tmp_path / 'out'}", flag]
+    flags += [f"--features={tmp_path}"] if program == "gan.experiment" else []
+    assert told(LISTED, program, *flags) == [code]
 
 
 def test_imports_change_nothing():

@@ -75,20 +75,21 @@ def report(outcomes, out):
         kinds.setdefault(kind, {}).setdefault(config.learning_rate, []).append(outcome)
     # Of runs that were measured at their end alone no epoch can be told.
     over_epochs = any(len(_course(outcome)) > 1 for outcome in outcomes)
-    told = "", lambda outcomes: {}
-    if over_epochs:
-        told = (
-            "; and the first epoch at whose end it has reached so much, in the median of the seeds",
-            lambda outcomes: {
-                f"epochs to {mark} %": _epochs_to(outcomes, mark) for mark in MARKS[task]
-            },
-        )
+    marks = MARKS[task] if over_epochs else ()
+    first = "; and the first epoch at whose end it has reached so much, in the median of the seeds"
     out.write(
         table=(
             "At the learning rate whose mean accuracy on the test split is best: that accuracy at "
             "the end, over seeds; how many points more than BatchNormalization's at its best rate, "
-            f"with a 95 % interval by Welch's t-test{told[0]}.",
-            by_rate.at_best(kinds, _cells, base=lambda kind: (kind[0], "bn"), more=told[1]),
+            f"with a 95 % interval by Welch's t-test{first if marks else ''}.",
+            by_rate.at_best(
+                kinds,
+                _cells,
+                base=lambda kind: (kind[0], "bn"),
+                more=lambda outcomes: {
+                    f"epochs to {mark} %": _epochs_to(outcomes, mark) for mark in marks
+                },
+            ),
         ),
         rates=("All learning rates.", by_rate.at_all(kinds, _cells)),
     )

@@ -4,12 +4,12 @@ import tensorflow as tf
 
 
 def mapped(dataset, function):
-    """Maps as many elements at once as there are cores, in their order."""
+    """Maps several elements at once, as many as TensorFlow takes for its threads, in order."""
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def ahead(dataset):
-    """Makes two elements before they are asked for: the last step of a dataset.
+    """Makes two elements before they are asked for: the last step of every dataset that is read.
 
     Without TensorFlow's tuning, which is to find numbers as these. Its thread sleeps for up to a
     minute, and may miss that its iterator is gone: what ends an evaluation, or a run that is asked
