@@ -248,8 +248,9 @@ class Normalization(Configuration):
         None,
         "Normalization",
         "How many channels are whitened together, as 16 or 64: more are whiter, cost more and need "
-        "larger batches. For gn and gw: how many channels share their statistics. none: all "
-        "channels of a layer, as in the papers; for gw 32 groups.",
+        "larger batches. For gn and gw: how many channels share their statistics; gw whitens its "
+        "groups, of which a layer must have several. none: all channels of a layer, as in the "
+        "papers; for gw 32 groups.",
         check=CHANNELS,
     )
     iterations: int = option(

@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 
 from harness.errors import UserError
-from tfnorm.layers.sites import few_row_warnings, normalization_sites
+from tfnorm.layers.sites import normalization_sites, whitening_warnings
 
 
 def size_in_bytes(*holders):
@@ -19,7 +19,8 @@ def size_in_bytes(*holders):
 def describe_networks(models, batch_size):
     """Parameters and normalizations of Keras models, as text, each after an empty line.
 
-    The batch size is that which a statistic is over: where it has too few rows, a line says so.
+    The batch size is that which a statistic is over: where it has too few rows, a line says so,
+    and where a layer whitens nothing.
     """
     lines = []
     for model in models:
@@ -29,7 +30,7 @@ def describe_networks(models, batch_size):
             groups = f", groups of {group_size}" if group_size else ""
             recovery = f", {recovery}" if recovery else ""
             lines.append(f"  {site}: {kind}, {channels} channels{groups}{recovery}")
-        lines += [f"  warning: {warning}" for warning in few_row_warnings(model, batch_size)]
+        lines += [f"  warning: {warning}" for warning in whitening_warnings(model, batch_size)]
     return "\n".join(lines)
 
 

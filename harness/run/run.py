@@ -205,7 +205,8 @@ class Run(abc.ABC):
         """Prints the configuration, and each network's size and normalizations."""
         print(_described(self.config))
         # Said here of all layers at once: a layer need not say it in the first step.
-        warnings.filterwarnings("ignore", ".* whitens (groups of|\\d+ groups by) ", UserWarning)
+        said = ".* whitens (groups of|\\d+ groups by|nothing:) "
+        warnings.filterwarnings("ignore", said, UserWarning)
         replicas = self._replicas or self.strategy.num_replicas_in_sync
         replicas = 1 if self.config.synchronized else replicas
         print(describe_networks(trainer.models, self.config.batch_size // replicas))

@@ -2,7 +2,9 @@
 
 import keras
 
+from harness.config import Normalization
 from harness.networks import describe_networks
+from harness.norms import norm_factory
 from tfnorm import BatchWhitening, GroupWhitening
 
 
@@ -43,3 +45,12 @@ def test_too_few_values_of_a_sample_are_a_warning_too():
     model = keras.Model(inputs, GroupWhitening(8, name="maps")(inputs))
     (warning,) = [line for line in describe_networks([model], 99).splitlines() if "warning" in line]
     assert warning.startswith("  warning: maps whitens 8 groups by the 9 values")
+
+
+def test_one_group_is_a_warning_where_it_comes_of_a_size():
+    make = norm_factory(Normalization(norm="gw", group_size=16))
+    inputs = keras.Input((8, 8, 16))
+    first = make("of_16")(inputs)
+    model = keras.Model(inputs, make("of_32")(keras.layers.Conv2D(32, 3)(first)))
+    (warning,) = [line for line in describe_networks([model], 99).splitlines() if "warning" in line]
+    assert warning.startswith("  warning: of_16 whitens nothing: it has one group")

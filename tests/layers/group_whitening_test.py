@@ -71,6 +71,20 @@ def test_few_values_are_warned_of_once():
         tfnorm.GroupWhitening(2)(X[:, 0, 0])
 
 
+@pytest.mark.parametrize("sizes", [X.shape[:3], (None, None, None)])
+def test_one_group_is_warned_of_once(sizes):
+    layer = tfnorm.GroupWhitening(1, name="norm")
+    call = tf.function(layer, input_signature=[tf.TensorSpec((*sizes, 8))])
+    with pytest.warns(UserWarning, match="'norm' whitens nothing: it has one group") as warned:
+        y = call(X)
+    assert len(warned) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(X)
+    one = keras.layers.GroupNormalization(1, epsilon=layer.epsilon)
+    np.testing.assert_allclose(y, one(X), atol=1e-5)
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_second_derivatives_are_there_in_training(training):
     layer, x = tfnorm.GroupWhitening(4, method="zca"), tf.constant(X)

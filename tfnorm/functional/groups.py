@@ -63,8 +63,13 @@ def warning_of_few(rows: int, size: int) -> str | None:
     )
 
 
-def warning_of_few_values(values: int, groups: int) -> str | None:
-    """Words a warning where groups of a sample have too few values for their number, else None."""
+def warning_of_groups(values: int, groups: int) -> str | None:
+    """Words a warning where a sample's groups are too few to whiten, or their values, else None."""
+    if groups == 1:
+        return (
+            "nothing: it has one group, and is GroupNormalization with one group. Take more "
+            "`groups`, of fewer channels."
+        )
     if not 0 < values < ENOUGH * groups:
         return None
     return (

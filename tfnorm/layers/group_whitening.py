@@ -44,7 +44,7 @@ class GroupWhitening(base.ScaleAndShift):
     Args:
         groups: how many groups there are, a divisor of the channels; -1 is a group for each
             channel. Unlike in GroupNormalization more of them decorrelate more: with 1 it is
-            GroupNormalization with one group.
+            GroupNormalization with one group, and warns of it.
         axis: the channels' axis, usually -1 or 1.
         epsilon: added to the covariance's diagonal.
         center: whether to add `beta`.
@@ -136,7 +136,7 @@ class GroupWhitening(base.ScaleAndShift):
         gamma, beta = self.gamma_and_beta(self.statistics_dtype)
         if weights is not None:
             weights = tf.reshape(weights, tf.shape(x)[:2])
-        self._warn_of_few_values(x.shape[1])
+        self._warn_of_groups(x.shape[1])
         y = functional.group_whitening(
             x,
             gamma,
@@ -153,10 +153,10 @@ class GroupWhitening(base.ScaleAndShift):
         rows = tf.reshape(y, [-1, self._channels])
         return tf.cast(rows_of_channels.from_rows(rows, inputs, self.axis), self.compute_dtype)
 
-    def _warn_of_few_values(self, pixels: int | None) -> None:
+    def _warn_of_groups(self, pixels: int | None) -> None:
         count = self.count_groups(self._channels)
         values = 0 if pixels is None else pixels * self._channels // count
-        warning = rows_of_channels.warning_of_few_values(values, count)
+        warning = rows_of_channels.warning_of_groups(values, count)
         if warning is not None and not self._has_warned:
             self._has_warned = True
             warnings.warn(f"{self.name!r} whitens {warning}", stacklevel=2)

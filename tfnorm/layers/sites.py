@@ -33,8 +33,8 @@ class Site(typing.NamedTuple):
     recovery: str
 
 
-def few_row_warnings(model: keras.Model, batch_size: int) -> list[str]:
-    """Lists a warning of each layer that has too few values in a batch, or a sample, to whiten."""
+def whitening_warnings(model: keras.Model, batch_size: int) -> list[str]:
+    """Lists a warning of each layer that has too few values, or groups, to whiten."""
     warnings: list[str] = []
     for layer in model.layers:
         if not isinstance(layer, BatchWhitening | GroupWhitening):
@@ -47,7 +47,7 @@ def few_row_warnings(model: keras.Model, batch_size: int) -> list[str]:
             warning = groups.warning_of_few(batch_size * pixels, size)
         else:
             count = layer.count_groups(channels)
-            warning = groups.warning_of_few_values(pixels * channels // count, count)
+            warning = groups.warning_of_groups(pixels * channels // count, count)
         if warning is not None:
             warnings.append(f"{layer.name} whitens {warning}")
     return warnings
