@@ -145,6 +145,32 @@ def test_convolution_equals_batched_products(method, n, monkeypatch):
         assert gradients.relative_error(value, truth) < 1e-4
 
 
+@needs_grouped_convolution
+def test_gradients_of_convolutions_are_vectorized(rows=96, channels=64):
+    """As `jacobian` does by itself: each gradient is that of the sum taken alone."""
+    rng = np.random.default_rng(2)
+    x = tf.constant(rng.normal(size=(rows, channels)), tf.float32)
+    gamma, matrices = tf.ones([channels]), tf.constant(rng.normal(size=(4, 16, 16)), tf.float32)
+    block = groups.Block(0, 4, 16)
+
+    def whiten(x, gamma, matrices):
+        return batch_whitening(x, gamma, None, method="cd", group_size=16)[0]
+
+    def multiply(x, gamma, matrices):
+        return layouts.multiply(layouts.ConvolutionLayout(block), x, matrices, gamma)
+
+    for function in (whiten, multiply):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(layouts, "_MANY", 1)
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch([x, gamma, matrices])
+                y = function(x, gamma, matrices) ** 3
+                sums = tf.reduce_sum(tf.reshape(y, [6, -1]), 1)
+        for of in (x, gamma) if function is whiten else (x, gamma, matrices):
+            alone = tape.jacobian(sums, of, experimental_use_pfor=False)
+            assert gradients.relative_error(tape.jacobian(sums, of), alone) < 1e-5
+
+
 def test_without_one_dnn_there_is_no_grouped_convolution():
     """But the layers work all the same: the probe finds out before the gradient would raise."""
     program = (

@@ -1,5 +1,6 @@
 """Every layer's SavedModel, in one process that has TensorFlow and no tfnorm."""
 
+import functools
 import os
 import re
 import subprocess
@@ -77,6 +78,41 @@ def test_saved_model_without_tfnorm(row, exported):
     expected, reloaded = exported[0][row.name]
     assert reloaded.shape == expected.shape
     np.testing.assert_allclose(reloaded, expected, rtol=1e-5, atol=1e-5)
+
+
+def wide_models():
+    """Those of which this machine makes a graph with its own fast ways, and a batch's shape."""
+
+    def network(x, *layers):
+        # A list, as PROGRAM calls it.
+        return keras.Model([x], functools.reduce(lambda y, layer: layer(y), layers, x))
+
+    for estimate in ("covariance", "matrix"):
+        whitening = tfnorm.BatchWhitening(group_size=16, estimate=estimate)
+        model = network(keras.Input((8, 8, 128)), whitening, keras.layers.ReLU())
+        yield estimate, model, (3, 8, 8, 128)
+    yield "matrices", tfnorm.fold_normalization(model, matrices_only=True)[0], (3, 8, 8, 128)
+    many = (16, 32, 32, 128)
+    yield "coloring", network(keras.Input(batch_shape=many), tfnorm.Coloring(16)), many
+    large = network(keras.Input((64, 64, 16)), tfnorm.GroupWhitening(4))
+    yield "group_whitening", large, (2, 64, 64, 16)
+
+
+def test_a_model_runs_where_there_is_no_one_dnn_nor_xla(tmp_path):
+    expected = {}
+    for name, model, shape in wide_models():
+        x = np.random.default_rng(0).normal(size=shape).astype("float32")
+        expected[name] = model([x]).numpy()
+        np.savez(tmp_path / f"{name}.npz", x)
+        model.export(tmp_path / name, verbose=False)
+        assert b"_XlaMustCompile" not in (tmp_path / name / "saved_model.pb").read_bytes()
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path), *expected]
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for name, value in expected.items():
+        served = np.load(tmp_path / f"{name}_output.npy")
+        np.testing.assert_allclose(served, value, rtol=1e-4, atol=1e-4)
 
 
 def test_saved_models_load_without_a_warning(exported):

@@ -179,7 +179,7 @@ def apply_whitening(
         bias = -_times(matrix, left)
         if beta is not None:
             bias = beta[block.span] + bias
-        parts.append(layout.merge([layout.apply(layout.split(part), matrix)], bias))
+        parts.append(layouts.multiply(layout, part, matrix, bias))
     return groups.join(parts)
 
 

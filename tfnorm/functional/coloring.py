@@ -55,9 +55,9 @@ def color_groups(
     for block, kernel in zip(groups.blocks(known_size(rows), group_size), kernels, strict=True):
         part = rows if block.channels == rows.shape[-1] else rows[:, block.span]
         layout = layouts.fastest_layout(block, part)
-        parts.append(layout.merge([layout.apply_transposed(layout.split(part), kernel)]))
-    y = groups.join(parts)
-    return y if bias is None else tf.nn.bias_add(y, bias)
+        shift = None if bias is None else bias[block.span]
+        parts.append(layouts.multiply(layout, part, tf.linalg.matrix_transpose(kernel), shift))
+    return groups.join(parts)
 
 
 def color_samples(

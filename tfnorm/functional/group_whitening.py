@@ -29,6 +29,7 @@ def group_whitening(
     device: Device | None = None,
     weights: tf.Tensor | None = None,
     derivatives: int = 4,
+    jit: bool = True,
 ) -> tf.Tensor:
     """Decorrelates a sample's groups of channels over its own pixels, then scales and shifts.
 
@@ -56,6 +57,8 @@ def group_whitening(
         weights: (samples, pixels), 1 for pixels that count in the sample's statistics and 0 for
             those that do not (all are whitened); None for ones.
         derivatives: by "zca", one after another, as many as may be asked for, at least 1.
+        jit: whether XLA, which compiles anew for each shape, may make one pass of several where
+            that is faster. A graph that is exported has it, and runs where there is XLA alone.
 
     Returns:
         The shape of x, differentiable with respect to x, gamma and beta.
@@ -77,7 +80,7 @@ def group_whitening(
     n = tf.maximum(counted, 1.0)
     columns = None if weights is None else tf.repeat(weights, width, axis=1)[:, tf.newaxis]
     # In one pass over the pixels what are several operations without XLA.
-    fused = _compiled if is_worth_compiling(x) else _as_it_is
+    fused = _compiled if jit and is_worth_compiling(x) else _as_it_is
 
     def weighed(values: tf.Tensor) -> tf.Tensor:
         return values if columns is None else values * columns

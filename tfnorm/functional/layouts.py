@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfnorm.functional import statistics
 from tfnorm.functional.compilation import is_compiling
+from tfnorm.functional.gradients import nested_gradient
 from tfnorm.functional.groups import Block
 from tfnorm.functional.shapes import first_divisor, known_size, size
 
@@ -170,8 +172,13 @@ class ConvolutionLayout:
         return tf.reshape(rows, [n // width // height, height, width, self.block.channels])
 
     def merge(self, parts: Sequence[tf.Tensor], bias: tf.Tensor | None = None) -> tf.Tensor:
-        """Sums parts (images, height, width, C) and a bias (C,), and views them as (n, C)."""
-        held = _sum(_biased(parts[0], bias), *parts[1:])
+        """Sums parts (images, height, width, C) and a bias (C,), and views them as (n, C).
+
+        A sum, as an exported model may run without oneDNN: there TensorFlow has grouped
+        convolutions, but makes one op of such and of a BiasAdd, which it has not.
+        """
+        first = parts[0] if bias is None else parts[0] + bias
+        held = _sum(first, *parts[1:])
         return tf.reshape(held, [-1, self.block.channels])
 
     def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -180,22 +187,26 @@ class ConvolutionLayout:
         return held * tf.reshape(weights, sizes)
 
     def gram(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-        """Multiplies a^T b within each group: twice (images, h, w, C) to (groups, size, size)."""
+        """Multiplies a^T b within each group: twice (images, h, w, C) to (groups, size, size).
+
+        Where TensorFlow vectorizes it (`jacobian`) for many a and one b, these are its input, not
+        its gradients: for many of those it takes channels of other groups together.
+        """
         channels, images = self.block.channels, size(a, 0)
         parts = self._parts
         ends = [images * part // parts for part in range(parts + 1)]
         products = [
             tf.raw_ops.Conv2DBackpropFilter(
-                input=self._one_image(b[start:end]),
+                input=self._one_image(a[start:end]),
                 filter_sizes=[1, 1, self._size, channels],
-                out_backprop=self._one_image(a[start:end]),
+                out_backprop=self._one_image(b[start:end]),
                 strides=[1, 1, 1, 1],
                 padding="VALID",
             )
             for start, end in itertools.pairwise(ends)
         ]
         product = tf.reshape(tf.add_n(products), [self._size, -1, self._size])
-        return _diagonal_blocks(tf.transpose(product, [1, 2, 0]), self._size // self.block.size)
+        return _diagonal_blocks(tf.transpose(product, [1, 0, 2]), self._size // self.block.size)
 
     def apply(self, held: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
         """Multiplies each row by its group's matrix M, as r -> M r: (images, h, w, C) each way."""
@@ -214,6 +225,29 @@ class ConvolutionLayout:
     def _one_image(self, held: tf.Tensor) -> tf.Tensor:
         """Images above each other, which the filter's gradient is fastest at."""
         return tf.reshape(held, [1, -1, size(held, 2), self.block.channels])
+
+
+def multiply(
+    layout: Layout, rows: tf.Tensor, matrices: tf.Tensor, bias: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Multiplies rows (n, channels) by their groups' matrices M, as r -> M r + bias.
+
+    The gradient of a convolution is its layout's, not TensorFlow's own: see `gram` there.
+    """
+    if not isinstance(layout, ConvolutionLayout):
+        return layout.merge([layout.apply(layout.split(rows), matrices)], bias)
+
+    @nested_gradient
+    def product(rows: tf.Tensor, matrices: tf.Tensor, *bias: tf.Tensor):
+        def gradient(dy: tf.Tensor) -> list[tf.Tensor]:
+            split = layout.split(dy)
+            d_rows = layout.merge([layout.apply_transposed(split, matrices)])
+            d_matrices = layout.gram(split, layout.split(rows))
+            return [d_rows, d_matrices, *(statistics.column_sums(dy) for _ in bias)]
+
+        return layout.merge([layout.apply(layout.split(rows), matrices)], *bias), gradient
+
+    return product(rows, matrices, *([] if bias is None else [bias]))
 
 
 def _biased(held: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:

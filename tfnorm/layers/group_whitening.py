@@ -149,6 +149,8 @@ class GroupWhitening(base.ScaleAndShift):
             device=self.device,
             weights=weights,
             derivatives=4 if training else 1,
+            # Served with batches of any size, and perhaps without XLA.
+            jit=training or inputs.shape[0] is not None,
         )
         rows = tf.reshape(y, [-1, self._channels])
         return tf.cast(rows_of_channels.from_rows(rows, inputs, self.axis), self.compute_dtype)
