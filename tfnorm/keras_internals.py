@@ -11,6 +11,8 @@ import inspect
 import typing
 
 import keras
+import tensorflow as tf
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.saving import serialization_lib
 
@@ -18,6 +20,18 @@ from keras.src.saving import serialization_lib
 def builds_model() -> bool:
     """Whether Keras calls layers to build a model that it loads, with tensors of a float dtype."""
     return in_symbolic_scope()
+
+
+def hand_on_loss(layer: keras.Layer, loss: tf.Tensor) -> None:
+    """Adds to a layer's losses one that a layer within it added in a scope that has ended.
+
+    What collects losses without state counts those that a layer knows for its own, the layer within
+    too: there the loss is handed to the collection alone.
+    """
+    if not in_stateless_scope():
+        layer.add_loss(loss)
+    elif get_stateless_scope().collect_losses:
+        get_stateless_scope().add_loss(loss)
 
 
 class RecordedCall(typing.NamedTuple):

@@ -157,6 +157,21 @@ def test_initial_statistics(estimate):
     )
 
 
+@every_estimate
+def test_initial_variances_are_of_channels(estimate):
+    """As BatchNormalization's, whatever the groups, and zeros are no variance to divide by."""
+    variances = np.arange(CHANNELS, dtype="float32")
+    layer = make(
+        estimate=estimate,
+        group_size=2,
+        moving_variance_initializer=keras.initializers.Constant(variances),
+    )
+    alone = variances if estimate == "covariance" else np.maximum(variances, EPSILON) ** -0.5
+    matrices = moving_matrices(layer, f"moving_{estimate}")
+    found = np.concatenate([np.diag(matrix) for matrix in matrices])
+    np.testing.assert_allclose(found, alone, rtol=1e-6)
+
+
 def four(shape, dtype=None):
     return tf.fill(shape, tf.constant(4.0, dtype))
 

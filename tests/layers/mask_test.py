@@ -1,5 +1,7 @@
 """Masked positions count in no statistic: a padded sequence is normalised as the sequence alone."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -112,6 +114,27 @@ def test_everything_masked(make):
     assert np.isfinite(y).all()
     for value, kept in zip(layer.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, kept)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("make", (LAYERS | WITHIN_SAMPLES).values(), ids=LAYERS | WITHIN_SAMPLES)
+def test_a_mask_of_samples_is_of_each_position(make, known):
+    """Of as many samples as positions, which a reshape would take for each other."""
+    layer, x = make(), tf.constant(X[:, :4])
+    of_samples = tf.constant([[True], [False], [True], [True]])
+    call = functools.partial(layer, training=True)
+    if not known:
+        specs = tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, None], tf.bool)
+        call = tf.function(lambda x, mask: layer(x, training=True, mask=mask), specs)
+        y = call(x, of_samples)
+    else:
+        y = call(x, mask=of_samples)
+    alone = make()
+    np.testing.assert_allclose(
+        y, alone(x, training=True, mask=tf.repeat(of_samples, 4, axis=1)), atol=1e-6
+    )
+    with pytest.raises(ValueError, match="or 1 in the place of a size. Received: mask.shape=.4, 3"):
+        layer(x, mask=tf.ones([4, 3], tf.bool))
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)

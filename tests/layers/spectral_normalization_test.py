@@ -295,6 +295,22 @@ def test_losses_of_the_layer_are_the_wrappers():
     np.testing.assert_allclose(gradient, truth, atol=1e-9)
 
 
+def test_losses_are_collected_once_without_state():
+    """As Keras' own wrapper's are, in a call of the layer and of a model that has it."""
+    inner = Penalised(4, kernel_regularizer="l2", activity_regularizer="l2")
+    layer = SpectralNormalization(inner)
+    (x,) = LAYERS["dense"][1]
+    x = tf.cast(x, tf.float32)
+    inputs = keras.Input(x.shape[1:])
+    for called in (layer, keras.Model(inputs, layer(inputs))):
+        called(x)
+        expected = sorted(called.losses)
+        states = [[v.value for v in called.trainable_variables]]
+        states.append([v.value for v in called.non_trainable_variables])
+        *_, losses = called.stateless_call(*states, x, return_losses=True)
+        np.testing.assert_allclose(sorted(losses), expected, rtol=1e-5)
+
+
 def test_losses_of_the_layer_are_trained_on():
     """In `fit`, where the step is compiled: a layer that is called with zeros learns from them."""
     layer = SpectralNormalization(Penalised(4, use_bias=False, kernel_initializer=two_and_one))

@@ -210,17 +210,19 @@ def moving_matrices(
     return [tf.stop_gradient(function(covariance, settings)[0]) for covariance in covariances]
 
 
-def initial_statistics(variances: tf.Tensor, estimate: str) -> tf.Tensor:
+def initial_statistics(variances: tf.Tensor, estimate: str, epsilon: float) -> tf.Tensor:
     """Makes what a moving average starts from: that of independent channels.
 
     Args:
         variances: (groups, size), of the channels.
         estimate: of `ESTIMATES`, what the average follows.
+        epsilon: the least variance of which the inverse root is taken.
 
     Returns:
         Diagonal matrices (groups, size, size): of the variances, or of their inverse roots.
     """
-    return tf.linalg.diag(variances if estimate == "covariance" else variances**-0.5)
+    is_covariance = estimate == "covariance"
+    return tf.linalg.diag(variances if is_covariance else tf.maximum(variances, epsilon) ** -0.5)
 
 
 def _moments(

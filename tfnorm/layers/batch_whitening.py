@@ -53,7 +53,9 @@ class BatchWhitening(StatisticsByDomain):
             products only.
         group_size: channels in a group; None, or at least as many as there are, is one group. The
             last group takes what is left over. Statistics over fewer than twice as many rows (batch
-            times positions) as a group has channels are mostly noise: the layer warns of it once.
+            times positions) as a group has channels are mostly noise: the layer warns of it once,
+            where it knows a batch's size as it is called: eagerly, and in `fit` of arrays or of
+            batches made with `drop_remainder=True`.
         iterations: steps of Newton's iteration, for "itn".
         scaling: what Newton's iteration divides the covariance by, for "itn": its "trace", as in
             the paper, its "frobenius" norm, or its largest eigenvalue, "spectral". From left to
@@ -186,7 +188,9 @@ class BatchWhitening(StatisticsByDomain):
 
         def add(name: str, block: groups.Block) -> keras.Variable:
             shape = self.by_domain(block.matrices_shape)
-            return self.add_statistic(name, shape, self._initial_matrices)
+            return self.add_statistic(
+                name, shape, functools.partial(self._initial_matrices, block=block)
+            )
 
         self.add_block_weights(f"moving_{self.estimate}", self.blocks(self.group_size), add)
 
@@ -297,9 +301,14 @@ class BatchWhitening(StatisticsByDomain):
             "device": self.device,
         }
 
-    def _initial_matrices(self, shape: tuple[int, ...], dtype: str) -> tf.Tensor:
-        variances = self.moving_variance_initializer(shape[:-1], dtype=dtype)
-        return initial_statistics(tf.cast(variances, dtype), self.estimate)
+    def _initial_matrices(
+        self, shape: tuple[int, ...], dtype: str, block: groups.Block
+    ) -> tf.Tensor:
+        """Makes a block's matrices of the variances of all channels, as BatchNormalization's."""
+        sizes = self.by_domain((self._channels,))
+        variances = tf.cast(self.moving_variance_initializer(sizes, dtype=dtype), dtype)
+        variances = tf.reshape(variances[..., block.span], shape[:-1])
+        return initial_statistics(variances, self.estimate, self.epsilon)
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {

@@ -212,7 +212,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         with ReplacedValues(values) as scope:
             y = self.layer(inputs, *args, **kwargs)
         for loss in scope.losses:
-            self.add_loss(loss)
+            keras_internals.hand_on_loss(self, loss)
         return y
 
     def normalised_kernels(
