@@ -12,7 +12,7 @@ import typing
 
 import keras
 import tensorflow as tf
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+from keras.src.backend.common.stateless_scope import get_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.saving import serialization_lib
 
@@ -28,10 +28,11 @@ def hand_on_loss(layer: keras.Layer, loss: tf.Tensor) -> None:
     What collects losses without state counts those that a layer knows for its own, the layer within
     too: there the loss is handed to the collection alone.
     """
-    if not in_stateless_scope():
+    scope = get_stateless_scope()
+    if scope is None:
         layer.add_loss(loss)
-    elif get_stateless_scope().collect_losses:
-        get_stateless_scope().add_loss(loss)
+    elif scope.collect_losses:
+        scope.add_loss(loss)
 
 
 class RecordedCall(typing.NamedTuple):

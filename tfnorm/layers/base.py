@@ -136,24 +136,24 @@ class ChannelLayer(BlockWeights, keras.layers.Layer):
         """
         if mask is None:
             return inputs, None
-        mask = tf.convert_to_tensor(mask)
+        counted = tf.convert_to_tensor(mask)
         sizes, axis = list(inputs.shape), self.axis % len(inputs.shape)
         del sizes[axis]
-        if len(mask.shape) != len(sizes) or any(
+        if len(counted.shape) != len(sizes) or any(
             None not in (size, whole) and size not in (1, whole)
-            for size, whole in zip(mask.shape, sizes, strict=True)
+            for size, whole in zip(counted.shape, sizes, strict=True)
         ):
             raise ValueError(
                 "`mask` must have the shape of the inputs without the channels' axis, or 1 in the "
-                f"place of a size. Received: mask.shape={tuple(mask.shape)}, "
+                f"place of a size. Received: mask.shape={tuple(counted.shape)}, "
                 f"inputs.shape={tuple(inputs.shape)}"
             )
-        if None in sizes or list(mask.shape) != sizes:
+        if None in sizes or list(counted.shape) != sizes:
             shape = tf.shape(inputs)
-            mask = tf.broadcast_to(mask, tf.concat([shape[:axis], shape[axis + 1 :]], 0))
-        counts = tf.expand_dims(tf.cast(mask, tf.bool), self.axis)
+            counted = tf.broadcast_to(counted, tf.concat([shape[:axis], shape[axis + 1 :]], 0))
+        counts = tf.expand_dims(tf.cast(counted, tf.bool), self.axis)
         inputs = tf.where(counts | tf.math.is_finite(inputs), inputs, tf.zeros_like(inputs))
-        return inputs, tf.cast(tf.reshape(mask, [-1]), self.statistics_dtype)
+        return inputs, tf.cast(tf.reshape(counted, [-1]), self.statistics_dtype)
 
     def get_config(self) -> dict[str, typing.Any]:
         return super().get_config() | {"axis": self.axis}

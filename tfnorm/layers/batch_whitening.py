@@ -307,7 +307,8 @@ class BatchWhitening(StatisticsByDomain):
         """Makes a block's matrices of the variances of all channels, as BatchNormalization's."""
         sizes = self.by_domain((self._channels,))
         variances = tf.cast(self.moving_variance_initializer(sizes, dtype=dtype), dtype)
-        variances = tf.reshape(variances[..., block.span], shape[:-1])
+        variances = tf.gather(variances, range(block.span.start, block.span.stop), axis=-1)
+        variances = tf.reshape(variances, shape[:-1])
         return initial_statistics(variances, self.estimate, self.epsilon)
 
     def get_config(self) -> dict[str, typing.Any]:
