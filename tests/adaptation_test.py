@@ -1,8 +1,11 @@
 """Statistics anew: the means over batches, of each layer that has some."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfnorm
 
@@ -78,6 +81,100 @@ def test_a_layer_that_is_called_several_times(make):
     steps = keras.Sequential([keras.Input((3, 4)), keras.layers.TimeDistributed(layer)])
     tfnorm.adapt_statistics(steps, [batches.transpose(1, 0, 2)])
     np.testing.assert_allclose(layer.moving_mean, batches.mean((0, 1)), rtol=1e-5)
+
+
+class FrozenByItself(keras.layers.BatchNormalization):
+    """Somebody's own, which never trains its statistics."""
+
+    def call(self, inputs, training=None):
+        return super().call(inputs, training=False)
+
+
+class Calls(keras.Model):
+    """Calls a normalization, each time in a way of its own."""
+
+    def __init__(self, norm, *ways):
+        super().__init__(dtype="float64")
+        self.norm, self.ways = norm, ways
+
+    def call(self, inputs, training=False):
+        return [way(self.norm, inputs) for way in self.ways][-1]
+
+
+def as_told(norm, x):
+    return norm(x)
+
+
+def in_training(norm, x):
+    return norm(x, training=True)
+
+
+def in_inference(norm, x):
+    return norm(x, training=False)
+
+
+IN_INFERENCE = {
+    "keyword": in_inference,
+    "numpy": lambda norm, x: norm(x, training=np.False_),
+    "tensor": lambda norm, x: norm(x, training=tf.constant(False)),
+    "position": lambda norm, x: norm.call(x, False),
+    "default": lambda norm, x: norm.call(x),
+    "context": lambda norm, x: Calls(norm, as_told)(x, training=False),
+}
+NORMS = {
+    "bn": keras.layers.BatchNormalization,
+    "whitening": functools.partial(tfnorm.BatchWhitening, "zca", group_size=2),
+    "unitization": tfnorm.Unitization,
+    "frozen": FrozenByItself,
+}
+MEAN, VARIANCE = np.array([1.0, 20.0, 300.0, 4000.0]), 2.0
+
+
+def with_statistics(name):
+    """A layer of `NORMS` whose means are `MEAN`, and whose variances `VARIANCE`, uncorrelated."""
+    initial = keras.initializers.Constant(VARIANCE)
+    norm = NORMS[name](epsilon=1e-3, moving_variance_initializer=initial, dtype="float64")
+    norm.build((None, 4))
+    norm.moving_mean.assign(MEAN)
+    return norm
+
+
+@pytest.mark.parametrize("is_functional", [False, True])
+@pytest.mark.parametrize("name", NORMS)
+def test_a_layer_that_is_called_in_inference_only(name, is_functional):
+    """Keeps its statistics, and the layer after it has those of what it gives."""
+    first, second = with_statistics(name), with_statistics("bn")
+    before = first.get_weights()
+    way = as_told if name == "frozen" else in_inference
+    if is_functional:
+        x = keras.Input((4,), dtype="float64")
+        model = keras.Model(x, second(Calls(first, way)(x)))
+    else:
+        model = Calls(first, lambda norm, x: in_training(second, way(norm, x)))
+        model.second = second
+    tfnorm.adapt_statistics(model, BATCHES)
+    for value, truth in zip(first.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, truth)
+    inner = (BATCHES - MEAN) / np.sqrt(VARIANCE + 1e-3)
+    np.testing.assert_allclose(second.moving_mean, inner.mean((0, 1)), rtol=1e-12)
+    np.testing.assert_allclose(second.moving_variance, inner.var(1).mean(0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("way", IN_INFERENCE)
+@pytest.mark.parametrize("name", ["bn", "whitening", "unitization"])
+def test_a_layer_that_is_called_in_inference_too(name, way, is_first):
+    """Has the statistics of its calls in training alone."""
+    norm = with_statistics(name)
+    ways = [lambda norm, x: IN_INFERENCE[way](norm, 9 * x + 100), in_training]
+    tfnorm.adapt_statistics(Calls(norm, *(ways if is_first else ways[::-1])), BATCHES)
+    np.testing.assert_allclose(norm.moving_mean, BATCHES.mean((0, 1)), rtol=1e-12)
+    variances = BATCHES.var(1).mean(0)
+    if name == "whitening":
+        diagonal = np.diagonal(norm.moving_covariance, axis1=1, axis2=2)
+        np.testing.assert_allclose(diagonal.ravel(), variances, rtol=1e-12)
+    else:
+        np.testing.assert_allclose(norm.moving_variance, variances, rtol=1e-12)
 
 
 def test_batches_that_are_not_finite():

@@ -44,7 +44,9 @@ def adapt_statistics(
             BatchNormalization. Of those that are frozen they stay. It is changed.
         batches: of what the model takes, of one domain, of about equal size. It is called with each
             as in training, eagerly: layers that differ there, as Dropout, do. Of a layer that it
-            calls several times all calls count.
+            calls several times all calls in training count. A call in inference, as with
+            `training=False`, is by the statistics that there are then and does not count: a layer
+            that is only called so keeps its own.
         domain: the domain that the batches are of, where they are without the last input (in a dict
             "domain"), as a model by `replace_batch_normalization` has it: of layers without
             `domains`, whose statistics are all domains', they stay. None for batches that are all
@@ -107,7 +109,10 @@ def _kept(layer: typing.Any) -> collections.abc.Iterator[None]:
 
 @contextlib.contextmanager
 def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
-    """A context in which a layer's statistics are the means over all of its calls in training."""
+    """A context in which a layer's statistics are the means over all of its calls in training.
+
+    Such a call is one that assigns statistics, whatever `training` the layer was given and by whom.
+    """
     call, momentum, count = layer.call, layer.momentum, 0
     values = [weight.numpy() for weight in layer.non_trainable_weights]
 
@@ -116,11 +121,20 @@ def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
         if tf.executing_eagerly():
             _check_finite(layer, inputs, kwargs.get("mask"))
         layer.momentum = count / (count + 1)  # the mean of all so far
-        if not count and not isinstance(layer, BatchStatistics):
-            for weight in (layer.moving_mean, layer.moving_variance):
-                weight.assign(keras.ops.zeros_like(weight))  # NaN times 0 would stay
-        count += 1
-        return call(inputs, *args, **kwargs)
+        restarts = not count and not isinstance(layer, BatchStatistics)
+        weights = [layer.moving_mean, layer.moving_variance] if restarts else []
+        before = [tf.convert_to_tensor(weight) for weight in weights]
+        for weight in weights:
+            weight.assign(keras.ops.zeros_like(weight))  # NaN times 0 would stay
+        with _assignments(layer.moving_mean) as assigned:
+            outputs = call(inputs, *args, **kwargs)
+        if assigned:
+            count += 1
+        elif restarts:  # a call in inference, for which the zeros were wrong
+            for weight, value in zip(weights, before, strict=True):
+                weight.assign(value)
+            outputs = call(inputs, *args, **kwargs)
+        return outputs
 
     layer.call = averaging
     try:
@@ -132,6 +146,22 @@ def _averaging(layer: typing.Any) -> collections.abc.Iterator[None]:
     finally:
         del layer.call
         layer.momentum = momentum
+
+
+@contextlib.contextmanager
+def _assignments(weight: typing.Any) -> collections.abc.Iterator[list[typing.Any]]:
+    """A context that gives a list, to which each value is added that a weight is assigned."""
+    assign, values = weight.assign, []
+
+    def noting(value):
+        values.append(value)
+        return assign(value)
+
+    weight.assign = noting
+    try:
+        yield values
+    finally:
+        del weight.assign
 
 
 def _check_finite(layer, inputs, mask):
