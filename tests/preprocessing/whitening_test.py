@@ -228,6 +228,49 @@ def test_saved(options, invert, tmp_path):
     np.testing.assert_array_equal(loaded.layers[-1].components_, layer.components_)
 
 
+@pytest.mark.parametrize("options", [{}, {"n_components": 2}], ids=str)
+def test_saved_as_h5(options, tmp_path):
+    layer = adapted(IMAGES, "pca", dtype="float32", **options)
+    model = keras.Sequential([keras.Input(IMAGES.shape[1:]), layer, keras.layers.Dense(2)])
+    model.save(tmp_path / "model.h5")
+    loaded = keras.saving.load_model(tmp_path / "model.h5")
+    data = IMAGES.astype(np.float32)
+    np.testing.assert_array_equal(loaded(data), model(data))
+
+
+def fail_to_adapt(layer):
+    with pytest.raises(ValueError, match="must be finite"):
+        layer.adapt(iter([X[:300], X * np.nan]))
+
+
+@pytest.mark.parametrize("before", [lambda layer: layer.adapt(X[:100]), fail_to_adapt])
+def test_weights_loaded_from_h5_are_those_of_the_file(before, tmp_path):
+    """Not those of data that the layer has seen before."""
+    model = keras.Sequential([keras.Input((6,)), adapted()])
+    expected = model(X).numpy()
+    model.save(tmp_path / "model.h5")
+    before(model.layers[0])
+    model.load_weights(tmp_path / "model.h5")
+    np.testing.assert_array_equal(model(X), expected)
+
+
+def test_adapted_by_parts():
+    layer = adapted(X[:100])
+    layer.reset_state()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="more than 0 rows of data. Received: 0 rows"):
+            layer.finalize_state()
+    layer.update_state(X[:0])
+    with pytest.raises(ValueError, match="more than 0 rows of data. Received: 0 rows"):
+        layer.finalize_state()
+    layer.update_state(X[:200])
+    layer.finalize_state()
+    np.testing.assert_allclose(layer(X), adapted(X[:200])(X), atol=1e-9)
+    layer.update_state(X[200:])
+    layer.finalize_state()
+    np.testing.assert_allclose(layer(X), adapted()(X), atol=1e-9)
+
+
 def test_saved_before_it_is_adapted(tmp_path):
     """As a model is that knows no shape yet."""
     model = keras.Sequential([tfnorm.Whitening(dtype="float64"), keras.layers.Dense(2)])
@@ -311,6 +354,8 @@ def test_arguments_that_are_refused(options, said):
     "action, said",
     [
         (lambda: adapted(np.zeros((0, 3))), "more than 0 rows of data. Received: 0 rows"),
+        (lambda: adapted().adapt(X[:0]), "more than 0 rows of data. Received: 0 rows"),
+        (lambda: tfnorm.Whitening().finalize_state(), "more than 0 rows of data. Received: 0 rows"),
         (lambda: adapted(X[:1], ddof=1), "more than 1 rows of data. Received: 1 rows"),
         (lambda: adapted(np.zeros(3)), r"must be \(n, ...\).* Received: shape=\(3,\)"),
         (lambda: adapted(np.full((3, 2), np.nan)), "must be finite"),

@@ -120,6 +120,8 @@ class Whitening(keras.layers.Layer):
         # Of what it is adapted to, without the batch's axis.
         self._data_shape: Shape | None = None
         self._moments: Moments | None = None
+        # Whether the weights are to become those of data, by the next `finalize_state`.
+        self._is_adapting = False
 
     @classmethod
     def from_statistics(
@@ -211,16 +213,21 @@ class Whitening(keras.layers.Layer):
                 f"steps=None, data={data!r}"
             )
         self.reset_state()
-        for batch in itertools.islice(batches_of(data, batch_size), steps):
-            self.update_state(batch)
-        self.finalize_state()
+        try:
+            for batch in itertools.islice(batches_of(data, batch_size), steps):
+                self.update_state(batch)
+            self.finalize_state()
+        finally:
+            self._is_adapting = False
 
     def reset_state(self) -> None:
         """Forgets what `update_state` was given."""
         self._moments = None
+        self._is_adapting = True
 
     def update_state(self, data: typing.Any) -> None:
         """Adds a batch (n, ...) to the mean and covariance that `finalize_state` takes."""
+        self._is_adapting = True
         batch = np.asarray(data)
         if batch.dtype.kind in "cOSUMm":
             raise ValueError(
@@ -247,13 +254,20 @@ class Whitening(keras.layers.Layer):
         self._moments.add(rows)
 
     def finalize_state(self) -> None:
-        """Computes the matrix of the data that `update_state` was given."""
+        """Computes the matrix of the data that `update_state` was given.
+
+        Without `reset_state` or `update_state` before it, it keeps the weights: Keras calls it when
+        it has loaded them from `.h5`.
+        """
+        if self.built and not self._is_adapting:
+            return
         count = 0 if self._moments is None else self._moments.count
         if self._moments is None or count <= self.ddof:
             raise ValueError(
                 f"There must be more than {self.ddof} rows of data. Received: {count} rows"
             )
         self._set(self._moments.mean, self._moments.covariance(self.ddof))
+        self._is_adapting = False
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         source, target = self._layouts
