@@ -228,9 +228,10 @@ def test_saved(options, invert, tmp_path):
     np.testing.assert_array_equal(loaded.layers[-1].components_, layer.components_)
 
 
+@pytest.mark.parametrize("invert", [False, True])
 @pytest.mark.parametrize("options", [{}, {"n_components": 2}], ids=str)
-def test_saved_as_h5(options, tmp_path):
-    layer = adapted(IMAGES, "pca", dtype="float32", **options)
+def test_saved_as_h5(options, invert, tmp_path):
+    layer = adapted(IMAGES, "pca", dtype="float32", invert=invert, **options)
     model = keras.Sequential([keras.Input(IMAGES.shape[1:]), layer, keras.layers.Dense(2)])
     model.save(tmp_path / "model.h5")
     loaded = keras.saving.load_model(tmp_path / "model.h5")
@@ -292,6 +293,61 @@ def test_copied_where_it_knows_more_than_its_arguments():
         copying.copy_model(model),
     ):
         np.testing.assert_allclose(copy(z), model(z), rtol=1e-5)
+
+
+WITHOUT_THE_DATAS_SHAPE = [
+    {"n_components": 1},
+    {"axis": (2, 3)},
+    {"axis": (1, 3), "n_components": 2},
+]
+
+
+@pytest.mark.parametrize("options", [{}, *WITHOUT_THE_DATAS_SHAPE], ids=str)
+def test_cloned(options):
+    """As Keras clones: for data of the same shape, without their statistics."""
+    z = adapted(IMAGES, "pca", **options)(IMAGES).numpy()
+    layer = adapted(IMAGES, "pca", invert=True, **options)
+    model = keras.Sequential([keras.Input(z.shape[1:]), layer])
+    clone = keras.models.clone_model(model)
+    again = type(layer).from_config(clone.layers[-1].get_config())
+    assert clone(z).shape == again(z).shape == IMAGES.shape
+    assert np.abs(clone(z) - model(z)).max() > 1.0
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone(z), model(z))
+    again.adapt(IMAGES)
+    np.testing.assert_allclose(again(z), model(z), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", WITHOUT_THE_DATAS_SHAPE, ids=str)
+def test_a_clone_of_what_was_never_adapted_is_refused(options):
+    layer = tfnorm.Whitening("pca", invert=True, **options)
+    with pytest.raises(ValueError, match="must be adapted before"):
+        type(layer).from_config(layer.get_config())(IMAGES[..., :2])
+
+
+def test_a_clone_may_be_adapted_to_data_of_another_shape():
+    layer = adapted(method="pca", n_components=3, invert=True)
+    clone = type(layer).from_config(layer.get_config())
+    clone.adapt(X[:, :5])
+    assert clone(X[:, :3]).shape == (500, 5)
+
+
+def test_a_clone_is_saved_before_it_is_built(tmp_path):
+    layer = adapted(method="pca", n_components=3, invert=True)
+    clone = type(layer).from_config(layer.get_config())
+    keras.Sequential([clone]).save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded(X[:, :3]).shape == X.shape
+
+
+def test_saved_without_the_datas_shape_among_the_arguments():
+    """As by an earlier version, which saved it with what the layer is built of."""
+    layer = adapted(method="pca", n_components=3, invert=True)
+    saved = keras.saving.serialize_keras_object(layer)
+    del saved["config"]["data_shape"]
+    loaded = keras.saving.deserialize_keras_object(saved)
+    loaded.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(loaded(X[:, :3]), layer(X[:, :3]))
 
 
 def lengths(layer, x):

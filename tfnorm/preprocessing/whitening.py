@@ -51,7 +51,9 @@ class Whitening(keras.layers.Layer):
             of images over samples and positions, (1, 2, 3) whole images over samples. Patches are
             whole images after `keras.ops.image.extract_patches`.
         ddof: covariances are divided by n - ddof: 0 as in Normalization, 1 as in scikit-learn.
-        invert: whether to compute x from y instead, `x = W^+ y + mean`.
+        invert: whether to compute x from y instead, `x = W^+ y + mean`. With `n_components`, or
+            several axes of "pca" and "pca_cor", y does not tell the shape of x: the layer must be
+            adapted before it is called. A clone of it knows that shape.
         **kwargs: `name`, `dtype`.
 
     Call arguments:
@@ -157,7 +159,7 @@ class Whitening(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         if self._data_shape is None:
-            if self.invert and (self.n_components is not None or self._is_flat):
+            if self._needs_data_shape:
                 raise ValueError(
                     f"{self.name!r} must be adapted before it is called: the shape of the data "
                     f"does not follow from its inputs'. Received: input_shape={input_shape}"
@@ -325,6 +327,11 @@ class Whitening(keras.layers.Layer):
         return isinstance(self.axis, tuple) and self.method in ORDERED
 
     @property
+    def _needs_data_shape(self) -> bool:
+        """Whether the data's shape does not follow from the inputs'."""
+        return self.invert and (self.n_components is not None or self._is_flat)
+
+    @property
     def _data(self) -> Layout:
         shape = (None, *(self._data_shape or ()))
         axes = self._axes(len(shape))
@@ -352,8 +359,18 @@ class Whitening(keras.layers.Layer):
         data, components = self._data, self._components
         return (components, data) if self.invert else (data, components)
 
+    @classmethod
+    def from_config(cls, config: dict[str, typing.Any]) -> "Whitening":
+        arguments = dict(config)
+        data_shape = arguments.pop("data_shape", None)
+        layer = super().from_config(arguments)
+        if data_shape is not None:
+            layer._data_shape = tuple(data_shape)
+        return layer
+
     def get_config(self) -> dict[str, typing.Any]:
-        return super().get_config() | {
+        """The layer's arguments, and what a copy of it could not know of its inputs."""
+        config = super().get_config() | {
             "method": self.method,
             "n_components": self.n_components,
             "epsilon": self.epsilon,
@@ -361,9 +378,12 @@ class Whitening(keras.layers.Layer):
             "ddof": self.ddof,
             "invert": self.invert,
         }
+        if self._needs_data_shape and self._data_shape is not None:
+            config["data_shape"] = self._data_shape
+        return config
 
     def get_build_config(self) -> dict[str, typing.Any] | None:
-        return None if self._data_shape is None else {"data_shape": self._data_shape}
+        return {"data_shape": self._data_shape} if self.built else None
 
     def build_from_config(self, config: dict[str, typing.Any]) -> None:
         self._data_shape = tuple(config["data_shape"])
