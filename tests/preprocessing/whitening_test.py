@@ -92,6 +92,59 @@ def test_axes(method, axis):
     np.testing.assert_allclose(np.cov(rows.T, bias=True), np.eye(rows.shape[1]), atol=1e-6)
 
 
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("axis", [-1, 1, (1, 2, 3), (-1,), [2, -1]], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [*({"method": method} for method in KERNELS), {"method": "pca_cor", "n_components": 2}],
+    ids=str,
+)
+def test_its_outputs_shape_before_it_is_built(options, axis, invert):
+    data_shape = (None, 3, None, 2) if isinstance(axis, int) else (None, 3, 4, 2)
+    layer = tfnorm.Whitening(axis=axis, **options)
+    shape = layer.compute_output_shape(data_shape)
+    assert not layer.built
+    assert shape == layer(keras.Input(data_shape[1:])).shape
+    if not invert:
+        return
+    back = tfnorm.Whitening(axis=axis, invert=True, **options)
+    knows_no_shape = "n_components" in options or (
+        options["method"] in ORDERED and not isinstance(axis, int)
+    )
+    if knows_no_shape:
+        with pytest.raises(ValueError, match="adapted before .* does not follow from its inputs'"):
+            back.compute_output_shape(shape)
+        known = adapted(IMAGES, axis=axis, invert=True, **options)
+        back = type(back).from_config(known.get_config())
+        data_shape = IMAGES.shape
+        shape = layer.compute_output_shape(data_shape)
+    assert back.compute_output_shape(shape) == data_shape
+    assert back.compute_output_spec(keras.KerasTensor(shape)).shape == data_shape
+    assert not back.built
+
+
+@pytest.mark.parametrize(
+    "options, shape, said",
+    [
+        ({"axis": 3}, (None, 8), "Received: axis=3, rank=2"),
+        ({}, (None, None), "sizes must be known and not 0. Received: axis=-1, shape=.None, None."),
+        ({"method": "pca", "n_components": 9}, (None, 8), "at most the number of features, 8"),
+    ],
+)
+@pytest.mark.parametrize("action", ["compute_output_shape", "build"])
+def test_shapes_that_are_refused(options, shape, said, action):
+    layer = tfnorm.Whitening(**options)
+    with pytest.raises(ValueError, match=said):
+        getattr(layer, action)(shape)
+
+
+def test_a_shape_that_was_refused_is_not_kept():
+    layer = tfnorm.Whitening()
+    with pytest.raises(ValueError, match="must be known"):
+        layer(keras.Input((None,)))
+    assert layer.compute_output_shape((None, 8)) == layer(keras.Input((8,))).shape == (None, 8)
+
+
 def generator():
     yield from np.split(X, [1, 1, 8, 300])
 

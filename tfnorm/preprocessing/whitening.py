@@ -158,24 +158,13 @@ class Whitening(keras.layers.Layer):
         return layer
 
     def build(self, input_shape: Shape) -> None:
-        if self._data_shape is None:
-            if self._needs_data_shape:
-                raise ValueError(
-                    f"{self.name!r} must be adapted before it is called: the shape of the data "
-                    f"does not follow from its inputs'. Received: input_shape={input_shape}"
-                )
-            self._data_shape = tuple(input_shape[1:])
-        features = math.prod(self._data.sizes)
-        components = math.prod(self._components.sizes)
-        if components > features:
-            raise ValueError(
-                f"`n_components` must be at most the number of features, {features}. Received: "
-                f"n_components={self.n_components}"
-            )
-        source, _ = self._layouts
+        data_shape = self._data_shape_of(input_shape)
+        source, target = self._layouts_of(data_shape)
+        self._data_shape = data_shape
+        shape = (math.prod(source.sizes), math.prod(target.sizes))
+        features, components = reversed(shape) if self.invert else shape
         axes = dict(zip(source.axes, source.sizes, strict=True))
         self.input_spec = keras.layers.InputSpec(ndim=source.rank, axes=axes)
-        shape = (components, features) if self.invert else (features, components)
         self.mean = self._add("mean", (features,), "zeros")
         self.matrix = self._add("matrix", shape, "identity")
         self.variances = self._add("variances", (components,), "ones")
@@ -241,10 +230,11 @@ class Whitening(keras.layers.Layer):
         sizes = tuple(batch.shape[axis] for axis in self._axes(batch.ndim))
         if self._data_shape is None or (self._moments is None and not self.built):
             self._data_shape = shape
-        elif len(self._data_shape) != len(shape) or self._data.sizes != sizes:
+        known = self._data_of(self._data_shape)
+        if (known.rank, known.sizes) != (batch.ndim, sizes):
             raise ValueError(
-                f"Data must have features of sizes {self._data.sizes} along axis {self.axis}, and "
-                f"rank {len(self._data_shape) + 1}. Received: shape={batch.shape}"
+                f"Data must have features of sizes {known.sizes} along axis {self.axis}, and "
+                f"rank {known.rank}. Received: shape={batch.shape}"
             )
         axes = self._axes(batch.ndim)
         rows = np.moveaxis(batch, axes, range(-len(axes), 0)).reshape(-1, math.prod(sizes))
@@ -281,7 +271,7 @@ class Whitening(keras.layers.Layer):
         return tf.cast(y, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        source, target = self._layouts
+        source, target = self._layouts_of(self._data_shape_of(input_shape))
         shape = [*(input_shape[axis] for axis in source.others), *target.sizes]
         return tuple(shape[place] for place in target.places)
 
@@ -331,9 +321,21 @@ class Whitening(keras.layers.Layer):
         """Whether the data's shape does not follow from the inputs'."""
         return self.invert and (self.n_components is not None or self._is_flat)
 
-    @property
-    def _data(self) -> Layout:
-        shape = (None, *(self._data_shape or ()))
+    def _data_shape_of(self, input_shape: Shape) -> Shape:
+        """The data's shape without the batch's axis: of inputs, where it is not known already."""
+        if self._data_shape is not None:
+            return self._data_shape
+        if self._needs_data_shape:
+            raise ValueError(
+                f"{self.name!r} must be adapted before it is called or asked for a shape: "
+                "the shape of the data does not follow from its inputs'. Received: "
+                f"input_shape={input_shape}"
+            )
+        return tuple(input_shape[1:])
+
+    def _data_of(self, data_shape: Shape) -> Layout:
+        """Where the features are in data of a shape, without the batch's axis."""
+        shape = (None, *data_shape)
         axes = self._axes(len(shape))
         sizes = [shape[axis] for axis in axes]
         known = [size for size in sizes if size]
@@ -344,20 +346,30 @@ class Whitening(keras.layers.Layer):
             )
         return Layout(len(shape), axes, tuple(known))
 
-    @property
-    def _components(self) -> Layout:
-        data = self._data
+    def _components_of(self, data: Layout) -> Layout:
+        """Where the components are that data are whitened to."""
+        features = math.prod(data.sizes)
+        if self.n_components is not None and self.n_components > features:
+            raise ValueError(
+                f"`n_components` must be at most the number of features, {features}. Received: "
+                f"n_components={self.n_components}"
+            )
         if not self._is_flat:
             sizes = data.sizes if self.n_components is None else (self.n_components,)
             return data._replace(sizes=sizes)
         rank = len(data.others) + 1
-        return Layout(rank, (rank - 1,), (self.n_components or math.prod(data.sizes),))
+        return Layout(rank, (rank - 1,), (self.n_components or features,))
+
+    def _layouts_of(self, data_shape: Shape) -> tuple[Layout, Layout]:
+        """How the inputs are, and the outputs, for data of a shape."""
+        data = self._data_of(data_shape)
+        components = self._components_of(data)
+        return (components, data) if self.invert else (data, components)
 
     @property
     def _layouts(self) -> tuple[Layout, Layout]:
-        """How the inputs are, and the outputs."""
-        data, components = self._data, self._components
-        return (components, data) if self.invert else (data, components)
+        """As they are once the data's shape is known."""
+        return self._layouts_of(self._data_shape or ())
 
     @classmethod
     def from_config(cls, config: dict[str, typing.Any]) -> "Whitening":
