@@ -67,8 +67,10 @@ class Scaling:
             for values in (scaling.mean, scaling.divisor):
                 if values.dtype != np.float32 or not np.isfinite(values).all():
                     raise ValueError("it must be of finite float32 numbers")
-            if not scaling.divisor.all():
-                raise ValueError("it divides by 0")
+            if not (scaling.divisor > 0).all():
+                raise ValueError("its divisors are not above 0")
+            if not ((scaling.mean >= 0) & (scaling.mean <= 255)).all():
+                raise ValueError("its means are not of pixels, from 0 to 255")
         except Exception as error:  # Damaged files surface as one of many types.
             said = reason(error) or type(error).__name__
             raise UserError(f"Damaged data: {path} is not an input scaling ({said})") from error

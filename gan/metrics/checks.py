@@ -2,6 +2,10 @@
 
 import numpy as np
 
+# Squares of such numbers, and sums of these, are finite in float64. Features are of float32, and
+# their covariances far below.
+_LARGEST = 1e100
+
 
 def rows(features, name, least=1):
     """Checks that `features` are a finite matrix, and gives them as an array of their own type.
@@ -15,7 +19,7 @@ def rows(features, name, least=1):
         The array (n, d).
 
     Raises:
-        ValueError: if it is of another shape, has fewer rows, or is not finite.
+        ValueError: if it is of another shape, has fewer rows, or is not `finite`.
     """
     features = np.asarray(features)
     if features.ndim != 2 or not features.shape[1]:
@@ -27,12 +31,38 @@ def rows(features, name, least=1):
 
 
 def finite(values, name):
-    """Raises `ValueError` if a value is not finite."""
+    """Raises `ValueError` if a value is not finite, or so large that a distance of it is not."""
     bad = np.size(values) - np.count_nonzero(np.isfinite(values))
     if bad:
         raise ValueError(
             f"`{name}` must be finite. Received: {bad} of {np.size(values)} values are not"
         )
+    largest = max(abs(float(np.max(values))), abs(float(np.min(values))))
+    if largest > _LARGEST:
+        raise ValueError(
+            f"`{name}` must have no values beyond {_LARGEST:g}, whose distances are not finite. "
+            f"Received: {largest:.3g}"
+        )
+
+
+def covariance(values, name):
+    """Raises `ValueError` if a matrix (d, d), `finite`, is the covariance of nothing.
+
+    What rounding in float32 makes of the covariance of few samples, which has variances of zero,
+    is one still: its eigenvalues are below zero by up to some 1e-5 of the largest.
+    """
+    size = np.linalg.norm(values)
+    asymmetry = np.max(np.abs(values - values.T))
+    if asymmetry > 1e-6 * np.max(np.abs(values)):
+        raise ValueError(f"`{name}` must be symmetric. Received: {asymmetry=:.3g}")
+    least = np.min(np.diagonal(values))
+    if least >= 0 and size > 0:
+        try:  # A fraction of the time that eigenvalues take.
+            np.linalg.cholesky(values / size + 1e-4 * np.eye(len(values)))
+        except np.linalg.LinAlgError:
+            least = np.linalg.eigvalsh(values)[0]
+    if least < 0:
+        raise ValueError(f"`{name}` must have no variance below zero. Received: {least:.3g}")
 
 
 def same_width(width_a, width_b):

@@ -16,6 +16,9 @@ import numpy as np
 
 from gan.metrics import checks
 
+# Of a distance, over its greatest part; covariances may be of float32.
+_ROUNDING = 1e-3
+
 
 class Moments:
     """Mean and covariance of rows that come in parts; memory O(d^2), whatever their number.
@@ -85,6 +88,32 @@ def moments(features):
     return all_rows.result()
 
 
+def gaussian(mean, covariance, mean_name="mean", covariance_name="covariance"):
+    """Checks the moments of a Gaussian, of any source, and gives them in float64.
+
+    Args:
+        mean: (d,).
+        covariance: (d, d).
+        mean_name, covariance_name: what an error calls them.
+
+    Raises:
+        ValueError: if they are of another shape, or there can be no such moments: a value is not
+            finite, or too large for a distance of it, or the covariance is not symmetric, or has a
+            variance below zero.
+    """
+    with np.errstate(over="ignore"):  # of longer numbers, which are infinite then
+        mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
+    if mean.ndim != 1 or mean.size == 0 or covariance.shape != (mean.size, mean.size):
+        raise ValueError(
+            f"`{mean_name}` must be (d,) and `{covariance_name}` (d, d). "
+            f"Received: {mean.shape=}, {covariance.shape=}"
+        )
+    checks.finite(mean, mean_name)
+    checks.finite(covariance, covariance_name)
+    checks.covariance(covariance, covariance_name)
+    return mean, covariance
+
+
 def trace_sqrt_product(cov_a, cov_b):
     """Computes tr((S_a S_b)^{1/2}) of two covariances, float64 (d, d), positive semidefinite.
 
@@ -109,11 +138,10 @@ def frechet_distance(mean_a, cov_a, mean_b, cov_b):
         The distance, a float of at least 0.
 
     Raises:
-        ValueError: if shapes do not match, or a value is not finite, or a covariance is not
-            symmetric.
+        ValueError: if shapes do not match, or a mean or a covariance is none, see `gaussian`.
     """
-    mean_a, cov_a = _gaussian(mean_a, cov_a, "a")
-    mean_b, cov_b = _gaussian(mean_b, cov_b, "b")
+    mean_a, cov_a = gaussian(mean_a, cov_a, "mean_a", "cov_a")
+    mean_b, cov_b = gaussian(mean_b, cov_b, "mean_b", "cov_b")
     checks.same_width(len(mean_a), len(mean_b))
     trace = trace_sqrt_product(cov_a, cov_b)
     return _distance(mean_a, np.trace(cov_a), mean_b, np.trace(cov_b), trace)
@@ -157,9 +185,13 @@ def distance_by_factor(mean_a, factor_a, mean_b, cov_b=None, factor_b=None):
 
     Returns:
         The distance, a float of at least 0.
+
+    Raises:
+        ValueError: as `frechet_distance`.
     """
     checks.same_width(len(mean_a), len(mean_b))
     if factor_b is None:
+        mean_b, cov_b = gaussian(mean_b, cov_b, "mean_b", "cov_b")
         product = factor_a @ cov_b @ factor_a.T
         trace = np.sum(np.sqrt(_nonnegative(np.linalg.eigvalsh((product + product.T) / 2))))
         trace_b = np.trace(cov_b)
@@ -181,8 +213,15 @@ def _mean_and_factor(features):
 
 
 def _distance(mean_a, trace_a, mean_b, trace_b, trace_sqrt):
-    squared = np.sum((mean_a - mean_b) ** 2) + trace_a + trace_b - 2 * trace_sqrt
-    return float(max(squared, 0.0))  # Equal sets give zero up to rounding, of either sign.
+    size = np.sum((mean_a - mean_b) ** 2) + trace_a + trace_b
+    squared = size - 2 * trace_sqrt
+    # Equal sets give zero up to rounding, of either sign.
+    if not -_ROUNDING * size <= squared < np.inf:
+        raise ValueError(
+            "The Fréchet distance must be finite and at least 0: these are moments of no samples. "
+            f"Received: {squared:.3g}"
+        )
+    return float(max(squared, 0.0))
 
 
 def _nonnegative(values):
@@ -195,18 +234,3 @@ def _centered(features, least=1):
     mean = features.mean(0)
     features -= mean
     return mean, features
-
-
-def _gaussian(mean, covariance, which):
-    mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
-    if mean.ndim != 1 or mean.size == 0 or covariance.shape != (mean.size, mean.size):
-        raise ValueError(
-            f"`mean_{which}` must be (d,) and `cov_{which}` (d, d). "
-            f"Received: {mean.shape=}, {covariance.shape=}"
-        )
-    checks.finite(mean, f"mean_{which}")
-    checks.finite(covariance, f"cov_{which}")
-    asymmetry = np.max(np.abs(covariance - covariance.T))
-    if asymmetry > 1e-6 * np.max(np.abs(covariance)):
-        raise ValueError(f"`cov_{which}` must be symmetric. Received: {asymmetry=:.3g}")
-    return mean, covariance

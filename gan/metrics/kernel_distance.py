@@ -76,7 +76,14 @@ def squared_mmd(features_a, features_b):
     a = checks.rows(features_a, "features_a", least=2).astype(np.float64)
     b = checks.rows(features_b, "features_b", least=2).astype(np.float64)
     checks.same_width(a.shape[1], b.shape[1])
-    return float(_mean_of_pairs(a) + _mean_of_pairs(b) - 2 * np.mean(_kernel(a, b)))
+    with np.errstate(over="ignore", invalid="ignore"):  # which is told below
+        squared = _mean_of_pairs(a) + _mean_of_pairs(b) - 2 * np.mean(_kernel(a, b))
+    if not np.isfinite(squared):
+        raise ValueError(
+            "The kernel distance must be finite: the features are too large for the cubes of their "
+            f"products. Received: {squared}"
+        )
+    return float(squared)
 
 
 def _mean_of_pairs(rows):

@@ -10,6 +10,7 @@ import typing
 import numpy as np
 
 from gan.metrics.evaluation import pixels
+from gan.metrics.frechet import gaussian
 from gan.metrics.statistics import Statistics, batches
 
 # What may be taken from a file that has both.
@@ -128,7 +129,7 @@ def from_npz(path, take=STATISTICS, seed=0):
         A `Source`, or `Statistics`.
 
     Raises:
-        ValueError: if there is neither, or the file is damaged.
+        ValueError: if there is neither, or the file is damaged, or no images have such statistics.
     """
     path = pathlib.Path(path)
     try:
@@ -189,28 +190,34 @@ def _images(path, images, known, seed):
 
 def _statistics(path, mean, covariance, known, seed):
     count, fingerprint = (known.get(name) for name in _OF_STATISTICS)
-    whole = (
-        mean.ndim == 1
-        and covariance.shape == 2 * mean.shape
-        and all(np.issubdtype(array.dtype, np.floating) for array in (mean, covariance))
-        and np.isfinite(mean).all()
-        and np.isfinite(covariance).all()
-        and (count is None or (count.ndim == 0 and np.issubdtype(count.dtype, np.number)))
-    )
-    if not whole:
+    if not all(np.issubdtype(array.dtype, np.floating) for array in (mean, covariance)):
         raise ValueError(
-            f"The statistics in {path} must be finite numbers, a mean (d,) and a covariance "
-            f"(d, d), and a count if there is one. Received: {mean.dtype} {mean.shape}, "
-            f"{covariance.dtype} {covariance.shape}, count={count}"
+            f"The statistics in {path} must be floating-point numbers, a mean (d,) and a "
+            f"covariance (d, d). Received: {mean.dtype} {mean.shape}, "
+            f"{covariance.dtype} {covariance.shape}"
         )
-    mean, covariance = mean.astype(np.float64), covariance.astype(np.float64)
+    try:
+        mean, covariance = gaussian(mean, covariance)
+    except ValueError as error:
+        raise ValueError(f"The statistics in {path} are of no images: {error}") from error
     return Statistics(
         mean,
         covariance,
-        None if count is None else int(count),
+        None if count is None else _whole(path, count),
         path.stem,
         fingerprint=None if fingerprint is None else str(fingerprint),
     )
+
+
+def _whole(path, count):
+    """The number of images that statistics are of: a covariance is of two or more."""
+    number = count.item() if count.ndim == 0 and count.dtype.kind in "iuf" else None
+    if number is None or number < 2 or number % 1:
+        raise ValueError(
+            f"The statistics in {path} must have a count that is a whole number of at least 2, if "
+            f"they have one. Received: count={count}"
+        )
+    return int(number)
 
 
 def check_comparable(sides, features):

@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from gan.metrics.frechet import Moments, distance_by_factor, factor, frechet_distance
+from gan.metrics.frechet import Moments, distance_by_factor, factor, frechet_distance, gaussian
 from gan.metrics.inception_score import SPLITS, InceptionScore
 
 _MAX_CLASSES = 100
@@ -237,16 +237,9 @@ def _read(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             mean, covariance = arrays["mean"], arrays["covariance"]
+        return gaussian(mean, covariance) if mean.dtype == covariance.dtype == np.float64 else None
     except Exception:  # Damaged files surface as one of many types.
         return None
-    whole = (
-        mean.dtype == covariance.dtype == np.float64
-        and mean.ndim == 1
-        and covariance.shape == (len(mean), len(mean))
-        and np.isfinite(mean).all()
-        and np.isfinite(covariance).all()
-    )
-    return (mean, covariance) if whole else None
 
 
 def _write(path, mean, covariance):

@@ -120,6 +120,23 @@ def test_a_damaged_file(tmp_path, damage):
         Scaling.load(file)
 
 
+@pytest.mark.parametrize(
+    "said, mean, divisor",
+    [
+        ("divisors are not above 0", [1.0], [0.0]),
+        ("divisors are not above 0", [1.0], [-2.0]),
+        ("means are not of pixels, from 0 to 255", [-1.0], [2.0]),
+        ("means are not of pixels, from 0 to 255", [1e30], [2.0]),
+        ("finite float32", [np.nan], [2.0]),
+    ],
+)
+def test_values_that_no_images_give(tmp_path, said, mean, divisor):
+    mean, divisor = np.array(mean, np.float32), np.array(divisor, np.float32)
+    Scaling(mean, divisor).save(tmp_path / "scaling.npz")
+    with pytest.raises(UserError, match=said):
+        Scaling.load(tmp_path / "scaling.npz")
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"'symmetric'\]. Received: name='std'"):
         make_scaling("std", _random())

@@ -451,6 +451,10 @@ MISTAKES = {
     "--generated: .*encrypted.npz is damaged.*encrypted": ["--generated=K/encrypted.npz", "REF"],
     "--generated: .*vast.npz is damaged.*Unable to allocate": ["--generated=K/vast.npz", "REF"],
     "--generated: The statistics in .*count=x$": ["--generated=K/counted.npz", "REF"],
+    "--generated: .*negative.npz are of no images: .*zero. Received: -1$": [
+        "--generated=K/negative.npz",
+        "STATISTICS",
+    ],
     "--generated must be one of .*nowhere', which does not exist": ["--generated=K/nowhere", "REF"],
     "--generated must be one of .*Received: .*text.txt'$": ["--generated=K/text.txt", "REF"],
     "--generated: .*empty is a folder without images": ["--generated=K/empty", "REF"],
@@ -480,6 +484,7 @@ SHORT = {
 def _save_hostile(folder):
     """Files of numbers that NumPy and zipfile refuse by errors of many types."""
     np.savez(folder / "counted.npz", mu=np.zeros(3), sigma=np.eye(3), count="x")
+    np.savez(folder / "negative.npz", mu=np.zeros(3), sigma=-np.eye(3))
     file = folder / "encrypted.npz"
     np.savez(file, images=np.zeros([2, 8, 8, 1], np.uint8))
     data = bytearray(file.read_bytes())

@@ -191,6 +191,41 @@ def test_a_covariance_is_symmetric_but_for_rounding(largest):
         frechet_distance(mean, covariance, mean, covariance)
 
 
+@pytest.mark.parametrize("rows, d, rank", [(9, 64, 64), (2000, 64, 3), (300, 200, 20)])
+def test_covariances_of_few_samples_and_of_float32_are_some(random, rows, d, rank):
+    """Their variances of zero are below it by rounding; sums of squares round the most."""
+    features = random.normal(size=(rows, rank)) @ random.normal(size=(rank, d)) + 3
+    low = features.astype(np.float32)
+    mean = low.mean(0)
+    of_squares = low.T @ low / np.float32(rows) - np.outer(mean, mean)
+    computed = {
+        "float64": np.cov(features.T),
+        "rounded": np.cov(features.T).astype(np.float32),
+        "float32": np.cov(low.T, dtype=np.float32),
+        "of squares": (of_squares + of_squares.T) / 2,
+    }
+    assert np.linalg.eigvalsh(computed["of squares"])[0] < 0
+    for covariance in computed.values():
+        distance = frechet_distance(mean, covariance, mean, covariance)
+        assert 0 <= distance < 1e-3 * np.trace(covariance)
+    assert frechet_distance(mean, np.zeros([d, d]), mean, np.zeros([d, d])) == 0
+
+
+def test_a_distance_that_is_clearly_negative_is_refused():
+    """Each variance is below zero by no more than rounding, and all of them by more."""
+    d = 200
+    basis = np.linalg.qr(np.column_stack([np.ones(d), np.eye(d)[:, 1:]]))[0]
+    covariance = basis * np.array([1.0] + [-9e-5] * (d - 1)) @ basis.T
+    with pytest.raises(ValueError, match="finite and at least 0.* Received: -0.03"):
+        frechet_distance(np.zeros(d), covariance, np.zeros(d), covariance)
+
+
+def test_by_factor_the_other_covariance_is_checked(random):
+    rows = random.normal(size=(3, 8))
+    with pytest.raises(ValueError, match="cov_b.*no variance below zero. Received: -1"):
+        distance_by_factor(rows.mean(0), factor(rows), np.zeros(8), -np.eye(8))
+
+
 def test_bad_moments():
     mean, covariance = np.zeros(2), np.eye(2)
     bad = {
@@ -200,6 +235,11 @@ def test_bad_moments():
         "mean_b.*Received: 1 of 2 values": (np.array([0, np.inf]), covariance),
         "cov_b.*Received: 4 of 4 values": (mean, covariance * np.nan),
         "cov_b.*symmetric. Received: asymmetry=1": (mean, np.array([[1.0, 1], [0, 1]])),
+        "cov_b.*no variance below zero. Received: -1$": (mean, -covariance),
+        "cov_b.*no variance below zero. Received: -1e-09": (mean, np.diag([1, -1e-9])),
+        "cov_b.*no variance below zero. Received: -2$": (mean, np.array([[1.0, 3], [3, 1]])),
+        "mean_b.*no values beyond 1e.100.*Received: 1e.200": (mean - 1e200, covariance),
+        "cov_b.*no values beyond 1e.100.*Received: 1e.300": (mean, covariance * 1e300),
     }
     for message, gaussian in bad.items():
         with pytest.raises(ValueError, match=message):

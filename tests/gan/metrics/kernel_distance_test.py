@@ -92,6 +92,7 @@ def test_mistakes(random):
         # Wherever it is, not only if it is drawn.
         "Received: 1 of 18 values": lambda: kernel_distance(a, bad, subsets=1, subset_size=2),
         "Received: 3 and 2": lambda: kernel_distance(a, a[:, :2]),
+        "must be finite: .* too large .*Received: nan": lambda: squared_mmd(a * 1e60, a),
     }
     for message, call in mistakes.items():
         with pytest.raises(ValueError, match=message):

@@ -142,15 +142,36 @@ def test_bad_npz(tmp_path, pixels):
         "uint8 .*Received: dtype=float32, shape=.7, 3, 5, 3": {"images": pixels.astype("f")},
         "Received: dtype=uint8, shape=.7, 3, 5.": {"arr_0": pixels[..., 0]},
         "Received: dtype=uint8, shape=.7, 3, 5, 2.": {"images": pixels[..., :2]},
-        r"Received: float64 \(2,\), float64 \(1, 2\)": {"mu": mean, "sigma": covariance[:1]},
-        r"finite numbers.*Received: float64 \(2,\)": {"mu": mean * np.nan, "sigma": covariance},
-        r"finite numbers.*Received: <U1 \(2,\)": {"mu": np.array(["a", "b"]), "sigma": covariance},
+        r"covariance.shape=\(1, 2\)": {"mu": mean, "sigma": covariance[:1]},
+        r"mean.shape=\(0,\)": {"mu": mean[:0], "sigma": covariance[:0, :0]},
+        "`mean` must be finite. Received: 2 of 2": {"mu": mean * np.nan, "sigma": covariance},
+        r"numbers.*Received: <U1 \(2,\)": {"mu": np.array(["a", "b"]), "sigma": covariance},
+        r"numbers.*Received: complex128 \(2,\)": {"mu": mean * 1j, "sigma": covariance},
+        "`covariance` must have no variance below zero. Received: -1$": {
+            "mu": mean,
+            "sigma": -covariance,
+        },
+        "`covariance` must be symmetric": {"mu": mean, "sigma": np.triu(covariance + 1)},
+        "`mean` must have no values beyond 1e.100.*Received: 1e.200": {
+            "mu": mean + 1e200,
+            "sigma": covariance,
+        },
         "damaged, or no .npz": {"images": np.array([None, 1])},
     }
     for message, arrays in bad.items():
         np.savez(path, **arrays)
         with pytest.raises(ValueError, match=message):
             sources.from_npz(path)
+
+
+@pytest.mark.parametrize("count", [1, 0, -5, 2.5, np.inf, np.nan, 1 + 2j, True, "7", [50]])
+def test_a_count_that_is_none(tmp_path, count):
+    path = tmp_path / "a.npz"
+    np.savez(path, mean=np.zeros(2), covariance=np.eye(2), count=count)
+    with pytest.raises(ValueError, match="a.npz must have a count .* of at least 2.* Received: c"):
+        sources.from_npz(path)
+    np.savez(path, mean=np.zeros(2), covariance=np.eye(2), count=50.0)
+    assert sources.from_npz(path).count == 50
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated", "flipped", "npy"])

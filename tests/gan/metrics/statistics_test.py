@@ -74,7 +74,7 @@ def test_other_images_or_network_have_other_files(images, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["empty", "truncated", "text", "version", "nan", "shape", "missing"]
+    "damage", ["empty", "truncated", "text", "version", "nan", "shape", "negative", "missing"]
 )
 def test_a_damaged_file_is_computed_again(images, tmp_path, damage):
     pixels = _Pixels()
@@ -91,6 +91,8 @@ def test_a_damaged_file_is_computed_again(images, tmp_path, damage):
         np.savez(path, mean=mean * np.nan, covariance=covariance)
     elif damage == "shape":
         np.savez(path, mean=mean, covariance=covariance[:2])
+    elif damage == "negative":
+        np.savez(path, mean=mean, covariance=-covariance)
     else:
         np.savez(path, mean=mean)
     calls = pixels.calls
