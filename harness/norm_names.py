@@ -1,5 +1,7 @@
 """What normalizations are called: in configurations, on the command line and in tables."""
 
+import re
+
 from harness.tables import names_in
 
 
@@ -40,7 +42,8 @@ def parse_norm(text):
     Without a group size, as "bn" or "zca", all channels of a site are one group.
     """
     norm, dash, size = text.partition("-")
-    has_size = norm in grouped() and size.isdecimal() and len(size) < 6 and int(size) > 0
+    # One spelling for each, so that a norm is not named twice: zca-016 is none.
+    has_size = norm in grouped() and re.fullmatch(r"[1-9][0-9]{0,4}", size) is not None
     if norm not in norms() or (dash and not has_size):
         raise ValueError(
             f"A norm must be one of {', '.join(norms())}, and {', '.join(grouped())} may have a "

@@ -26,6 +26,7 @@ def perform(request, given, unseen=(), do=processes.in_own_process):
         jobs = experiment.jobs(request)
     except ValueError as error:
         raise UserError(str(error)) from error
+    _check_distinct(jobs)
     _check_overrides(request, jobs)
     share = sweep.share(jobs, given.shard)
     if given.dry_run:
@@ -44,6 +45,25 @@ def perform(request, given, unseen=(), do=processes.in_own_process):
         print("When the others are, the same command, of any share, writes table and figure.")
         return
     _report(request, given, outcomes, unseen)
+
+
+def _check_distinct(jobs):
+    """Raises `UserError` where two jobs have one name, which is one directory, or are the same."""
+    by_name, by_config = {}, {}
+    for job in jobs:
+        same = by_config.setdefault(repr(job.config), job)
+        if same is not job:
+            raise UserError(f"Each run must be asked for once. Received: {same.name}, {job.name}")
+        namesake = by_name.setdefault(job.name, job)
+        if namesake is not job:
+            one, other = dataclasses.asdict(namesake.config), dataclasses.asdict(job.config)
+            differ = ", ".join(
+                f"{k}={one.get(k)} and {k}={v}" for k, v in other.items() if v != one.get(k)
+            )
+            raise UserError(
+                "Values must differ so much that the names of runs do, in which numbers have six "
+                f"digits. Received: {differ}, both {job.name}"
+            )
 
 
 def _check_overrides(request, jobs):

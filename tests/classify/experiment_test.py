@@ -28,6 +28,9 @@ MISTAKES = {
     (*TIME, "--out=Y", "--image_size=none"): "Received: image_size=none",
     (*TIME, "--out=Z", "--norms=gn-3"): "Run mlp: The channels of each normalization must",
     (*MICRO, "--out=Y", "--seeds=0"): "Received: seeds=0",
+    (*MICRO, "--out=Y", "--rates=0.1234567,0.1234568"): "learning_rate=0.1234567 and learning_rate="
+    "0.1234568, both gn_g1_rate_0.123457_seed_0",
+    ("--name=gain", "--out=Y", "--rates=0.1001,0.1002"): "must be asked for once. Received: bn_",
     (*MICRO, "--out=Y", "--strategy=multi_worker"): "must be one of default, mirrored",
     (
         *DISTURBANCE,

@@ -210,7 +210,10 @@ def test_a_name_says_the_group_size(name, norm, group_size):
     assert norm_text(norm, group_size) == name
 
 
-@pytest.mark.parametrize("name", ["layer", "", "zca-", "zca-0", "zca-x", "bn-16", "ln-4", "-16"])
+@pytest.mark.parametrize(
+    "name",
+    ["layer", "", "zca-", "zca-0", "zca-x", "zca-016", "zca-١٦", "bn-16", "ln-4", "-16"],
+)
 def test_a_name_that_there_is_not_is_refused(name):
     with pytest.raises(ValueError, match=f"Received: norm='{name}'"):
         parse_norm(name)

@@ -6,8 +6,10 @@ import pytest
 from absl import flags as absl_flags
 
 from harness import help_page
+from harness.errors import UserError
 from harness.experiments import flags
-from harness.experiments.experiment import Experiment, Flag
+from harness.experiments.experiment import Experiment, Flag, Job
+from harness.experiments.perform import perform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,3 +56,21 @@ def test_two_experiments_share_a_flag_or_it_is_refused(monkeypatch):
     other = dataclasses.replace(EXPERIMENT, name="other", flags=(Flag("norms", "Others."),))
     with pytest.raises(ValueError, match="Received: norms of other"):
         flags.define([EXPERIMENT, other], Config)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("said", "rates"),
+    [
+        ("rate=0.1234567 and rate=0.1234568, both r_0.123457$", {"": 0.1234567, " ": 0.1234568}),
+        ("must be asked for once. Received: r_0.5, s_0.5$", {"r": 0.5, "s": 0.5}),
+        ("must be asked for once. Received: r_0.5, r_0.5$", {"r": 0.5, "r ": 0.5}),
+    ],
+)
+def test_runs_that_their_directories_do_not_tell_apart_are_refused(tmp_path, said, rates, dry_run):
+    jobs = [Job(f"{kind.strip() or 'r'}_{rate:g}", Config(rate)) for kind, rate in rates.items()]
+    experiment = dataclasses.replace(EXPERIMENT, jobs=lambda request: jobs)
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match=said):
+        perform(experiment.request(), flags.Given(str(out), None, dry_run, "program"))
+    assert not out.exists()
