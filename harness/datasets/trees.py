@@ -82,7 +82,11 @@ class Zip:
             self._folders[folder].add(part)
             folder /= part
         self._files[folder].append(parts[-1])
-        self._members[str(folder / parts[-1])] = member
+        if self._members.setdefault(str(folder / parts[-1]), member) is not member:
+            raise UserError(
+                f"{path} must have each image once. Received: {member.filename} several times. "
+                "Pack the folder anew"
+            )
 
     def has_images(self, folder):
         """Whether images lie in the folder itself."""

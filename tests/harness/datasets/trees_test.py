@@ -52,6 +52,18 @@ def test_a_zip_is_read_as_its_folder(folder, within, capsys):
     assert "1 hidden" in said and "read.me" not in said
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("again", ["train/a/1.png", "train//a/1.png"])
+def test_an_image_that_is_stored_twice_is_named(tmp_path, again):
+    """All would be read as the last, and be counted each."""
+    file = tmp_path / "a.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("read.me", "read.me", "train/a/1.png", "train/b/1.png", again):
+            archive.writestr(name, name)
+    said = checked.message(stream_images, "folder", "train", file)
+    assert said.startswith(f"{file} must have each image once. Received: {again} several times")
+
+
 def test_what_is_no_zip_of_images_is_one_line(tmp_path):
     file = tmp_path / "a.zip"
     file.write_bytes(b"PK nonsense")
