@@ -33,10 +33,11 @@ class Listing(typing.NamedTuple):
 def list_images(folders):
     """Lists the image files below each folder, by the endings of their names in any case.
 
-    What is hidden (.name) is passed over, and what is no file, as a named pipe, is not opened.
-    Links are followed, and no file is listed twice: not below the folder that a link leads to and
-    where the link is, nor for ever where links form a cycle. It counts where no link leads to, if
-    that is below one of the folders.
+    What is hidden (.name) is passed over, and what is no file, as a named pipe, is not opened, nor
+    what cannot be reached, as a link to nothing or one in a circle of links. Links are followed,
+    and no file is listed twice: not below the folder that a link leads to and where the link is,
+    nor for ever where links form a cycle. It counts where no link leads to, if that is below one of
+    the folders.
 
     Args:
         folders: paths of folders.
@@ -76,17 +77,12 @@ class _Walk:
                 self.passed_over[_LISTED] += 1
                 continue
             self._folders.add(real)
-            try:
-                with os.scandir(folder) as entries:
-                    entries = sorted(entries, key=lambda entry: entry.name)
-            except OSError as error:
-                raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
-            for entry in entries:
+            for entry in entries_of(folder):
                 if entry.name.startswith("."):
                     self.passed_over["hidden"] += 1
                 elif entry.is_symlink():
                     self._links.append((entry, number))
-                elif entry.is_dir():
+                elif is_kind(entry.is_dir):
                     waiting.append(entry.path)
                 else:
                     self._file(entry, number, os.path.join(real, entry.name))
@@ -95,13 +91,13 @@ class _Walk:
         """Follows the links, those that are found meanwhile as well."""
         while self._links:
             entry, number = self._links.popleft()
-            if _is(entry.is_dir):
+            if is_kind(entry.is_dir):
                 self.enter(entry.path, number)
             else:
                 self._file(entry, number, os.path.realpath(entry.path))
 
     def _file(self, entry, number, real):
-        if not _is(entry.is_file):
+        if not is_kind(entry.is_file):
             there = os.path.exists(entry.path)
             self.passed_over["that are no files" if there else "links to nothing"] += 1
         elif not entry.name.lower().endswith(SUFFIXES):
@@ -121,9 +117,18 @@ class _Walk:
         return named if named in told or len(told) < _NAMED else "of other endings"
 
 
-def _is(kind):
-    """Whether an entry is of a kind; what forms a circle of links is of none."""
+def entries_of(folder):
+    """The entries of a folder, sorted by their names; raises `UserError` if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
+
+
+def is_kind(kind):
+    """Whether an entry is of a kind, its method; what cannot be reached is of none."""
     try:
         return kind()
-    except OSError:
+    except OSError:  # Of a circle of links, or within a folder that may not be entered.
         return False

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from harness.datasets.damage import reason
 from harness.datasets.decoding import SUFFIXES
-from harness.datasets.listing import Listing, list_images
+from harness.datasets.listing import Listing, entries_of, is_kind, list_images
 from harness.errors import UserError
 
 
@@ -20,16 +20,13 @@ class Disk:
 
     def has_images(self, folder):
         """Whether images lie in the folder itself."""
-        with os.scandir(folder) as entries:
-            return any(_is_image(entry.name) and entry.is_file() for entry in entries)
+        entries = entries_of(folder)
+        return any(_is_image(entry.name) and is_kind(entry.is_file) for entry in entries)
 
     def folders(self, folder):
         """Lists the names of the visible folders in a folder, sorted."""
-        try:
-            with os.scandir(folder) as entries:
-                return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-        except OSError as error:
-            raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
+        there = [entry for entry in entries_of(folder) if is_kind(entry.is_dir)]
+        return [entry.name for entry in there if not entry.name.startswith(".")]
 
     def contents(self, paths):
         """A function of an index, a tensor, that reads the file of that number, a string tensor."""

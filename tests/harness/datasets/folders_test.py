@@ -163,6 +163,20 @@ def test_links_are_followed(toys):
     assert got.labels.tolist() == [1, 2, 1, 2, 2, 2]
 
 
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+@pytest.mark.parametrize("place", ["", "train", "train/b", "val"])
+@pytest.mark.parametrize("name", ["itself", "itself.png"])
+def test_links_that_lead_nowhere_are_passed_over(toys, place, name, target):
+    """As a circle, which the file system tells by an error, to nothing: in a class or beside."""
+    folder, _ = toys
+    whole = stream_images("folder", "train", folder), image_kind("folder", folder)
+    os.symlink(name if target == "itself" else target, folder / place / name)
+    got = stream_images("folder", "train", folder), image_kind("folder", folder)
+    assert got[1] == whole[1] and got[0].labels.tolist() == whole[0].labels.tolist()
+    assert got[0].class_names == whole[0].class_names
+    assert len(stream_images("folder", "val", folder).labels) == 1
+
+
 @pytest.mark.parametrize(
     ("encode", "share"),
     [
