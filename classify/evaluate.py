@@ -12,7 +12,7 @@ from absl import flags as absl_flags
 from classify.config import Config
 from harness import flags
 from harness.errors import UserError
-from harness.files import check_file
+from harness.outputs import check_file
 from harness.tables import names_in
 
 USAGE = """
@@ -31,6 +31,8 @@ Any SavedModel of serving_default(images) -> logits, images being float32 (n, h,
 """
 
 FIELDS = ("dataset", "data_dir", "image_size", "test_split")
+# What is read where it is a path.
+READ = ("saved_model", "data_dir")
 
 
 def define_flags():
@@ -66,7 +68,8 @@ def define_flags():
         "out",
         str,
         "Evaluation",
-        "JSON file to write the numbers to.",
+        "JSON file to write the numbers to: none that is read, and none that a run has for "
+        "something else.",
         default="evaluation.json in --run_dir, else none",
     )
 
@@ -86,8 +89,9 @@ def main():
             f"Received: which={given.which}, "
             f"saved_model={given.saved_model}"
         )
-    if given.out is not None:
-        check_file("out", given.out)
+    out = given.out
+    if out is not None:
+        out = check_file("out", out, {name: getattr(given, name) for name in READ})
     program.load_tensorflow()
     from classify.measured import measure_run, measure_saved_model
     from classify.saved import run_config
@@ -98,9 +102,9 @@ def main():
         augmentation = "resized_crop_flip" if given.resized_crop else "none"
         config = dataclasses.replace(config, augmentation=augmentation)
     if given.run_dir is None:
-        measure_saved_model(given.saved_model, config, given.out)
+        measure_saved_model(given.saved_model, config, out)
     else:
-        measure_run(given.run_dir, given.which or "last", config, given.out)
+        measure_run(given.run_dir, given.which or "last", config, out)
 
 
 if __name__ == "__main__":

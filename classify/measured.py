@@ -16,7 +16,8 @@ from classify.scalings import Scaling
 from classify.trainer import describe, measure
 from harness import saved_models
 from harness.errors import UserError
-from harness.files import check_file, write_whole
+from harness.files import write_whole
+from harness.outputs import check_file
 from harness.run.actions import Progress
 from harness.run.directory import RunDirectory
 from harness.versions import versions
@@ -55,7 +56,7 @@ def measure_run(run_dir, which, config, out):
         run_dir: its directory.
         which: a key of `FILES`.
         config: a `Config` that says which images.
-        out: JSON file to write, or None.
+        out: JSON file to write, no link, or None.
     """
     file, rule = FILES[which]
     path = pathlib.Path(run_dir) / file
@@ -67,7 +68,7 @@ def measure_run(run_dir, which, config, out):
         words += [config.dataset.replace("/", "_"), config.test_split]
     own = pathlib.Path(run_dir) / ("_".join(["evaluation", *words]) + ".json")
     out = out or own
-    check_file("out", out)
+    check_file("out", out, {"data_dir": config.data_dir})
     classifier = _best(run_dir, path) if which == "best" else _saved_model(path)
     classes = known_classes(path, RunDirectory(run_dir))
     _measure(classifier, classes, config, out)

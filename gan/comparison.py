@@ -13,7 +13,8 @@ from gan.metrics.statistics import Statistics, save
 from gan.saved import run_config
 from gan.sides import Opening, has_both, is_split, makes_images, open_run, open_side
 from harness.errors import UserError
-from harness.files import check_file, whole_file, write_whole
+from harness.files import whole_file, write_whole
+from harness.outputs import check_file
 from harness.versions import versions
 
 
@@ -24,8 +25,8 @@ class Asked(typing.NamedTuple):
         metrics: keys of `METRICS`.
         rows: images of each side whose features are kept.
         num_classes: of a generator that no run tells of, or None.
-        out: the JSON file to write, or None.
-        save: the file to write the statistics of the reference to, or None.
+        out: the path of the JSON file to write, no link, or None.
+        save: that of the file to write the statistics of the reference to, or None.
         npz: which is taken from an .npz file that has both, of `sources.TAKES`.
         given: names of the flags of images and features that were given.
     """
@@ -33,8 +34,8 @@ class Asked(typing.NamedTuple):
     metrics: typing.Sequence[str]
     rows: int
     num_classes: int | None
-    out: str | None
-    save: str | None = None
+    out: pathlib.Path | None
+    save: pathlib.Path | None = None
     npz: str = sources.STATISTICS
     given: typing.Sequence[str] = ()
 
@@ -57,7 +58,10 @@ def compare_run(run_dir, override, asked):
     own = run_config(run_dir)
     config = override(own)
     out = asked.out or run_dir / "evaluation.json"
-    check_file("out", out)
+    read = {"data_dir": config.data_dir, "features": config.features}
+    check_file("out", out, read)
+    if asked.save is not None:
+        check_file("save_statistics", asked.save, read)
     training, test = parts.splits(config)
     has_test = test is not training
     opening = Opening(

@@ -14,9 +14,10 @@ from gan.metrics import sources
 from gan.saved import Generator, load_generator, run_config
 from gan.sides import Opening, number_of_classes, open_side
 from harness.datasets.damage import reason
-from harness.errors import UserError, of_memory, some_of
+from harness.errors import UserError, of_memory
 from harness.figures import pictures
-from harness.files import check_directory, whole_directory
+from harness.files import whole_directory
+from harness.outputs import check_directory, check_file, check_replaced, through_links
 from harness.run.actions import Progress
 
 _AT_ONCE = 64
@@ -87,8 +88,8 @@ def draw(run_dir, saved_model, override, asked):
         UserError: there is no such generator, class, data or feature network.
     """
     out = pathlib.Path(asked.out)
-    if "images" in asked.what:
-        _check_images(out / _IMAGES, asked.count)
+    for name in asked.what:
+        _check_place(out, name, asked)
     path = pathlib.Path(saved_model or pathlib.Path(run_dir, "generator"))
     of_run = None if run_dir is None else run_config(run_dir)
     config = override(of_run or Config())
@@ -136,7 +137,7 @@ def _training(config, opening, asked):
 
 
 def _images(sampler, out, asked):
-    folder = out / _IMAGES
+    folder = _place(out, _IMAGES)
     images = sampler(sampler.latents(asked.count))
     with whole_directory(folder, images.size) as aside:
         for name, image in zip(_names(asked.count), images, strict=True):
@@ -148,26 +149,33 @@ def _names(count):
     return [f"{i:05d}.png" for i in range(count)]
 
 
-def _check_images(folder, count):
-    """Raises `UserError` if there is more in the folder of the images than they are to replace."""
-    check_directory("out", folder)
-    there = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    others = sorted(there.difference(_names(count)))
-    if others:
-        raise UserError(
-            f"{folder} must be new, or of no other files than the {count} samples that replace "
-            f"them: remove it, or give another --out. Received: {some_of(others)}"
-        )
+def _place(out, name):
+    """Where one of `PICTURES` is written: single samples to a folder, all others to a file."""
+    return through_links(out / (name if name == _IMAGES else f"{name}.png"))
+
+
+def _check_place(out, name, asked):
+    """Raises `UserError` if something would be lost where one of `PICTURES` is written."""
+    place, read = _place(out, name), {"training": asked.training}
+    if name != _IMAGES:
+        check_file("out", place, read)
+        return
+    check_directory("out", place, read)
+    rule = (
+        f"{place} must be new, or of no other files than the {asked.count} samples that replace "
+        f"them: remove it, or give another --out. Received: {place}"
+    )
+    check_replaced(rule, place, frozenset(_names(asked.count)).__contains__)
 
 
 def _grid(sampler, out, asked):
-    path = out / "grid.png"
+    path = _place(out, "grid")
     pictures.write_png(path, pictures.image_grid(sampler(sampler.latents(asked.count))))
     return f"{path}, {asked.count} samples"
 
 
 def _interpolations(sampler, out, asked):
-    path, columns = out / "interpolations.png", asked.columns
+    path, columns = _place(out, "interpolations"), asked.columns
     ends = sampler.latents(2 * asked.rows).numpy()
     rows = [_between(*ends[i : i + 2], np.linspace(0, 1, columns)) for i in range(0, len(ends), 2)]
     labels = None
@@ -189,7 +197,7 @@ def _between(start, end, shares):
 
 def _nearest(sampler, out, asked, training, features):
     """Draws each sample beside the training images of the least distance of features."""
-    path = out / "nearest.png"
+    path = _place(out, "nearest")
     samples = sampler(sampler.latents(asked.rows))
     try:
         best = _search(samples, training, features, asked.columns - 1)

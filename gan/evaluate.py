@@ -11,7 +11,7 @@ from gan.config import FEATURES, Config
 from harness import flags
 from harness.config import Check, between
 from harness.errors import UserError
-from harness.files import check_file
+from harness.outputs import check_file
 from harness.tables import names_in
 
 USAGE = """
@@ -46,6 +46,8 @@ FIELDS += ("score_samples", "sample_labels")
 OF_A_RUN = ("test_split", "sample_labels", "trust_config")
 OF_SIDES = ("npz",)
 OF_BOTH = ("metrics", "feature_rows", "score_samples", "out")
+# What is read where it is a path.
+READ = ("generated", "reference", "data_dir", "features")
 
 
 def define_flags():
@@ -112,13 +114,14 @@ def define_flags():
         str,
         "Evaluation",
         "File .npz to write the statistics of --reference to, or of the only side that is given; "
-        "later it can be a side itself.",
+        "later it can be a side itself. It is none that is read, either.",
     )
     flags.define_flag(
         "out",
         str,
         "Evaluation",
-        "JSON file to write the numbers to.",
+        "JSON file to write the numbers to: none that is read, and none that a run has for "
+        "something else.",
         default="evaluation.json in --run_dir, else none",
     )
 
@@ -162,17 +165,18 @@ def main():
                 f"--{flag} must come with {needed}: else it changes nothing. Received: "
                 f"{_given(**{flag: getattr(given, flag)}, run_dir=given.run_dir, **pair)}"
             )
-    if given.out is not None:
-        check_file("out", given.out)
+    read, out = {flag: getattr(given, flag) for flag in READ}, given.out
+    if out is not None:
+        out = check_file("out", out, read | {"save_statistics": save})
     if save is not None:
-        check_file("save_statistics", save)
+        save = check_file("save_statistics", save, read)
     program.load_tensorflow()
     from gan.comparison import Asked, compare_pair, compare_run, measure
     from gan.metrics import sources
 
     npz = given.npz or sources.STATISTICS
     flags_given = [name for name in (*FIELDS, "npz") if getattr(given, name) is not None]
-    asked = Asked(metrics, rows, given.num_classes, given.out, save, npz, flags_given)
+    asked = Asked(metrics, rows, given.num_classes, out, save, npz, flags_given)
     if is_side:
         measure(side, flags.override(Config(), FIELDS), given.image_size, asked)
     elif is_pair:

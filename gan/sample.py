@@ -11,7 +11,7 @@ from gan.config import FEATURES, Config
 from harness import flags
 from harness.config import Check, between
 from harness.errors import UserError
-from harness.files import check_directory
+from harness.outputs import check_directory
 from harness.tables import names_in
 
 USAGE = """

@@ -6,14 +6,14 @@ if __name__ == "__main__":
     program.handle_signals()  # before the imports that take a while
 
 import dataclasses
-import pathlib
+import re
 
 from absl import flags as absl_flags
 
 from harness import flags
 from harness.config import Configuration, Data, Run, again
 from harness.errors import UserError
-from harness.files import check_directory
+from harness.outputs import check_directory, check_replaced, through_links
 
 USAGE = """
 Trains a small classifier and exports it as a SavedModel for the programs' --features. The one for
@@ -21,6 +21,11 @@ the digits that comes with the project was made by
 
   python -m gan.train_features --dataset=digits --out=gan/metrics/digits
 """
+
+# What is in the directory that it writes.
+WRITTEN = re.compile(
+    r"saved_model\.pb|fingerprint\.pb|assets|variables(/variables\.(index|data-\d+-of-\d+))?"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +48,12 @@ class Config(Configuration):
 def define_flags():
     """The flags of this program."""
     flags.define_flags(Config, defaults=[Config()])
-    flags.define_flag("out", str, "Run", "Directory of the SavedModel to write. Required.")
+    flags.define_flag(
+        "out",
+        str,
+        "Run",
+        "Directory of the SavedModel to write, which is new or has one alone. Required.",
+    )
 
 
 def main():
@@ -52,17 +62,17 @@ def main():
     if out is None:
         raise UserError("--out is required: the directory of the SavedModel to write.")
     check_directory("out", out)
-    directory = pathlib.Path(out)
+    directory = through_links(out)
+    rule = "--out must be a new directory, or that of a SavedModel alone, which is replaced. "
+    rule += f"Received: out={out}"
     if directory.exists() and not (directory / "saved_model.pb").exists():
-        raise UserError(
-            "--out must be a new directory, or that of a SavedModel, which is replaced. "
-            f"Received: out={out}, which is something else"
-        )
+        raise UserError(f"{rule}, which is something else")
+    check_replaced(rule, directory, WRITTEN.fullmatch)
     config = flags.override(Config())
     program.load_tensorflow()
     from gan.feature_network import train_features
 
-    train_features(config, out)
+    train_features(config, directory)
 
 
 if __name__ == "__main__":

@@ -60,39 +60,6 @@ def whole_directory(path, size):
             raise
 
 
-def check_file(flag, path):
-    """Raises `UserError` if a file cannot be written to where a flag says: before it is made.
-
-    Args:
-        flag: its name.
-        path: the file, which may be there.
-    """
-    _check_place(f"--{flag} must be a file to write. Received: {flag}={path}", path, False)
-
-
-def check_directory(flag, path):
-    """As `check_file`, of a directory."""
-    _check_place(f"--{flag} must be a directory to write to. Received: {flag}={path}", path, True)
-
-
-def _check_place(rule, path, is_directory):
-    path = pathlib.Path(os.path.abspath(path))
-    try:
-        os.lstat(path)  # says of a name that it is too long
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise UserError(f"{rule}: {os.strerror(error.errno)}") from error
-    there = next(each for each in (path, *path.parents) if os.path.lexists(each))
-    if there == path and there.is_dir() != is_directory:
-        raise UserError(f"{rule}, which is {'no' if is_directory else 'a'} directory")
-    folder = there if is_directory or there != path else there.parent
-    if not folder.is_dir():
-        raise UserError(f"{rule}, but {folder} is no directory")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{rule}, but {folder} is not writable")
-
-
 def read_object(path):
     """The JSON object in a file, a dict; raises `ValueError` if there is none."""
     try:

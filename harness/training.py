@@ -6,7 +6,7 @@ from absl import flags as absl_flags
 
 from harness import contradictions, flags, help_page
 from harness.errors import UserError
-from harness.files import check_directory
+from harness.outputs import check_directory
 from harness.run.configuration import COPY, NAME
 
 

@@ -1,6 +1,7 @@
 """Commands of flags that cannot be meant, each with what its one line has.
 
-R is a directory that is not there, F a folder with `text.txt` and the run `run`.
+R is a directory that is not there, F a folder with `text.txt`, the run `run` and the SavedModel
+`saved`, in which there are notes.
 """
 
 GAN = ("gan.train", "--preset=quickstart", "--run_dir=R")
@@ -51,6 +52,38 @@ EARLY = {
     ("gan.experiment", "--name=cost", "--out=F/text.txt"): "--out must be a directory to write to",
     ("classify.experiment", "--name=vgg", "--out=F/text.txt/o"): "--out must be a directory to wri",
     (*BENCHMARK, "--out=F/text.txt"): "--out must be a directory that can be written to. Received",
+    # Where something would be lost.
+    ("gan.evaluate", "--run_dir=F/run", "--out=F/fifo"): "Received: out=F/fifo, which is a FIFO",
+    ("gan.evaluate", "--run_dir=F/run", "--out=/dev/null"): "out=/dev/null, which is a device",
+    ("gan.evaluate", "--run_dir=F/run", "--out=F/run/metrics.jsonl"): "is a part of the run there",
+    (
+        *PAIR,
+        "--out=F/a.npz",
+    ): "Received: out=F/a.npz, which is of --generated=F/a.npz: give",
+    (*PAIR, "--out=F/to_a"): "Received: out=F/to_a, which is of --generated=F/a.npz: give",
+    (*PAIR, "--out=R.npz", "--save_statistics=R.npz"): "which is of --save_statistics=R.npz",
+    ("gan.evaluate", "--reference=F/a.npz", "--save_statistics=F/a.npz"): "of --reference=F/a.npz",
+    ("gan.evaluate", "--reference=F/saved", "--save_statistics=F/run/scaling.npz"): "of the run th",
+    (
+        "classify.evaluate",
+        "--run_dir=F/run",
+        "--out=F/run/best.keras",
+    ): "is a part of the run there",
+    ("classify.evaluate", "--run_dir=F/run", "--out=F/fifo"): "Received: out=F/fifo, which is a FI",
+    (*SAVED, "--data_dir=F/a.npz", "--out=F/a.npz"): "out=F/a.npz, which is of --data_dir=F/a.npz",
+    (*SAVED, "--out=F/saved/variables/x"): "is a part of the SavedModel there",
+    ("gan.train_features", "--out=F/run/generator"): "is a part of the run there",
+    ("gan.train_features", "--out=F/saved"): "Received: out=F/saved, which has notes.txt",
+    ("gan.train_features", "--out=."): "Received: out=., which is something else",
+    ("gan.sample", "--run_dir=F/run", "--out=F/run/samples"): "is a part of the run there",
+    ("gan.train", "--preset=quickstart", "--run_dir=F/run/generator"): "is a part of the run there",
+    (
+        "classify.train",
+        "--preset=quickstart",
+        "--run_dir=F/run/model",
+    ): "is a part of the run there",
+    ("gan.experiment", "--name=cost", "--out=F/run/events"): "is a part of the run there",
+    ("classify.experiment", "--name=vgg", "--out=F/run/model"): "is a part of the run there",
     # What is not there.
     (*GAN, "--init_from=F"): "--init_from must be the directory of a run, with its config.json.",
     (*CLASSIFY, "--init_from=F/none"): "Received: init_from=F/none",

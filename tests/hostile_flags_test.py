@@ -1,6 +1,7 @@
 """Whatever a flag is given, a mistake is one line with the flag, the rule and what was received."""
 
 import importlib
+import os
 import re
 import time
 
@@ -62,6 +63,11 @@ def fill(path):
     (path / "flags").write_text("# of a run\n--steps=many\n")
     (path / "bytes").write_bytes(b"--steps=\xff\n")
     np.savez(path / "a.npz", images=np.zeros([2, 8, 8, 1], np.uint8))
+    (path / "to_a").symlink_to("a.npz")
+    (path / "saved").mkdir()
+    for name in ("saved_model.pb", "notes.txt"):
+        (path / "saved" / name).write_text("text")
+    os.mkfifo(path / "fifo")
 
 
 def contents(path):

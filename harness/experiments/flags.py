@@ -9,7 +9,7 @@ from harness.config import Check
 from harness.errors import UserError
 from harness.experiments import sweep
 from harness.experiments.experiment import SCALES, Flag
-from harness.files import check_directory
+from harness.outputs import check_directory
 
 _GROUP = "What"
 

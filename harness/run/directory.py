@@ -6,7 +6,8 @@ import pathlib
 import shutil
 
 from harness.errors import Diverged, UserError
-from harness.files import check_directory, is_aside, sweep, write_whole, writing
+from harness.files import is_aside, sweep, write_whole, writing
+from harness.outputs import check_directory
 from harness.run import configuration, lock
 
 

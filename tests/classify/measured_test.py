@@ -3,11 +3,13 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from classify.measured import measure_run
 from classify.presets import PRESETS
 from classify.run import Run
+from harness.errors import UserError
 
 CONFIG = dataclasses.replace(PRESETS["quickstart"], width=8, depth=1, group_size=4)
 
@@ -44,3 +46,13 @@ def test_each_thing_that_is_measured_has_a_file(run_dir, tmp_path, capsys, chang
     measure_run(run_dir, "best", config, tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text()) == result
     assert set(run_dir.iterdir()) == there
+
+
+def test_the_images_of_a_run_are_not_replaced(run_dir, tmp_path):
+    images = tmp_path / "images.npz"
+    np.savez(images, images=np.zeros([9, 8, 8, 1], np.uint8))
+    before = images.read_bytes()
+    config = dataclasses.replace(CONFIG, dataset="array", data_dir=str(images))
+    with pytest.raises(UserError, match="images.npz, which is of --data_dir="):
+        measure_run(run_dir, "best", config, images)
+    assert images.read_bytes() == before

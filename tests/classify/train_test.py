@@ -11,6 +11,8 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from harness import sealed
+from harness.errors import UserError
+from harness.outputs import check_file
 from tests.calls import ROOT, environment
 
 FLAGS = [
@@ -66,6 +68,9 @@ def test_a_run_leaves_what_it_came_to(whole):
     }
     folders = {"checkpoints", "events", "model", "model_folded"}
     assert {path.name for path in run.iterdir()} == files | folders
+    for path in run.iterdir():
+        with pytest.raises(UserError, match="is a part of the run there$"):
+            check_file("out", path / "x" if path.is_dir() else path)
     config = json.loads((run / "config.json").read_text())
     assert (config["width"], config["group_size"], config["fold"]) == (16, 4, True)
     history = rows(run)

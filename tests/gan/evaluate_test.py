@@ -525,6 +525,18 @@ def test_a_users_mistake(run, mistaken, message):
         run(*(flag.replace("=K/", f"={mistaken}/") for flag in arguments))
 
 
+def test_what_the_configuration_of_a_run_names_is_not_replaced(run, tmp_path):
+    images = tmp_path / "images.npz"
+    np.savez(images, images=np.zeros([9, SIZE, SIZE, 1], np.uint8))
+    (tmp_path / "link.json").symlink_to(images)
+    before = images.read_bytes()
+    made = _save_run(tmp_path / "run", dataset="array", data_dir=str(images))
+    for flag, name in {"out": "link.json", "save_statistics": "images.npz"}.items():
+        with pytest.raises(UserError, match=f"{flag}={images}, which is of --data_dir={images}"):
+            run(f"--run_dir={made}", f"--{flag}={tmp_path / name}")
+    assert images.read_bytes() == before and (tmp_path / "link.json").is_symlink()
+
+
 def test_as_a_user_runs_it(call, kinds, tmp_path):
     arguments = [f"--reference={kinds}/images.npz", "--features=digits", "--eval_samples=20"]
     arguments.append(f"--out={tmp_path}/deep/out.json")

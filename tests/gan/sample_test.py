@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_files_of_samples_are_of_one_call(run, tmp_path, monkeypatch):
     asked = ["--generator=K/alone", "--what=images"]
     run(*asked, "--count=3")
     first = contents()
-    with pytest.raises(UserError, match="images must be new, or .* Received: 00002.png$"):
+    with pytest.raises(UserError, match="images must be new, or .* which has 00002.png$"):
         run(*asked, "--count=2")
     with monkeypatch.context() as patch:
         patch.setattr(drawing.pictures, "write_png", lambda path, _: 1 / (path.stem != "00002"))
@@ -178,6 +179,24 @@ def test_labels_that_a_generator_has_not_are_a_line():
     sampler = Sampler(generator, 0, (0, 3))
     with pytest.raises(UserError, match="samples cannot be drawn: .* = 3 is not in \\[0, 3\\)$"):
         sampler(sampler.latents(2))
+
+
+def test_no_other_file_is_replaced(run, tmp_path):
+    nearest = ["--generator=K/alone", "--what=nearest"]
+    (tmp_path / "nearest.png").write_text("an image of the training set")
+    os.mkfifo(tmp_path / "grid.png")
+    (tmp_path / "images").mkdir()
+    cases = {
+        "nearest.png, which is of --training=": [*nearest, f"--training={tmp_path}"],
+        "grid.png, which is a FIFO$": ["--run_dir=K/run"],
+        "images, which is of --training=": [
+            *(*nearest[:1], "--what=images,nearest", f"--training={tmp_path}/images")
+        ],
+    }
+    for message, arguments in cases.items():
+        with pytest.raises(UserError, match=message):
+            run(*arguments)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 MISTAKES = {

@@ -51,10 +51,15 @@ def test_images_without_a_test_split(tmp_path, monkeypatch, capsys):
 
 def test_mistakes(tmp_path, monkeypatch):
     (tmp_path / "thesis").mkdir()
+    (tmp_path / "saved/variables").mkdir(parents=True)
+    for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index"):
+        (tmp_path / "saved" / name).write_text("")
+    monkeypatch.chdir(tmp_path / "saved")
     out = f"--out={tmp_path}/net"
     cases = {
         "--out is required": [],
         "--out must be a new directory, or that of a SavedModel": [f"--out={tmp_path}/thesis"],
+        "Received: out=., where the program was started: start it elsewhere": ["--out=."],
         "--data_dir": [out, "--dataset=mnist"],
     }
     for message, arguments in cases.items():

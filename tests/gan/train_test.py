@@ -7,6 +7,8 @@ import sys
 import pytest
 import tensorflow as tf
 
+from harness.errors import UserError
+from harness.outputs import check_file
 from tests.calls import ROOT, environment
 
 FLAGS = [
@@ -52,6 +54,9 @@ def test_a_run_leaves_what_the_readme_says(uninterrupted):
     assert error == ""
     names = {path.name for path in run.iterdir()}
     assert {"config.json", "metrics.jsonl", "checkpoints", "samples", "generator"} <= names
+    for path in run.iterdir():
+        with pytest.raises(UserError, match="is a part of the run there$"):
+            check_file("out", path / "x" if path.is_dir() else path)
     assert json.loads((run / "config.json").read_text())["generator_filters"] == 8
     history = rows(run)
     assert [row["step"] for row in history] == STEPS
