@@ -1,5 +1,6 @@
 """Checks of what a program is told to write, before it computes anything: that nothing is lost."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -110,8 +111,10 @@ def _check_regular(rule, found):
     if not stat.S_ISREG(found.st_mode):
         kinds = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
         raise UserError(f"{rule}, which is {kinds.get(stat.S_IFMT(found.st_mode), 'a device')}")
-    if any(os.path.samestat(found, os.fstat(number)) for number in (1, 2)):
-        raise UserError(f"{rule}, which has what is printed")
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # It may be closed.
+            if os.path.samestat(found, os.fstat(number)):
+                raise UserError(f"{rule}, which has what is printed")
 
 
 def _check_owners(rule, path):
