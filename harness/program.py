@@ -13,6 +13,9 @@ from harness.errors import Diverged, UserError, of_memory
 
 # The level of TensorFlow's C++ library that tells nothing but what ends the process.
 _SILENT = "3"
+# What Keras is to read where it is imported: it computes with TensorFlow, in float32 and channels
+# last, as it does where there is no keras.json, whatever a user's own says. This folder has none.
+_KERAS = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
 # Ctrl-C, and what ends a process that is asked to end.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # The number of what standard error leads to, also where it leads nowhere for a while.
@@ -105,18 +108,33 @@ def load_tensorflow():
 
     Its C++ library tells standard error what it was compiled for and which drivers it misses,
     before a program can tell it not to. Meanwhile standard error leads nowhere, unless
-    TF_CPP_MIN_LOG_LEVEL is below 3: what matters reaches Python as an exception.
+    TF_CPP_MIN_LOG_LEVEL is below 3: what matters reaches Python as an exception. It imports Keras,
+    which is as a program means it, here and in the processes that are started from here.
+
+    Raises:
+        UserError: the environment names another backend of Keras than TensorFlow.
     """
     import logging
 
     import absl.logging
 
+    _set_keras()
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _SILENT)
     if level == _SILENT and "tensorflow" not in sys.modules:
         _import_in_silence()
     # What libraries tell about their progress is not the program's own to tell.
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     absl.logging.set_verbosity(absl.logging.WARNING)
+
+
+def _set_keras():
+    backend = os.environ.get("KERAS_BACKEND")
+    if backend and backend != _KERAS["KERAS_BACKEND"]:
+        raise UserError(
+            "The environment variable KERAS_BACKEND must be tensorflow, or not be set. "
+            f"Received: KERAS_BACKEND={backend}"
+        )
+    os.environ |= _KERAS
 
 
 def _import_in_silence():

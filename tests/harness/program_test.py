@@ -151,6 +151,57 @@ def test_a_closed_standard_error_leads_nowhere(tmp_path):
     assert (run.returncode, run.stdout.split()[-1]) == (0, "True")
 
 
+KERAS = """
+from harness import program
+
+def main():
+    program.load_tensorflow()
+    import keras
+    config = keras.config
+    layer = keras.layers.Conv2D(1, 1)
+    print(config.backend(), config.floatx(), config.epsilon(), layer.dtype, layer.data_format)
+
+program.run(main, "Makes a layer.", lambda: None)
+"""
+KERAS_JSON = {
+    "backend": "jax",
+    "floatx": "float16",
+    "epsilon": 1e-3,
+    "image_data_format": "channels_first",
+}
+
+
+def run_with_keras(folder, **environment):
+    """Exit code, standard output and standard error, of a user who has this `.keras`."""
+    usual = {key: value for key, value in os.environ.items() if not key.startswith("KERAS_")}
+    process = start(KERAS, env=usual | {"HOME": str(folder)} | environment)
+    out, error = process.communicate()
+    return process.returncode, out.decode(), error.decode()
+
+
+@pytest.mark.parametrize(
+    "variable, content",
+    {"HOME": KERAS_JSON, "KERAS_HOME": ["no object, which TensorFlow would end by"]}.items(),
+)
+def test_a_users_keras_json_changes_nothing(tmp_path, variable, content):
+    file = tmp_path / ".keras/keras.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(content))
+    own = {"KERAS_HOME": str(file.parent)} if variable == "KERAS_HOME" else {}
+    expected = "tensorflow float32 1e-07 float32 channels_last\n"
+    assert run_with_keras(tmp_path, **own) == (0, expected, "")
+    assert json.loads(file.read_text()) == content
+
+
+def test_another_backend_of_keras_is_one_line(tmp_path):
+    code, out, error = run_with_keras(tmp_path, KERAS_BACKEND="jax")
+    assert (code, out) == (1, "")
+    assert error == (
+        "error: The environment variable KERAS_BACKEND must be tensorflow, or not be set. "
+        "Received: KERAS_BACKEND=jax\n"
+    )
+
+
 SPEAKS = """
 import sys
 from absl import flags
