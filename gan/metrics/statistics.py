@@ -152,7 +152,7 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
 
     The file `DATASET-SPLIT-COUNT-HEIGHTxWIDTH-FEATURES-DIGEST.npz` holds float64 `mean` and
     `covariance`; the digest is of the images and of the network. It is written aside and renamed,
-    and computed again if it cannot be read.
+    and computed again if it cannot be read. Where there is no home for it, it is not kept.
 
     Args:
         images: `harness.datasets.Images`.
@@ -171,12 +171,14 @@ def reference_statistics(images, count, features, cache_dir=None, progress=None)
         raise ValueError(f"`count` must be at least 2. Received: count={count}")
     pixels = images.images[:count]
     name = f"{images.name} {images.split}"
-    path = _cache_dir(cache_dir) / _file_name(images, pixels, features)
-    stored = _read(path)
+    folder = _cache_dir(cache_dir)
+    path = folder and folder / _file_name(images, pixels, features)
+    stored = path and _read(path)
     if stored is not None:
         return Statistics(*stored, len(pixels), name, fingerprint=features.fingerprint)
     computed = gather(batches(pixels), len(pixels), name, features, progress=progress)
-    _write(path, computed.mean, computed.covariance)
+    if path is not None:
+        _write(path, computed.mean, computed.covariance)
     return dataclasses.replace(computed, score=_NO_SCORE, class_shares=None, factor=None)
 
 
@@ -212,9 +214,15 @@ def batches(images, size=_BATCH_SIZE):
 
 
 def _cache_dir(given):
+    """The folder of the files; None if it would be in a home, and there is none."""
     if given is not None:
         return pathlib.Path(given)
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tfnorm"
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        return cache.expanduser() / "tfnorm"
+    except RuntimeError as error:  # as of a user without an entry in the system's list
+        _not_kept(cache, error)
+        return None
 
 
 def _file_name(images, pixels, features):
@@ -249,5 +257,10 @@ def _write(path, mean, covariance):
             file = pathlib.Path(aside, path.name)
             np.savez(file, mean=mean, covariance=covariance)
             file.replace(path)
-    except OSError as error:  # A run goes on without the file: it only saves time.
-        logging.getLogger(__name__).warning("Statistics are not kept in %s: %s", path, error)
+    except OSError as error:
+        _not_kept(path, error)
+
+
+def _not_kept(path, error):
+    """Says it, and no more: a run goes on without the file, which only saves time."""
+    logging.getLogger(__name__).warning("Statistics are not kept in %s: %s", path, error)

@@ -1,3 +1,4 @@
+import pwd
 import tracemalloc
 
 import numpy as np
@@ -111,6 +112,19 @@ def test_default_folder(images, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     reference_statistics(images, 12, _Pixels().network)
     assert len(list((tmp_path / "home/.cache/tfnorm").iterdir())) == 1
+
+
+def test_a_user_without_a_home_is_no_failure(images, tmp_path, caplog, monkeypatch):
+    def unknown(user):
+        raise KeyError(user)
+
+    for variable in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.chdir(tmp_path)
+    _check(reference_statistics(images, 12, _Pixels().network), images.images[:12])
+    assert "are not kept in ~/.cache: " in caplog.text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_no_failure(images, tmp_path, caplog):
