@@ -166,20 +166,32 @@ def _open_what_is_closed():
 
 
 class _Output(io.FileIO):
-    """A file whose reader, as `head`, may want the beginning only: the rest leads nowhere then."""
+    """A file that no failure to write ends a program by: the rest leads nowhere then.
+
+    Its reader, as `head`, may want the beginning only. Of anything else, as a full disk, one line
+    on standard error tells: what a program does counts more than what it prints.
+    """
 
     def write(self, data):
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
+            if self.fileno() == 1 and not isinstance(error, BrokenPipeError):
+                _tell(f"Standard output cannot be written: {error.strerror}. It is left out.")
             return len(data)
 
 
+def _tell(line):
+    """Writes a line to standard error, wherever that leads for a while."""
+    with contextlib.suppress(OSError):  # It may be closed.
+        os.write(_shown, f"{line}\n".encode())
+
+
 def open_output():
-    """Makes of the standard streams what no reader and no encoding ends a program by.
+    """Makes of the standard streams what no reader, full disk or encoding ends a program by.
 
     What an encoding, as ascii or cp932, does not have is shown as an escape.
     """
@@ -203,8 +215,7 @@ def interrupt(number, frame):
     """
     with contextlib.suppress(Exception):  # It may have come while this was written.
         sys.stdout.flush()
-    with contextlib.suppress(OSError):  # Standard error may be closed.
-        os.write(_shown, b"error: Interrupted.\n")
+    _tell("error: Interrupted.")
     os._exit(1)
 
 

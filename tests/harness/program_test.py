@@ -216,11 +216,11 @@ program.run(main, "Says much.", lambda: flags.DEFINE_string("out", "", ""))
 """
 
 
-def start(code, *arguments, **options):
+def start(code, *arguments, stdout=subprocess.PIPE, **options):
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         **options,
     )
@@ -234,6 +234,23 @@ def test_a_reader_that_wants_the_beginning_only_does_not_end_a_program():
     process = start(SPEAKS, "--help")
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait() == 0
+
+
+def test_a_full_disk_under_standard_output_is_told_once_and_does_not_end_a_program():
+    for arguments, error in (((), b"done\n"), (("--help",), b"")):
+        with open("/dev/full", "w") as full:
+            process = start(SPEAKS, *arguments, stdout=full)
+        said = b"Standard output cannot be written: No space left on device. It is left out.\n"
+        assert process.stderr.read() == said + error and process.wait() == 0
+
+
+def test_a_disk_that_fills_while_a_program_prints_keeps_the_beginning(tmp_path, small_files):
+    with small_files(3000), open(tmp_path / "log", "w") as file:
+        process = start(SPEAKS, stdout=file)
+    error = process.communicate()[1]
+    assert process.returncode == 0 and error.endswith(b"done\n") and error.count(b"\n") == 2
+    assert error.startswith(b"Standard output cannot be written: File too large.")
+    assert (tmp_path / "log").stat().st_size == 3000
 
 
 @pytest.mark.parametrize(
