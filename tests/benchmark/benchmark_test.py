@@ -1,6 +1,10 @@
 """The benchmark's bookkeeping; its figures are nobody's test."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import types
 
 import keras
@@ -8,8 +12,9 @@ import pytest
 
 import tfnorm
 from tests import descriptors
+from tests.sources import ROOT
 from tfnorm.benchmark import __main__ as program
-from tfnorm.benchmark import machine, measuring, picture, table, torch_batch_norm
+from tfnorm.benchmark import ending, machine, measuring, picture, table, torch_batch_norm
 from tfnorm.benchmark.candidates import candidates, layer_names
 from tfnorm.benchmark.fused import FusedBatchNormalization
 from tfnorm.benchmark.kinds import KINDS
@@ -110,13 +115,14 @@ def test_a_line_has_ratio_and_range_and_of_the_unit_its_time():
     assert len(head) == len(unit) == len(mine)
 
 
-def test_the_picture_has_the_lines_of_fused_and_of_keras(monkeypatch):
+def test_the_picture_has_the_lines_of_fused_and_of_keras(monkeypatch, tmp_path):
     from matplotlib.figure import Figure
 
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
     rows = [row("fused", None, 1.0), row("bn", None, 2.5), row("cd", 2, 1.5), row("cd", 8, 1.75)]
-    picture.draw_group_sizes("group_size.png", [*rows, *(r | {"shape": [2, 8]} for r in rows[2:])])
+    path = tmp_path / "group_size.png"
+    picture.draw_group_sizes(path, [*rows, *(r | {"shape": [2, 8]} for r in rows[2:])])
     png, svg = drawn
     assert png is svg  # the same, as pixels and as vectors
     first, second = png.axes
@@ -126,7 +132,7 @@ def test_the_picture_has_the_lines_of_fused_and_of_keras(monkeypatch):
     assert list(lines["Keras' BatchNormalization"].get_ydata()) == [2.5, 2.5]
     assert lines["Keras' BatchNormalization"].get_linestyle() == ":"
     assert [line.get_label() for line in second.lines] == ["cd", "fused kernel"]
-    picture.draw_group_sizes("group_size.png", rows[:2])
+    picture.draw_group_sizes(path, rows[:2])
     assert len(drawn) == 2
 
 
@@ -158,3 +164,77 @@ def test_the_report_has_the_table_and_the_machine(call, tmp_path):
     assert report["pairs"] == []  # layers alone were asked for
     assert (tmp_path / "group_size.png").stat().st_size > 0
     assert "channels in a group" in (tmp_path / "group_size.svg").read_text()
+
+
+def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path, small_files):
+    path = tmp_path / "out/benchmark.json"
+    ending.write_whole(path, b"before")
+    with small_files(100), pytest.raises(OSError) as raised:
+        ending.write_whole(path, bytes(101))
+    assert str(raised.value) == f"{path} cannot be written: File too large."
+    assert path.read_bytes() == b"before" and list(path.parent.iterdir()) == [path]
+
+
+FULL = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)); {RUN}"
+
+
+def test_a_full_disk_is_one_line_and_the_report_of_before_is_there(call, tmp_path):
+    flags = ["--layers=itn,cd", "--shapes=16x4", "--group_sizes=2,none", "--rounds=1"]
+    path = tmp_path / "benchmark.json"
+    path.write_text("before")
+    flags += [f"--out={tmp_path}", "--kinds=forward,forward_backward"]
+    code, out, error = call("-c", FULL, *flags)
+    assert (code, error) == (1, f"error: {path} cannot be written: File too large.\n")
+    assert out and path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+INTERRUPTED = """
+import os, signal, sys
+from tfnorm.benchmark import __main__ as program
+
+usual = program.benchmark
+
+def benchmark(shape, *arguments):
+    if shape == [3, 2, 4]:
+        os.kill(os.getpid(), getattr(signal, os.environ["SIGNAL"]))
+        os.getpid()
+    return usual(shape, *arguments)
+
+program.benchmark = benchmark
+program.run(sys.argv)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interruption_is_one_line_and_what_was_timed_is_there(call, tmp_path, name):
+    flags = ["--layers=itn", "--shapes=6x4,3x2x4", "--group_sizes=2", "--rounds=1"]
+    flags += [f"--out={tmp_path}", "--kinds=forward"]
+    code, out, error = call.finish(call.start("-c", INTERRUPTED, *flags, SIGNAL=name))
+    assert (code, error) == (1, "error: Interrupted.\n")
+    assert "3x2x4, float32" in out
+    report = json.loads((tmp_path / "benchmark.json").read_text())
+    assert {tuple(row["shape"]) for row in report["results"]} == {(6, 4)}
+
+
+# As libraries do with what happens while they try an import.
+SWALLOWS = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    os.getpid()
+except BaseException as error:
+    raise ImportError("this is not installed") from error
+"""
+
+
+def test_ctrl_c_while_tensorflow_is_loaded_is_one_line(tmp_path):
+    (tmp_path / "tensorflow.py").write_text(SWALLOWS)
+    run = subprocess.run(
+        [sys.executable, "-m", "tfnorm.benchmark", "--rounds=1"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "error: Interrupted.\n")

@@ -16,6 +16,7 @@ from absl import app, flags
 import tfnorm
 from tfnorm.benchmark import machine, table
 from tfnorm.benchmark.candidates import UNIT, candidates, layer_names
+from tfnorm.benchmark.ending import handle_signals, write_whole
 from tfnorm.benchmark.kinds import KINDS
 from tfnorm.benchmark.measuring import benchmark
 from tfnorm.benchmark.pairs import PAIRS, benchmark_pairs
@@ -74,9 +75,10 @@ def define_flags() -> None:
         "rounds": ("30", "How often each call is timed, all in turns; the table has medians."),
         "out": (
             None,
-            "Directory to write benchmark.json to, and with forward_backward group_size.png and "
-            "group_size.svg, time against group size (which needs matplotlib); left out, nothing "
-            "is written.",
+            "Directory to write benchmark.json to, after each shape and after the pairs, so that "
+            "an interruption loses no more than what is being timed; at the end, with "
+            "forward_backward, group_size.png and group_size.svg, time against group size (which "
+            "needs matplotlib). Left out, nothing is written.",
         ),
     }
     for name, (default, help) in lists.items():
@@ -110,25 +112,28 @@ def main() -> None:
     print(head_line(here))
     if load := machine.load_if_busy():
         print(f"The machine is not idle (load {load:.1f}): these figures are not to be trusted.")
-    results = []
+    report = {"unit": UNIT, "machine": here, "rounds": rounds, "results": [], "pairs": []}
     for shape in shapes if layers else []:
         print(f"\n{'x'.join(map(str, shape))}, float32, {rounds} rounds")
         print(table.head(kinds))
         for row in benchmark(shape, candidates(layers, sizes, shape[-1], torch), kinds, rounds):
-            results.append(row)
+            report["results"].append(row)
             print(table.line(row, kinds), flush=True)
-    compared = benchmark_pairs(pairs, rounds)
-    if compared:
+        write(given.out, report)
+    if pairs:
+        report["pairs"] = benchmark_pairs(pairs, rounds)
         print(f"\nIn units of their counterparts, float32, {rounds} rounds\n{table.PAIRS_HEAD}")
-        print("\n".join(map(table.pair_line, compared)))
-    if given.out:
-        out = pathlib.Path(given.out)
-        out.mkdir(parents=True, exist_ok=True)
-        report = {"unit": UNIT, "machine": here, "rounds": rounds, "results": results}
-        report["pairs"] = compared
-        (out / "benchmark.json").write_text(json.dumps(report, indent=2) + "\n")
-        if layers and "forward_backward" in kinds:
-            draw_group_sizes(out / "group_size.png", results)
+        print("\n".join(map(table.pair_line, report["pairs"])))
+        write(given.out, report)
+    if given.out and layers and "forward_backward" in kinds:
+        draw_group_sizes(pathlib.Path(given.out, "group_size.png"), report["results"])
+
+
+def write(out: str | None, report: dict[str, typing.Any]) -> None:
+    """Writes what was timed so far to benchmark.json in a directory, if there is to be one."""
+    if out:
+        text = json.dumps(report, indent=2) + "\n"
+        write_whole(pathlib.Path(out, "benchmark.json"), text.encode())
 
 
 def head_line(here: dict[str, typing.Any]) -> str:
@@ -217,8 +222,6 @@ def guarded(main: Callable[[], None]) -> None:
         leave(str(error))
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         leave(f"There is not enough memory for this. Received: {str(error).splitlines()[0]}")
-    except KeyboardInterrupt:
-        leave("Interrupted.")
 
 
 def leave(message: str) -> typing.NoReturn:
@@ -229,6 +232,7 @@ def leave(message: str) -> typing.NoReturn:
 
 def run(arguments: list[str]) -> None:
     """Runs the program on its command line; a mistake is one line, and exit code 1."""
+    handle_signals()
     define_flags()
     app.run(lambda _: guarded(main), argv=arguments, flags_parser=parse)
 

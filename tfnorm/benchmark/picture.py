@@ -1,10 +1,12 @@
 """Draws the benchmark's figures; matplotlib is loaded only here."""
 
+import io
 import os
 import pathlib
 import typing
 
 from tfnorm.benchmark.candidates import KERAS
+from tfnorm.benchmark.ending import write_whole
 
 # As in all figures of the project, which harness.figures.style draws.
 _COLOURS = {"itn": "C0", "zca": "C1", "cd": "C2", "pca": "C3", "coloring": "C6"}
@@ -57,7 +59,9 @@ def draw_group_sizes(path: str | os.PathLike[str], results: list[dict[str, typin
         axes.set_ylabel("time, the fused kernel's = 1")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    pixels, vectors = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
-        figure.savefig(path, format="png", dpi=100)
-        vectors = pathlib.Path(path).with_suffix(".svg")
+        figure.savefig(pixels, format="png", dpi=100)
         figure.savefig(vectors, format="svg", metadata={"Date": None})
+    write_whole(path, pixels.getvalue())
+    write_whole(pathlib.Path(path).with_suffix(".svg"), vectors.getvalue())
