@@ -14,8 +14,13 @@ from harness.errors import UserError
 
 # What a disk may say. TensorFlow's errors are of its own types, and have the text alone.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-# What is written aside has the number of its process in its name; it had it at the end once.
-_ASIDE = (re.compile(r"\.(?P<process>\d+)\..+", re.DOTALL), re.compile(r"\..+\.(?P<process>\d+)"))
+# What is written aside has the number of its process in its name, and nobody else's file is called
+# so. Earlier versions' names are others' too, as of a date: these count where NAME is a known one.
+_ASIDE = re.compile(r"\.tfnorm-(?P<process>\d+)\..+", re.DOTALL)
+_EARLIER = (
+    re.compile(r"\.(?P<process>\d{1,7})\.(?P<name>.+?)(\.before)?", re.DOTALL),
+    re.compile(r"\.(?P<name>.+)\.(?P<process>\d{1,7})", re.DOTALL),
+)
 
 
 def write_whole(path, data):
@@ -71,18 +76,23 @@ def read_object(path):
     return value
 
 
-def is_aside(name):
-    """Whether a name is of what is written aside."""
-    return any(pattern.fullmatch(name) for pattern in _ASIDE)
+def is_aside(name, known=None):
+    """Whether a name is of what is written aside.
+
+    Args:
+        name: of a file or directory.
+        known: a pattern of names; what an earlier version wrote aside for one of these counts, too.
+    """
+    return _writer(name, known) is not None
 
 
-def sweep(folder):
-    """Removes what dead processes have left aside in a folder, if it is there.
+def sweep(folder, known=None):
+    """Removes what dead processes have left aside in a folder, if it is there; as `is_aside`.
 
     A process of another machine counts as dead: the folder is to be this one's, as by a lock.
     """
     if os.path.isdir(folder):
-        _remove(pathlib.Path(folder).iterdir())
+        _remove(pathlib.Path(folder).iterdir(), known)
 
 
 @contextlib.contextmanager
@@ -162,17 +172,25 @@ def _exchange(one, other):
 def _aside(path):
     """A name beside `path` for what is to become it; what a dead process left there goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = re.escape(path.name)
-    own = re.compile(rf"\.(\d+\.{name}(\.before)?|{name}\.\d+)")
+    own = re.compile(rf"\.tfnorm-\d+\.{re.escape(path.name)}(\.before)?")
     _remove(file for file in path.parent.iterdir() if own.fullmatch(file.name))
-    return path.with_name(f".{os.getpid()}.{path.name}")
+    return path.with_name(f".tfnorm-{os.getpid()}.{path.name}")
 
 
-def _remove(files):
+def _remove(files, known=None):
     for file in files:
-        found = next(filter(None, (pattern.fullmatch(file.name) for pattern in _ASIDE)), None)
-        if found and not _lives(int(found["process"])):
+        process = _writer(file.name, known)
+        if process is not None and not _lives(process):
             _delete(file)
+
+
+def _writer(name, known=None):
+    """The number of the process that wrote aside what has this name, or None: nothing did."""
+    found = _ASIDE.fullmatch(name)
+    if found is None and known is not None:
+        matches = (pattern.fullmatch(name) for pattern in _EARLIER)
+        found = next((match for match in matches if match and known.fullmatch(match["name"])), None)
+    return found and int(found["process"])
 
 
 def _delete(path):

@@ -3,12 +3,20 @@
 import contextlib
 import json
 import pathlib
+import re
 import shutil
 
 from harness.errors import Diverged, UserError
 from harness.files import is_aside, sweep, write_whole, writing
 from harness.outputs import check_directory
 from harness.run import configuration, lock
+
+# What runs and experiments have written since before what they write aside had a name of its own.
+_WRITTEN = re.compile(
+    r"\.?config\.json|data\.json|metrics\.jsonl|scaling\.npz|best\.keras|curves\.png"
+    r"|model(_folded)?|generator|evaluation(_\w+)?\.json|diverged\.json|result\.json"
+    r"|\d{7,}\.png|checkpoint|ckpt-\d+\.(jsonl|sha256)"
+)
 
 
 class RunDirectory:
@@ -71,8 +79,8 @@ class RunDirectory:
             raise self._unusable(error) from error
         try:
             with lock.held(self / lock.NAME):
-                for folder in (self.path, self / "samples"):
-                    sweep(folder)
+                for folder in (self.path, self / "samples", self / "checkpoints"):
+                    sweep(folder, _WRITTEN)
                 is_new = not self._contents()
                 try:
                     yield
@@ -119,7 +127,7 @@ class RunDirectory:
         """What is in the directory, but for what a killed process may leave before it begins."""
         names = (path.name for path in self.path.iterdir())
         passing = (lock.NAME, configuration.COPY)
-        return [name for name in names if name not in passing and not is_aside(name)]
+        return [name for name in names if name not in passing and not is_aside(name, _WRITTEN)]
 
     def _empty(self):
         for path in [self / name for name in (*self._contents(), configuration.COPY)]:

@@ -80,9 +80,10 @@ def test_another_error_is_not_the_disks(tmp_path):
 def test_what_a_dead_process_left_of_a_file_goes_when_that_is_written(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    for name in (f".{dead.pid}.a[b]", f".a[b].{dead.pid}"):
+    for name in (f".tfnorm-{dead.pid}.a[b]", f".tfnorm-{dead.pid}.a[b].before"):
         (tmp_path / name).mkdir()
-    others = {f".{dead.pid}.ab", f".{os.getppid()}.a[b]", f".a[b].{dead.pid}x"}
+    others = {f".tfnorm-{dead.pid}.ab", f".tfnorm-{os.getppid()}.a[b]", f".tfnorm-{dead.pid}x.a[b]"}
+    others |= {f".{dead.pid}.a[b]", f".a[b].{dead.pid}"}  # which anybody's file may be called
     for name in others:
         (tmp_path / name).touch()
     write_whole(tmp_path / "a[b]", "c")

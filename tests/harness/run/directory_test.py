@@ -47,6 +47,20 @@ def test_a_directory_with_something_else_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("name", [".notes.2024", ".2026.plan", ".checkpoints.2026"])
+def test_a_users_hidden_file_is_something_else(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match="not empty"):
+        RunDirectory(tmp_path).begin(CONFIG)
+
+
+@pytest.mark.parametrize("name", [".tfnorm-7.config.json", ".7..config.json", ".config.json.7"])
+def test_what_a_killed_process_left_before_it_began_is_nothing(tmp_path, name):
+    (tmp_path / name).write_text("{")
+    RunDirectory(tmp_path).begin(CONFIG)
+    assert RunDirectory(tmp_path).config() == CONFIG
+
+
 def test_a_file_and_a_damaged_configuration_are_refused(tmp_path):
     file = tmp_path / "file"
     file.write_text("")

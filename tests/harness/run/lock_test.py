@@ -89,13 +89,20 @@ def test_a_directory_in_which_nothing_was_written_is_gone(tmp_path):
 def test_what_dead_processes_left_is_swept_up(tmp_path):
     dead, run = subprocess.Popen(["true"]), tmp_path / "run"
     dead.wait()
-    names = [f".model.{dead.pid}", f".{dead.pid}.model", f"samples/.{dead.pid}.0000001.png"]
-    names += [f".config.json.{dead.pid}", f".{dead.pid}.best.keras"]
-    kept = [f".{os.getppid()}.evaluation.json", ".hidden", "samples/0000001.png"]
+    names = [f".tfnorm-{dead.pid}.{name}" for name in ("model", "model.before", "thesis.json")]
+    names += [f"{part}/.tfnorm-{dead.pid}.x" for part in ("samples", "checkpoints")]
+    # As earlier versions called them.
+    names += [f".model.{dead.pid}", f".{dead.pid}.model", f"samples/.{dead.pid}.0000001.png"]
+    names += [f".config.json.{dead.pid}", f".{dead.pid}.best.keras", f".{dead.pid}..config.json"]
+    names += [f".{dead.pid}.model.before", f"checkpoints/.{dead.pid}.ckpt-5.jsonl"]
+    kept = [f".tfnorm-{os.getppid()}.evaluation.json", ".hidden", "samples/0000001.png"]
+    kept += [f".{os.getppid()}.evaluation.json", ".notes.99999", ".99999.plan", ".model.20261127"]
+    kept += [".checkpoints.99999", ".99999.models", "samples/.99999.png", "checkpoints/.99999.x"]
     for name in names + kept:
         (run / name).mkdir(parents=True)
         (run / name / "file").touch()
     with RunDirectory(run).locked():
         pass
-    left = {str(path.relative_to(run)) for path in [*run.iterdir(), *(run / "samples").iterdir()]}
-    assert left == {"samples", *kept}
+    folders = {"samples", "checkpoints"}
+    paths = [*run.iterdir(), *(path for name in folders for path in (run / name).iterdir())]
+    assert {str(path.relative_to(run)) for path in paths} == {*folders, *kept}
