@@ -3,7 +3,8 @@
 A checkpoint of step N is TensorFlow's `ckpt-N.index` and `ckpt-N.data-*`, the history up to then in
 `ckpt-N.jsonl`, and `ckpt-N.sha256` with their checksums, which `sha256sum --check` reads, too. That
 is written last: a checkpoint with it was written to its end. One without is from before there were
-any, and is read to its end instead.
+any, and is read to its end instead. Until the first is whole there is `none_yet`: a run that has
+come further than its start, and has neither, has lost its checkpoints.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from harness.networks import size_in_bytes
 
 _PART = re.compile(r"ckpt-(\d+)\.(?:index|jsonl|sha256|data-\d{5}-of-\d{5})")
 _UNFINISHED = re.compile(r"ckpt-\d+_temp.*")
+_NONE_YET = "none_yet"
 _SUM = re.compile(r"([0-9a-f]{64})  (ckpt-\d+\.\S+)")
 
 
@@ -52,11 +54,15 @@ class Checkpoints:
             self._own = pathlib.Path(self._aside.name)
             self._keep = 1
 
-    def restore(self):
+    def restore(self, has_begun=False):
         """Goes back to the newest whole checkpoint, if there is any, and returns its step, else 0.
 
+        Args:
+            has_begun: whether what else is there is of a run that has come further than its start.
+
         Raises:
-            UserError: there are checkpoints, and none is whole; or they are of something else.
+            UserError: there are checkpoints, and none is whole; or they are of something else; or
+                there were some.
         """
         amiss = []
         for step in reversed(steps(self._saved)):
@@ -71,12 +77,18 @@ class Checkpoints:
                 f"No checkpoint in {self._saved} is whole: {', '.join(amiss)}. Put one back from a "
                 "copy, or use another --run_dir; nothing was changed."
             )
-        if (self._saved / "checkpoint").exists():
+        has_begun = has_begun and not (self._saved / _NONE_YET).exists()
+        if has_begun or (self._saved / "checkpoint").exists():
             raise UserError(
-                f"The checkpoints in {self._saved} are gone, and only their list is there. Put "
-                "them back, or use another --run_dir; nothing was changed."
+                f"The checkpoints in {self._saved} are gone, and other files of the run are there. "
+                "Put them back, or use another --run_dir; nothing was changed."
             )
         return 0
+
+    def begin(self):
+        """Notes that there are none yet, before the first step: else they would be gone."""
+        if self._writes:
+            write_whole(self._saved / _NONE_YET, "No checkpoint has been written yet.\n")
 
     def history(self, step):
         """The history at a checkpoint, as bytes; None: there is none that is whole."""
@@ -101,6 +113,7 @@ class Checkpoints:
             remove(self._own, step)
             raise
         self._damaged.discard(step)
+        self._have_one()
         self._forget(step)
         if not self._writes:  # Nothing of it stays behind, however this process ends.
             remove(self._own, step)
@@ -112,7 +125,11 @@ class Checkpoints:
         if int(self._step) != step:
             raise UserError(f"{self._saved}/ckpt-{step} is of step {int(self._step)}.")
         if self._writes:
+            self._have_one()
             _sweep(self._saved)
+
+    def _have_one(self):
+        (self._own / _NONE_YET).unlink(missing_ok=True)
 
     def _forget(self, last):
         """Removes all but the last few checkpoints up to the step `last`."""

@@ -89,7 +89,12 @@ class Run(abc.ABC):
         self.prepare()
         with directory.locked():
             self.session = Session(
-                directory, self.parts.trainer, self.steps, self.keep, **self.kept_state()
+                directory,
+                self.parts.trainer,
+                self.steps,
+                self.keep,
+                any((directory / name).exists() for name in self.products),
+                **self.kept_state(),
             )
             first = self.session.first
             if longer and first >= self.steps:

@@ -18,6 +18,7 @@ class Session:
             checkpoint has to keep, by name.
         last: steps of the run in all.
         keep: number of checkpoints that are kept; None: all.
+        has_products: whether there is what a run writes at its end.
         **state: what a checkpoint has to keep beside the trainer's, by name: of actions.
 
     Attributes:
@@ -25,10 +26,10 @@ class Session:
         history, board, screen: where an action writes.
 
     Raises:
-        UserError: the checkpoint cannot be read, or processes have different ones.
+        UserError: the checkpoint cannot be read or is gone, or processes have different ones.
     """
 
-    def __init__(self, directory, trainer, last, keep=2, **state):
+    def __init__(self, directory, trainer, last, keep=2, has_products=False, **state):
         self._directory = directory
         self._trainer = trainer
         self._last = last
@@ -37,7 +38,8 @@ class Session:
         self._checkpoints = Checkpoints(
             directory, self.history, self.board, keep, **trainer.state, **state
         )
-        self.first = self._checkpoints.restore()
+        has_begun = has_products or any(row["step"] for row in self.history.rows())
+        self.first = self._checkpoints.restore(has_begun)
         check_same_step(trainer.strategy, self.first)
         self.history.truncate(self.first or -1, self._checkpoints.history(self.first))
         self.screen = actions.Screen(self.first, last, quiet=not directory.writes)
@@ -78,6 +80,7 @@ class Session:
         told = []
         if self._directory.writes:
             if first == 0:
+                self._checkpoints.begin()
                 for _, action in periodic:
                     action(0, {})
             told = [(log_every, actions.Log(self.history, self.board, screen)), *periodic]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_other_networks_are_refused(source, folder):
     more = dataclasses.replace(CONFIG, conditional="projection", init_from=str(source))
     with pytest.raises(UserError, match="of other networks|cannot be read into these"):
         Run(more, folder / "more").train()
+
+
+def test_a_complete_run_whose_checkpoints_are_gone_does_not_begin_anew(source, folder):
+    shutil.copytree(source, folder / "lost")
+    shutil.rmtree(folder / "lost/checkpoints")
+    before = {path: path.is_file() and path.read_bytes() for path in folder.glob("lost/**/*")}
+    with pytest.raises(UserError, match="lost/checkpoints are gone"):
+        Run(dataclasses.replace(CONFIG, steps=4), folder / "lost").train(lengthen=True)
+    after = {path: path.is_file() and path.read_bytes() for path in folder.glob("lost/**/*")}
+    assert after == before
 
 
 def test_a_complete_run_goes_on(source, folder, capsys):

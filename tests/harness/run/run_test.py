@@ -172,6 +172,23 @@ def test_a_kill_where_a_run_becomes_longer_is_no_other_run(tmp_path):
         assert found == {"first", "last", "first-3", "last-3"}
 
 
+@pytest.mark.parametrize("gone", [["checkpoints"], ["checkpoints", "metrics.jsonl"]])
+def test_a_complete_run_whose_checkpoints_are_gone_is_left_as_it_is(tmp_path, gone):
+    path = tmp_path / "run"
+    Run(Config(log_every=1), path).train()
+    for name in gone:
+        (path / name).rename(tmp_path / name)
+    before = {file: file.is_file() and file.read_bytes() for file in path.rglob("*")}
+    with pytest.raises(UserError, match="checkpoints are gone"):
+        Run(Config(log_every=1, steps=5), path).train(lengthen=True)
+    assert {file: file.is_file() and file.read_bytes() for file in path.rglob("*")} == before
+    for name in gone:
+        (tmp_path / name).rename(path / name)
+    longer = Run(Config(log_every=1, steps=5), path)
+    longer.train(lengthen=True)
+    assert longer.session.first == 3
+
+
 def test_a_longer_run_that_was_interrupted_is_not_complete(tmp_path):
     path = tmp_path / "run"
     Run(Config(), path).train()
@@ -245,9 +262,8 @@ def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path, e
 
 
 def test_a_failure_removes_nothing_that_was_there_before(tmp_path):
-    Run(Config(), tmp_path / "run").train()
-    for name in ("checkpoints", "last"):
-        shutil.rmtree(tmp_path / "run" / name)
+    with pytest.raises(Diverged):
+        Failing(Config(), tmp_path / "run", error=Diverged("nan"), at=2).train()
     with pytest.raises(OSError):
         Failing(Config(), tmp_path / "run", error=OSError("it"), at=0).train()
     assert (tmp_path / "run" / "config.json").exists()

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pathlib
+import shutil
 import signal
 
 import pytest
@@ -158,6 +159,42 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_afterwards(tmp_path, small_
     train(cut, Trainer())
     assert rows(cut) == rows(whole)
     assert events(cut) == events(whole)
+
+
+LOSSES = {
+    "removed": shutil.rmtree,
+    "emptied": lambda folder: [file.unlink() for file in folder.iterdir()],
+    "on another disk": lambda folder: (
+        folder.rename(folder.with_name("there")),
+        folder.symlink_to("not mounted"),
+    ),
+}
+
+
+@pytest.mark.parametrize("last", [12, 7], ids=["begun", "complete"])
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_run_whose_checkpoints_are_gone_does_not_begin_anew(tmp_path, lose, last):
+    with pytest.raises(UserError, match="Interrupted"):
+        train(tmp_path, Trainer(interrupted_at=6))
+    train(tmp_path, Trainer(), last=last)
+    LOSSES[lose](tmp_path / "checkpoints")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    said = f"checkpoints in {tmp_path}/checkpoints are gone.* or use another --run_dir; nothing"
+    with pytest.raises(UserError, match=said):
+        train(tmp_path, Trainer())
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train(whole, Trainer())
+    with pytest.raises(Diverged):
+        train(cut, Trainer(infinite_at=3))
+    assert checkpoints(cut) == [] and [row["step"] for row in rows(cut)] == [0, 2]
+    train(cut, Trainer())
+    assert rows(cut) == rows(whole)
+    assert {path.name for path in cut.rglob("*")} >= {path.name for path in whole.glob("c*/*")}
+    assert not (cut / "checkpoints" / "none_yet").exists()
 
 
 HARMS = {
