@@ -69,7 +69,7 @@ class Run(run.Run):
     def begin(self):
         """Keeps what the images are, and shows what comes of the configuration."""
         keep_scaling(self.directory, self.parts)
-        keep_data(self.directory, self.facts)
+        keep_data(self.directory, self.facts, self.session.first > 0)
         super().begin()
         if self.directory.writes:
             training, test, epoch = self.parts.training, self.parts.test, self.parts.epoch

@@ -45,7 +45,7 @@ class Run(run.Run):
 
     def begin(self):
         """Keeps what the images are, and shows what comes of the configuration."""
-        keep_data(self.directory, self.facts)
+        keep_data(self.directory, self.facts, self.session.first > 0)
         super().begin()
         if self.directory.writes:
             features, reference = self.parts.features, self.parts.reference

@@ -30,14 +30,20 @@ def check_data(directory, facts):
         )
 
 
-def keep_data(directory, facts):
-    """Keeps what the images are, where that is not there, incomplete or damaged."""
+def keep_data(directory, facts, goes_on=False):
+    """Keeps what the images are, where that is not there, incomplete or damaged.
+
+    Args:
+        directory, facts: as `check_data` takes them.
+        goes_on: whether the run has taken steps before, on images of which that told.
+    """
     if not directory.writes:
         return
     file, then = directory / NAME, kept(directory)
-    if then is None and file.exists():
+    if then is None and (goes_on or file.exists()):
+        amiss = "damaged" if file.exists() else "not there"
         print(
-            f"{file} is damaged, and written again. Whether the images are those that the run "
+            f"{file} is {amiss}, and written again. Whether the images are those that the run "
             "began with is not known."
         )
     if then is None or not facts.keys() <= then.keys():

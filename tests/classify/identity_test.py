@@ -150,6 +150,19 @@ def test_what_is_damaged_is_not_taken_for_what_was_kept(tmp_path):
         known_classes(tmp_path / "model", directory)
 
 
+def test_what_is_gone_of_a_run_that_goes_on_is_told(tmp_path, capsys):
+    directory = RunDirectory(tmp_path)
+    keep_data(directory, identity(PARTS), goes_on=False)
+    keep_data(directory, identity(PARTS), goes_on=True)
+    assert capsys.readouterr().out == ""
+    (tmp_path / "data.json").unlink()
+    keep_data(directory, identity(PARTS), goes_on=True)
+    assert capsys.readouterr().out == (
+        f"{tmp_path}/data.json is not there, and written again. Whether the images are those "
+        "that the run began with is not known.\n"
+    )
+
+
 @pytest.mark.parametrize("content", [b"{", b"3", b"", b"\xff"])
 @pytest.mark.parametrize("name", ["data.json", "scaling.npz"])
 def test_a_damaged_file_is_written_again_and_that_is_said(tmp_path, capsys, name, content):

@@ -85,8 +85,10 @@ def test_a_complete_run_whose_checkpoints_are_gone_does_not_begin_anew(source, f
 
 def test_a_complete_run_goes_on(source, folder, capsys):
     longer = dataclasses.replace(CONFIG, steps=4)
+    (source / "data.json").unlink()
     Run(longer, source).train(lengthen=True)
     out = capsys.readouterr().out
+    assert f"{source}/data.json is not there, and written again." in out
     # Of 4 steps, half the rate of the start is left after 2: it was 0 at the end.
     assert f"where it is {CONFIG.learning_rate / 2:.3g} now" in out
     assert "generator/ is kept as generator-2/." in out
