@@ -19,14 +19,6 @@
   normalization does to a model, `python -m tfnorm.benchmark` what it costs.
 """
 
-import itertools
-import sys
-
-if ("-m", "tfnorm.benchmark") in itertools.pairwise(sys.orig_argv):  # as that program
-    from tfnorm.benchmark.ending import handle_signals
-
-    handle_signals()  # before the imports that take a while
-
 from tfnorm import functional
 from tfnorm.adaptation import adapt_statistics
 from tfnorm.backend import check_backend

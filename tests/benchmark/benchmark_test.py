@@ -1,10 +1,6 @@
 """The benchmark's bookkeeping; its figures are nobody's test."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import types
 
 import keras
@@ -12,7 +8,6 @@ import pytest
 
 import tfnorm
 from tests import descriptors
-from tests.sources import ROOT
 from tfnorm.benchmark import __main__ as program
 from tfnorm.benchmark import ending, machine, measuring, picture, table, torch_batch_norm
 from tfnorm.benchmark.candidates import candidates, layer_names
@@ -214,27 +209,3 @@ def test_an_interruption_is_one_line_and_what_was_timed_is_there(call, tmp_path,
     assert "3x2x4, float32" in out
     report = json.loads((tmp_path / "benchmark.json").read_text())
     assert {tuple(row["shape"]) for row in report["results"]} == {(6, 4)}
-
-
-# As libraries do with what happens while they try an import.
-SWALLOWS = """
-import os, signal
-try:
-    os.kill(os.getpid(), signal.SIGINT)
-    os.getpid()
-except BaseException as error:
-    raise ImportError("this is not installed") from error
-"""
-
-
-def test_ctrl_c_while_tensorflow_is_loaded_is_one_line(tmp_path):
-    (tmp_path / "tensorflow.py").write_text(SWALLOWS)
-    run = subprocess.run(
-        [sys.executable, "-m", "tfnorm.benchmark", "--rounds=1"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        capture_output=True,
-        text=True,
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (1, "", "error: Interrupted.\n")

@@ -10,6 +10,7 @@ import typing
 from collections.abc import Callable, Iterable
 
 import absl.logging
+import keras
 import tensorflow as tf
 from absl import app, flags
 
@@ -107,6 +108,9 @@ def main() -> None:
         raise BadFlag("--out draws with matplotlib, which is not here: pip install matplotlib")
     absl.logging.set_verbosity(absl.logging.ERROR)  # exporting and loading say much
     tf.get_logger().setLevel("ERROR")
+    # As the report says, whatever the user's keras.json does.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
     torch = find_torch()
     here = machine.describe(torch)
     print(head_line(here))
