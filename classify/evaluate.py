@@ -20,7 +20,8 @@ Measures a classifier on the images of a split, prints accuracies and writes the
 
 A run that is complete, on its test split: a flag that is left out is as the run has it, and the
 numbers go to evaluation.json in the run's directory (of another network or split, to
-evaluation_best.json, evaluation_cifar10_train.json and so on).
+evaluation_best.json, evaluation_cifar10_train.json and so on). Where the run is trained further,
+they are kept as evaluation-STEP.json and so on.
 
   python -m classify.evaluate --run_dir=runs/digits
   python -m classify.evaluate --run_dir=runs/vgg --data_dir=DATA_DIR --which=best

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from classify import inputs
 from classify.identity import by_names, known_classes
-from classify.parts import open_split
+from classify.parts import open_split, run_steps
 from classify.saved import best_network, run_config
 from classify.scalings import Scaling
 from classify.trainer import describe, measure
@@ -20,6 +20,7 @@ from harness.files import write_whole
 from harness.outputs import check_file
 from harness.run.actions import Progress
 from harness.run.directory import RunDirectory
+from harness.run.identity import kept
 from harness.versions import versions
 
 # Of each thing of a run that can be measured its file, and what is amiss where there is none.
@@ -66,17 +67,27 @@ def measure_run(run_dir, which, config, out):
     words = [] if which == "last" else [which]
     if (config.dataset, config.test_split) != (known.dataset, known.test_split):
         words += [config.dataset.replace("/", "_"), config.test_split]
-    own = pathlib.Path(run_dir) / ("_".join(["evaluation", *words]) + ".json")
-    out = out or own
+    out = out or RunDirectory(run_dir).evaluation(*words)
     check_file("out", out, {"data_dir": config.data_dir})
     classifier = _best(run_dir, path) if which == "best" else _saved_model(path)
     classes = known_classes(path, RunDirectory(run_dir))
-    _measure(classifier, classes, config, out)
+    step = None if which == "best" else _last_step(run_dir, known)
+    _measure(classifier, classes, config, out, step)
 
 
 def measure_saved_model(path, config, out):
     """Measures a SavedModel on the images that a `Config` says; `out` as in `measure_run`."""
     _measure(_saved_model(path), known_classes(path), config, out)
+
+
+def _last_step(run_dir, config):
+    """The step that a complete run ended at; None: nothing tells how long its epochs were."""
+    if config.steps is not None:
+        return config.steps
+    try:
+        return run_steps(config, int(kept(RunDirectory(run_dir))["train_images"]))
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return None
 
 
 def _best(run_dir, path):
@@ -102,14 +113,23 @@ def _saved_model(path):
     )
 
 
-def _measure(classifier, classes, config, out):
-    """Measures, prints accuracies, and writes them to `out` if it is not None."""
+def _measure(classifier, classes, config, out, step=None):
+    """Measures, prints accuracies, and writes them to `out` if it is not None.
+
+    Args:
+        classifier: a `Classifier`.
+        classes: names of its classes, or None.
+        config: a `Config` that says which images.
+        out: JSON file to write, or None.
+        step: that of the run which the classifier is of, if it is known, as it is at its end.
+    """
     images = by_names(open_split(config, config.test_split), classes)
     unscaled = Scaling(np.float32(0), np.float32(1))
     batches = inputs.named_evaluation_batches(images, unscaled, config.image_size)
     accuracies = measure(_checked(classifier, images), _with_progress(batches, images))
     result = {
         "classifier": classifier.name,
+        "step": step,
         "dataset": config.dataset,
         "split": config.test_split,
         "images": len(images.labels),

@@ -68,9 +68,14 @@ def prepare(config, strategy, trainer_class=Trainer, take=some, check_data=None)
         raise UserError(str(error)) from error
     count = len(training.labels)
     epoch = max(1, round(count / config.batch_size))
-    steps = config.steps or max(1, round(config.epochs * count / config.batch_size))
+    steps = run_steps(config, count)
     trainer = _make(trainer_class, config, shape, training.num_classes, steps, strategy)
     return Parts(trainer, training, test, scaling, steps, epoch)
+
+
+def run_steps(config, count):
+    """Steps of a run on so many training images, those of the configuration or of its epochs."""
+    return config.steps or max(1, round(config.epochs * count / config.batch_size))
 
 
 def make_trainer(config, strategy):

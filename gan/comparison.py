@@ -15,6 +15,7 @@ from gan.sides import Opening, has_both, is_split, makes_images, open_run, open_
 from harness.errors import UserError
 from harness.files import whole_file, write_whole
 from harness.outputs import check_file
+from harness.run.directory import RunDirectory
 from harness.versions import versions
 
 
@@ -57,7 +58,7 @@ def compare_run(run_dir, override, asked):
     run_dir = pathlib.Path(run_dir)
     own = run_config(run_dir)
     config = override(own)
-    out = asked.out or run_dir / "evaluation.json"
+    out = asked.out or RunDirectory(run_dir).evaluation()
     read = {"data_dir": config.data_dir, "features": config.features}
     check_file("out", out, read)
     if asked.save is not None:
@@ -78,7 +79,7 @@ def compare_run(run_dir, override, asked):
     result, reference = _compare(sides, features, config, asked)
     print(table(result))
     size = config.image_size
-    result |= {"reference_available": available, "training_distance": None}
+    result |= {"reference_available": available, "training_distance": None, "step": own.steps}
     if has_test:
         real = split_statistics(training, config.eval_samples, features, config.seed, size)
         result["training_distance"], comparison = training_distance(real, reference)

@@ -18,7 +18,8 @@ USAGE = """
 Measures images against images, prints a table and writes the numbers as JSON.
 
 The samples of a finished run against the test split of its dataset: a flag that is left out is as
-the run has it, and the numbers go to evaluation.json in the run's directory.
+the run has it, and the numbers go to evaluation.json in the run's directory. Where the run is
+trained further, that is kept as evaluation-STEP.json.
 
   python -m gan.evaluate --run_dir=runs/quickstart
 

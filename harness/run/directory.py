@@ -102,6 +102,17 @@ class RunDirectory:
             raise UserError(f"There is no run in {self.path}: it has no config.json.")
         return known
 
+    def evaluation(self, *words):
+        """The file of what was measured of the run; `words` say what, if it is not its end."""
+        return self / ("_".join(["evaluation", *words]) + ".json")
+
+    def set_evaluations_aside(self, step):
+        """Keeps these files by the step that the run was at, as it goes on."""
+        for file in (*self.path.glob("evaluation.json"), *self.path.glob("evaluation_*.json")):
+            kept = file.with_name(file.name.replace("evaluation", f"evaluation-{step}", 1))
+            file.replace(kept)
+            print(f"{file.name} is kept as {kept.name}.")
+
     def _unusable(self, error):
         return UserError(f"The run directory {self.path} cannot be used: {error}")
 

@@ -140,7 +140,7 @@ class Run(abc.ABC):
             )
 
     def _set_aside(self):
-        """Keeps the products of a complete run that goes on, by the step that they are of."""
+        """Keeps products of a complete run that goes on, and what was measured, by their step."""
         for name in reversed(self.products):  # The last says that a run is complete.
             product, kept = self.directory / name, self._aside(name, self.session.first)
             if not product.exists():  # It is kept: a run was killed here.
@@ -149,6 +149,7 @@ class Run(abc.ABC):
                 shutil.rmtree(kept)
             product.rename(kept)
             print(f"{name}/ is kept as {kept.name}/.")
+        self.directory.set_evaluations_aside(self.session.first)
 
     def _ended(self):
         """Whether the run is complete, or was when it was killed while this was set aside."""

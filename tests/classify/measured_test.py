@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from classify.measured import measure_run
+from classify.measured import _last_step, measure_run
 from classify.presets import PRESETS
 from classify.run import Run
+from harness import sealed
 from harness.errors import UserError
 
 CONFIG = dataclasses.replace(PRESETS["quickstart"], width=8, depth=1, group_size=4)
@@ -56,3 +57,12 @@ def test_the_images_of_a_run_are_not_replaced(run_dir, tmp_path):
     with pytest.raises(UserError, match="images.npz, which is of --data_dir="):
         measure_run(run_dir, "best", config, images)
     assert images.read_bytes() == before
+
+
+def test_the_step_that_is_measured_is_the_runs_last(tmp_path):
+    assert _last_step(tmp_path, dataclasses.replace(CONFIG, steps=7)) == 7
+    epochs = dataclasses.replace(CONFIG, steps=None, epochs=2.5, batch_size=10)
+    assert _last_step(tmp_path, epochs) is None  # nothing tells of how many images
+    for count, step in (("100", 25), (100, 25), ("many", None), ("9" * 400, None)):
+        sealed.write(tmp_path / "data.json", {"train_images": count})
+        assert _last_step(tmp_path, epochs) == step

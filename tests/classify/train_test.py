@@ -183,6 +183,7 @@ def test_evaluate_measures_what_was_measured(folder, call, whole):
     for name in ("test_accuracy", "test_top5_accuracy", "test_loss"):
         assert last[name] == pytest.approx(measured[-1][name], rel=1e-5)
         assert folded[name] == pytest.approx(measured[-1][name], rel=1e-4)
+    assert [result["step"] for result in (last, folded, best, train)] == [600, 600, None, None]
     assert best["test_accuracy"] == max(row["test_accuracy"] for row in measured)
     assert f"test_accuracy {last['test_accuracy']:.4f}, " in out
     assert (last["dataset"], last["split"], last["images"]) == ("digits", "test", 360)

@@ -133,6 +133,7 @@ def test_a_run_against_its_test_split(run, kinds):
     assert result["recall"] == 0 <= result["precision"] <= 1
     assert 1 <= result["inception_score"] < 10
     assert result["seed"] == 3
+    assert result["step"] == json.loads((kinds / "run/config.json").read_text())["steps"]
     assert (result["features"], result["features_fingerprint"]) == ("digits", network.fingerprint)
     assert {"tfnorm", "tensorflow", "keras", "numpy", "python"} == result["versions"].keys()
     assert result["versions"]["tensorflow"] == tf.__version__

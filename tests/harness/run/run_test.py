@@ -139,14 +139,24 @@ def test_a_complete_run_goes_on_where_it_is_to_be_longer(tmp_path, capsys):
     with pytest.raises(UserError, match="steps: 3 there, 5 now"):
         unasked.train()
     assert unasked.done == [] and (path / "last").exists()
+    for name in ("evaluation", "evaluation_best", "evaluation-2", "my_evaluation"):
+        (path / f"{name}.json").write_text(name)
     capsys.readouterr()
     longer = Run(Config(steps=5), path)
     longer.train(lengthen=True)
+    measured = {file.stem: file.read_text() for file in path.glob("*evaluation*")}
+    assert measured == {
+        "evaluation-3": "evaluation",
+        "evaluation-3_best": "evaluation_best",
+        "evaluation-2": "evaluation-2",
+        "my_evaluation": "my_evaluation",
+    }
     assert longer.done == ["prepare", "begin", 4, 5, "finish"]
     assert longer.session.first == 3 and int(longer.trainer.count) == 5
     out = capsys.readouterr().out
     assert "complete at step 3, and goes on to step 5" in out and "where it is 0.125 now" in out
     assert "last/ is kept as last-3/." in out
+    assert "evaluation.json is kept as evaluation-3.json." in out
     assert {path.name for path in path.glob("*t*")} >= {"first", "last", "first-3", "last-3"}
     again = Run(Config(steps=5), path)
     again.train(lengthen=True)
