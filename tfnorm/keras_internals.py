@@ -11,7 +11,6 @@ import inspect
 import typing
 
 import keras
-import tensorflow as tf
 from keras.src.backend.common.stateless_scope import get_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.saving import serialization_lib
@@ -22,7 +21,7 @@ def builds_model() -> bool:
     return in_symbolic_scope()
 
 
-def hand_on_loss(layer: keras.Layer, loss: tf.Tensor) -> None:
+def hand_on_loss(layer: keras.Layer, loss: typing.Any) -> None:
     """Adds to a layer's losses one that a layer within it added in a scope that has ended.
 
     What collects losses without state counts those that a layer knows for its own, the layer within
