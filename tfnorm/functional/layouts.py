@@ -172,13 +172,8 @@ class ConvolutionLayout:
         return tf.reshape(rows, [n // width // height, height, width, self.block.channels])
 
     def merge(self, parts: Sequence[tf.Tensor], bias: tf.Tensor | None = None) -> tf.Tensor:
-        """Sums parts (images, height, width, C) and a bias (C,), and views them as (n, C).
-
-        A sum, as an exported model may run without oneDNN: there TensorFlow has grouped
-        convolutions, but makes one op of such and of a BiasAdd, which it has not.
-        """
-        first = parts[0] if bias is None else parts[0] + bias
-        held = _sum(first, *parts[1:])
+        """Sums parts (images, height, width, C) and a bias (C,), and views them as (n, C)."""
+        held = _sum(_biased(parts[0], bias), *parts[1:])
         return tf.reshape(held, [-1, self.block.channels])
 
     def weigh(self, held: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -232,7 +227,9 @@ def multiply(
 ) -> tf.Tensor:
     """Multiplies rows (n, channels) by their groups' matrices M, as r -> M r + bias.
 
-    The gradient of a convolution is its layout's, not TensorFlow's own: see `gram` there.
+    The gradient of a convolution is its layout's, not TensorFlow's own: see `gram` there. And the
+    bias is added by a sum, as this may be exported to where there is no oneDNN: there TensorFlow
+    has grouped convolutions, but makes one op of such and of a BiasAdd, which it has not.
     """
     if not isinstance(layout, ConvolutionLayout):
         return layout.merge([layout.apply(layout.split(rows), matrices)], bias)
@@ -245,7 +242,8 @@ def multiply(
             d_matrices = layout.gram(split, layout.split(rows))
             return [d_rows, d_matrices, *(statistics.column_sums(dy) for _ in bias)]
 
-        return layout.merge([layout.apply(layout.split(rows), matrices)], *bias), gradient
+        held = layout.apply(layout.split(rows), matrices)
+        return layout.merge([sum(bias, held)]), gradient
 
     return product(rows, matrices, *([] if bias is None else [bias]))
 
