@@ -53,7 +53,9 @@ def jobs(request):
             for size in sizes:
                 # As Goyal et al., https://arxiv.org/abs/1706.02677: a step of n times the images
                 # is one of n times the rate.
-                rate = float(f"{base_rate * size / base.batch_size:.3g}")
+                rate = base_rate
+                if size != base.batch_size:
+                    rate = float(f"{base_rate * size / base.batch_size:.3g}")
                 for name in dict.fromkeys(request.norms or NORMS):
                     config = dataclasses.replace(
                         request.override(_with_norm(base, name)),

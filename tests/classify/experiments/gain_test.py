@@ -40,6 +40,12 @@ def test_the_flags_choose():
     assert "steps" not in gain.EXPERIMENT.flag_names
 
 
+def test_a_rate_is_rounded_where_it_is_made_for_another_size_alone():
+    one, other = jobs(norms=["bn"], rates=["0.12345"], batch_sizes=["64", "128"], seeds=1)
+    assert (one.config.learning_rate, other.config.learning_rate) == (0.12345, 0.247)
+    assert one.name == "bn_batch_64_rate_0.12345_seed_0"
+
+
 def test_seeds_follow_the_one_that_is_given():
     some = jobs(norms=["bn"], rates=["0.1"], seeds=3, overrides={"seed": 5})
     assert [job.config.seed for job in some] == [5, 6, 7]
