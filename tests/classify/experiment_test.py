@@ -30,7 +30,12 @@ MISTAKES = {
     (*MICRO, "--out=Y", "--seeds=0"): "Received: seeds=0",
     (*MICRO, "--out=Y", "--rates=0.1234567,0.1234568"): "learning_rate=0.1234567 and learning_rate="
     "0.1234568, both gn_g1_rate_0.123457_seed_0",
-    ("--name=gain", "--out=Y", "--rates=0.1001,0.1002"): "must be asked for once. Received: bn_",
+    (
+        "--name=gain",
+        "--out=Y",
+        "--batch_sizes=128",
+        "--rates=0.1001,0.1002",
+    ): "must be asked for once. Received: bn_batch_128_rate_0.2_seed_0, bn_",
     (*MICRO, "--out=Y", "--strategy=multi_worker"): "must be one of default, mirrored",
     (
         *DISTURBANCE,
