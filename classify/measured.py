@@ -68,7 +68,7 @@ def measure_run(run_dir, which, config, out):
     if (config.dataset, config.test_split) != (known.dataset, known.test_split):
         words += [config.dataset.replace("/", "_"), config.test_split]
     out = out or RunDirectory(run_dir).evaluation(*words)
-    check_file("out", out, {"data_dir": config.data_dir})
+    out = check_file("out", out, {"data_dir": config.data_dir})
     classifier = _best(run_dir, path) if which == "best" else _saved_model(path)
     classes = known_classes(path, RunDirectory(run_dir))
     step = None if which == "best" else _last_step(run_dir, known)

@@ -60,7 +60,7 @@ def compare_run(run_dir, override, asked):
     config = override(own)
     out = asked.out or RunDirectory(run_dir).evaluation()
     read = {"data_dir": config.data_dir, "features": config.features}
-    check_file("out", out, read)
+    out = check_file("out", out, read)
     if asked.save is not None:
         check_file("save_statistics", asked.save, read)
     training, test = parts.splits(config)

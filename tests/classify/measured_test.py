@@ -47,6 +47,10 @@ def test_each_thing_that_is_measured_has_a_file(run_dir, tmp_path, capsys, chang
     measure_run(run_dir, "best", config, tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text()) == result
     assert set(run_dir.iterdir()) == there
+    file.symlink_to(tmp_path / "elsewhere.json")
+    measure_run(run_dir, "best", config, None)
+    assert json.loads((tmp_path / "elsewhere.json").read_text()) == result and file.is_symlink()
+    file.unlink()
 
 
 def test_the_images_of_a_run_are_not_replaced(run_dir, tmp_path):

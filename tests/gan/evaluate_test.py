@@ -393,9 +393,10 @@ def test_a_feature_network_outside_the_run_needs_a_word(run, kinds, tmp_path):
     with pytest.raises(UserError, match="names a feature network outside the run"):
         run(f"--run_dir={made}")
     assert not (made / "evaluation.json").exists()
+    (made / "evaluation.json").symlink_to(tmp_path / "elsewhere.json")
     for flag, name in (("--trust_config", "others"), ("--features=digits", "digits")):
         _, result = run(f"--run_dir={made}", flag, out=made / "evaluation.json")
-        assert result["features"] == name
+        assert result["features"] == name and (made / "evaluation.json").is_symlink()
 
 
 def test_images_of_several_sizes_where_the_network_resizes(run, kinds, tmp_path, digits):
