@@ -90,8 +90,8 @@ class BatchWhitening(StatisticsByDomain):
     Call arguments:
         inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
         training: whether to use and to follow the batch's statistics.
-        mask: boolean, the shape of inputs without the channels' axis, or 1 in the place of a
-            size, as (batch, 1); as of a padded sequence:
+        mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence, or
+            with 1 in the place of a size, as (batch, 1), for all of its positions:
             where it is False, the position is whitened but counts in no statistic.
         domain: with `domains`, an integer in [0, domains): one for the batch, or (batch,) or
             (batch, 1), one for each sample, as a functional model's input is. Of a mixed batch each

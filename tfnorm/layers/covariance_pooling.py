@@ -52,8 +52,8 @@ class CovariancePooling(base.ChannelLayer):
         inputs: rank 3 to 5, (batch, ..., channels) or with the channels at `axis`.
         training: changes no value. Second derivatives of "eigh", as of a gradient penalty, are
             there in training only; exported models do without them.
-        mask: boolean, the shape of inputs without the channels' axis, or 1 in the place of a
-            size, as (batch, 1); as of a padded sequence:
+        mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence, or
+            with 1 in the place of a size, as (batch, 1), for all of its positions:
             where it is False, the position counts nothing.
 
     Returns:

@@ -69,8 +69,8 @@ class Unitization(base.BatchStatistics):
         inputs: rank 2 to 5, (batch, ..., channels) or with the channels at `axis`.
         training: whether to use and to follow the batch's mean and variance. The sample's norm is
             always its own.
-        mask: boolean, the shape of inputs without the channels' axis, or 1 in the place of a
-            size, as (batch, 1); as of a padded sequence:
+        mask: boolean, the shape of inputs without the channels' axis, as of a padded sequence, or
+            with 1 in the place of a size, as (batch, 1), for all of its positions:
             where it is False, the position is scaled but counts in no statistic, nor in the
             sample's norm and its number of pixels.
 
